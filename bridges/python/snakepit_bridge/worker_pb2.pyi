@@ -1,0 +1,206 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class FromWorker(_message.Message):
+    __slots__ = ("hello", "start_failure", "results", "chunks", "pong")
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    START_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    PONG_FIELD_NUMBER: _ClassVar[int]
+    hello: Hello
+    start_failure: StartFailure
+    results: _containers.RepeatedCompositeFieldContainer[Result]
+    chunks: _containers.RepeatedCompositeFieldContainer[Chunks]
+    pong: Pong
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., start_failure: _Optional[_Union[StartFailure, _Mapping]] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunks, _Mapping]]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ...) -> None: ...
+
+class Hello(_message.Message):
+    __slots__ = ("token", "worker", "language", "runtime", "protocol_min", "protocol_max", "capacity", "commands", "pid")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    RUNTIME_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_MIN_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_MAX_FIELD_NUMBER: _ClassVar[int]
+    CAPACITY_FIELD_NUMBER: _ClassVar[int]
+    COMMANDS_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    worker: str
+    language: str
+    runtime: str
+    protocol_min: int
+    protocol_max: int
+    capacity: int
+    commands: _containers.RepeatedCompositeFieldContainer[CommandSpec]
+    pid: int
+    def __init__(self, token: _Optional[str] = ..., worker: _Optional[str] = ..., language: _Optional[str] = ..., runtime: _Optional[str] = ..., protocol_min: _Optional[int] = ..., protocol_max: _Optional[int] = ..., capacity: _Optional[int] = ..., commands: _Optional[_Iterable[_Union[CommandSpec, _Mapping]]] = ..., pid: _Optional[int] = ...) -> None: ...
+
+class CommandSpec(_message.Message):
+    __slots__ = ("name", "summary", "streaming", "parameters", "open")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    STREAMING_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    summary: str
+    streaming: bool
+    parameters: _containers.RepeatedCompositeFieldContainer[ParameterSpec]
+    open: bool
+    def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., streaming: _Optional[bool] = ..., parameters: _Optional[_Iterable[_Union[ParameterSpec, _Mapping]]] = ..., open: _Optional[bool] = ...) -> None: ...
+
+class ParameterSpec(_message.Message):
+    __slots__ = ("name", "type", "required", "default_json", "summary")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_JSON_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    type: str
+    required: bool
+    default_json: str
+    summary: str
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., required: _Optional[bool] = ..., default_json: _Optional[str] = ..., summary: _Optional[str] = ...) -> None: ...
+
+class StartFailure(_message.Message):
+    __slots__ = ("token", "worker", "failure")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    worker: str
+    failure: Failure
+    def __init__(self, token: _Optional[str] = ..., worker: _Optional[str] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
+
+class Result(_message.Message):
+    __slots__ = ("id", "value", "failure")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    value: bytes
+    failure: Failure
+    def __init__(self, id: _Optional[int] = ..., value: _Optional[bytes] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
+
+class Failure(_message.Message):
+    __slots__ = ("kind", "type", "message", "traceback")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        KIND_UNSPECIFIED: _ClassVar[Failure.Kind]
+        COMMAND_FAILED: _ClassVar[Failure.Kind]
+        COMMAND_NOT_FOUND: _ClassVar[Failure.Kind]
+        INVALID_ARGUMENTS: _ClassVar[Failure.Kind]
+        CANCELLED: _ClassVar[Failure.Kind]
+        INVALID_RESULT: _ClassVar[Failure.Kind]
+        ADAPTER_NOT_FOUND: _ClassVar[Failure.Kind]
+        ADAPTER_FAILED: _ClassVar[Failure.Kind]
+    KIND_UNSPECIFIED: Failure.Kind
+    COMMAND_FAILED: Failure.Kind
+    COMMAND_NOT_FOUND: Failure.Kind
+    INVALID_ARGUMENTS: Failure.Kind
+    CANCELLED: Failure.Kind
+    INVALID_RESULT: Failure.Kind
+    ADAPTER_NOT_FOUND: Failure.Kind
+    ADAPTER_FAILED: Failure.Kind
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    TRACEBACK_FIELD_NUMBER: _ClassVar[int]
+    kind: Failure.Kind
+    type: str
+    message: str
+    traceback: str
+    def __init__(self, kind: _Optional[_Union[Failure.Kind, str]] = ..., type: _Optional[str] = ..., message: _Optional[str] = ..., traceback: _Optional[str] = ...) -> None: ...
+
+class Chunks(_message.Message):
+    __slots__ = ("id", "lines", "count")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    lines: bytes
+    count: int
+    def __init__(self, id: _Optional[int] = ..., lines: _Optional[bytes] = ..., count: _Optional[int] = ...) -> None: ...
+
+class Pong(_message.Message):
+    __slots__ = ("nonce",)
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    nonce: int
+    def __init__(self, nonce: _Optional[int] = ...) -> None: ...
+
+class ToWorker(_message.Message):
+    __slots__ = ("welcome", "calls", "cancels", "credits", "ping", "drain")
+    WELCOME_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    CANCELS_FIELD_NUMBER: _ClassVar[int]
+    CREDITS_FIELD_NUMBER: _ClassVar[int]
+    PING_FIELD_NUMBER: _ClassVar[int]
+    DRAIN_FIELD_NUMBER: _ClassVar[int]
+    welcome: Welcome
+    calls: _containers.RepeatedCompositeFieldContainer[Call]
+    cancels: _containers.RepeatedCompositeFieldContainer[Cancel]
+    credits: _containers.RepeatedCompositeFieldContainer[Credit]
+    ping: Ping
+    drain: Drain
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ...) -> None: ...
+
+class Welcome(_message.Message):
+    __slots__ = ("protocol", "max_message_bytes")
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    MAX_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    protocol: int
+    max_message_bytes: int
+    def __init__(self, protocol: _Optional[int] = ..., max_message_bytes: _Optional[int] = ...) -> None: ...
+
+class Call(_message.Message):
+    __slots__ = ("id", "command", "args", "session", "timeout_seconds", "stream", "cwd", "credit_bytes")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
+    ARGS_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    CWD_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    command: str
+    args: bytes
+    session: str
+    timeout_seconds: float
+    stream: bool
+    cwd: str
+    credit_bytes: int
+    def __init__(self, id: _Optional[int] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ..., stream: _Optional[bool] = ..., cwd: _Optional[str] = ..., credit_bytes: _Optional[int] = ...) -> None: ...
+
+class Cancel(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    def __init__(self, id: _Optional[int] = ...) -> None: ...
+
+class Credit(_message.Message):
+    __slots__ = ("id", "bytes")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    bytes: int
+    def __init__(self, id: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...
+
+class Ping(_message.Message):
+    __slots__ = ("nonce",)
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    nonce: int
+    def __init__(self, nonce: _Optional[int] = ...) -> None: ...
+
+class Drain(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -1,0 +1,96 @@
+"""Every way in which a command can fail: one closed table, and the exception that carries a row of it.
+
+Exit codes follow sysexits(3), timeout(1) and the shell where these have a word for the case. Each kind has
+one line that says what it means and one that says what to do next; `message` says what happened this time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Kind(NamedTuple):
+    """A row: exit code, whether the same request may succeed when sent again, what it means, what to do."""
+
+    exit: int
+    retryable: bool
+    cause: str
+    hint: str
+
+
+KINDS: dict[str, Kind] = {
+    "command_failed": Kind(1, False, "the handler raised", "the traceback is the worker's own"),
+    "usage": Kind(2, False, "the command line is not understood", "run `snakepit --help`"),
+    "not_running": Kind(3, True, "no server is running in this instance", "run `snakepit up`"),
+    "partial_failure": Kind(3, False, "some items failed", "look for \"error\" in the output"),
+    "invalid_arguments": Kind(65, False, "the arguments are not acceptable", "compare them with `snakepit exec COMMAND --help`"),
+    "input_not_found": Kind(66, False, "an input file is missing or unreadable", "check the path"),
+    "unavailable": Kind(69, True, "no server is running and none may or could be started", "run `snakepit server start` and read what it says"),
+    "pool_not_found": Kind(69, False, "there is no such pool", "list pools with `snakepit status`, make one with `snakepit up POOL`"),
+    "pool_unavailable": Kind(69, True, "the pool cannot start its workers", "read `snakepit logs`, then run `snakepit up POOL` again"),
+    "session_not_found": Kind(69, False, "there is no such session", "create it first"),
+    "internal": Kind(70, False, "a bug in snakepit", "please report it, with the output of `snakepit logs server`"),
+    "invalid_result": Kind(70, False, "the handler returned something that has no JSON form", "return numbers, strings, lists, dicts, booleans or null"),
+    "worker_crashed": Kind(71, True, "the worker died during the call", "read `snakepit logs WORKER`; a new worker takes its place"),
+    "worker_oom": Kind(71, True, "the worker was killed for using too much memory", "give it less to do at once, or more memory"),
+    "session_lost": Kind(71, True, "the worker that held the session's state died", "start the session again"),
+    "server_restarted": Kind(71, True, "the server restarted during the call", "send it again if it may run twice"),
+    "unsafe_directory": Kind(73, False, "a directory is unsafe or cannot be written", "set SNAKEPIT_RUNTIME_DIR and SNAKEPIT_STATE_DIR to directories of your own"),
+    "pool_saturated": Kind(75, True, "the pool's queue is full", "send less at once, or make the pool larger with `snakepit up POOL --size N`"),
+    "worker_busy": Kind(75, True, "the session's worker is busy", "try again later"),
+    "version_skew": Kind(76, True, "the running server is another version and has work to do", "run `snakepit server restart` when it may be interrupted"),
+    "not_yours": Kind(77, False, "it belongs to another user, or its secret is not known", "use an instance of your own"),
+    "invalid_configuration": Kind(78, False, "the configuration is not valid", "correct the value named in the message"),
+    "queue_timeout": Kind(124, True, "no worker became free in time", "make the pool larger with `snakepit up POOL --size N`"),
+    "worker_timeout": Kind(124, True, "the call did not finish in time", "allow more with --timeout"),
+    "startup_timeout": Kind(124, True, "the workers did not get ready in time", "read `snakepit logs`; allow more with `snakepit up --timeout`"),
+    "adapter_failed": Kind(126, False, "the adapter's code raised while it was loaded", "the traceback is the worker's own"),
+    "runtime_not_executable": Kind(126, False, "the language runtime cannot be executed", "check its permissions"),
+    "runtime_not_found": Kind(127, False, "the language runtime is not installed", "install it, or name another with --adapter"),
+    "command_not_found": Kind(127, False, "the adapter has no such command", "list them with `snakepit commands`"),
+    "adapter_not_found": Kind(127, False, "there is no such adapter", "name it as pkg.mod:Class or path/to/file.py:Class"),
+    "cancelled": Kind(130, False, "the call was cancelled", "send it again when it is wanted"),
+    "interrupted": Kind(130, False, "interrupted from the keyboard", "run it again when it is wanted"),
+    "output_closed": Kind(141, False, "the reader of the output went away", "nothing to do"),
+    "terminated": Kind(143, False, "terminated by a signal", "run it again when it is wanted"),
+}  # fmt: skip
+
+
+class PitError(Exception):
+    """The only exception that crosses a layer on purpose; `kind` is a key of KINDS.
+
+    `detail` holds further facts for machines (JSON types only), such as `type` and `traceback` of what a
+    handler raised, `worker`, `suggestion`. A `hint` given here replaces the table's.
+    """
+
+    def __init__(self, kind: str, message: str, *, hint: str | None = None, **detail: Any) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.hint = KINDS[kind].hint if hint is None else hint
+        self.detail = detail
+
+    @property
+    def exit_code(self) -> int:
+        return KINDS[self.kind].exit
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `--json` prints as the value of "error", and what travels on the front socket."""
+        row = KINDS[self.kind]
+        return {
+            "kind": self.kind,
+            "message": self.message,
+            "exit": row.exit,
+            "retryable": row.retryable,
+            "hint": self.hint,
+            **self.detail,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> PitError:
+        """The reverse of `as_dict`. A kind this version does not know becomes `internal` with its name kept."""
+        rest = {k: v for k, v in data.items() if k not in {"kind", "message", "exit", "retryable", "hint"}}
+        kind = data.get("kind", "internal")
+        if kind not in KINDS:
+            return cls("internal", f"{kind}: {data.get('message', '')}", **rest)
+        return cls(kind, data.get("message", ""), hint=data.get("hint"), **rest)

@@ -1,0 +1,63 @@
+"""Everything a pool may ask of its shell. The shell does them in the order given and decides nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from snakepit_cli.core.events import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Start these workers (new ids); later exactly one of Attached, StartFailed, Exited comes for each."""
+
+    workers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Send the call to the worker; `timeout` is what is left of its time, in seconds."""
+
+    worker: str
+    call: int
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The call's one and only answer: the worker's `reply` as it was, or a Failure decided by the pool."""
+
+    call: int
+    outcome: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Tell the worker to give up a call that is already settled."""
+
+    worker: str
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask the worker to end (drain, then TERM, then KILL after `grace` seconds)."""
+
+    worker: str
+    grace: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End the worker now."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """No worker and no call is left of a drained pool."""
+
+
+Effect = Spawn | Dispatch | Settle | Interrupt | Stop | Kill | Drained

@@ -1,0 +1,90 @@
+"""Everything that can happen to a pool. Times are seconds on the caller's monotonic clock, passed to `handle`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a call or a worker failed: a kind of base.errors, what happened, and facts for machines."""
+
+    kind: str
+    message: str
+    detail: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """A client wants `command`. `timeout` in seconds; None means the pool's default for calls or streams."""
+
+    call: int
+    command: str
+    session: str | None = None
+    timeout: float | None = None
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The client gave up or went away."""
+
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The worker gave its one answer to a call. `reply` is opaque to the core and comes back in Settle."""
+
+    worker: str
+    call: int
+    reply: Any
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """The worker dialled home and is ready to run `capacity` calls at a time."""
+
+    worker: str
+    capacity: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StartFailed:
+    """The worker cannot get ready. `permanent`: trying again at once would fail in the same way (its code raised)."""
+
+    worker: str
+    failure: Failure
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The worker's process is gone, whatever the reason; `failure` describes it for the calls it held."""
+
+    worker: str
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """The pool should have `size` workers. Also ends a pause after give-up: it asks to try again now."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Take no new calls, let running ones finish for at most `grace` seconds, stop all workers for good."""
+
+    grace: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A moment named by `next_deadline` has come."""
+
+
+Event = Submit | Cancel | Finished | Attached | StartFailed | Exited | Resize | Drain | Tick

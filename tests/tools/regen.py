@@ -1,0 +1,76 @@
+"""Writes every generated file of the repository, or checks that they are current.
+
+    python -m tests.tools.regen            write
+    python -m tests.tools.regen --check    exit 1 and name what is stale
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PROTO = "snakepit/worker/v1/worker.proto"
+# The server and the Python bridge never import each other, so each has its own copy.
+PROTO_TARGETS = ("snakepit_cli/wire", "bridges/python/snakepit_bridge")
+
+
+def _portable(code: str) -> str:
+    """Removes the check that ties generated code to the protobuf release that generated it.
+
+    The bridge runs in interpreters we do not choose (Python 3.9 stops at protobuf 6); the builder calls
+    that remain are the same since protobuf 4.
+    """
+    code = re.sub(r"^# Protobuf Python Version: .*\n", "", code, flags=re.M)
+    code = re.sub(r"^from google\.protobuf import runtime_version as _runtime_version\n", "", code, flags=re.M)
+    return re.sub(r"^_runtime_version\.ValidateProtobufRuntimeVersion\(\n(?:    .*\n)*\)\n", "", code, flags=re.M)
+
+
+def protobuf() -> Iterator[tuple[str, str]]:
+    """The worker contract in Python."""
+    from grpc_tools import protoc
+
+    with tempfile.TemporaryDirectory() as out:
+        args = ["protoc", f"-I{ROOT / 'proto'}", f"--python_out={out}", f"--pyi_out={out}", PROTO]
+        if protoc.main(args) != 0:
+            raise SystemExit("protoc failed")
+        folder = Path(out, PROTO).parent
+        code = _portable((folder / "worker_pb2.py").read_text())
+        stub = (folder / "worker_pb2.pyi").read_text()
+    for target in PROTO_TARGETS:
+        yield f"{target}/worker_pb2.py", code
+        yield f"{target}/worker_pb2.pyi", stub
+
+
+GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (protobuf,)
+
+
+def stale() -> list[str]:
+    """Paths of generated files that differ from what would be generated now."""
+    return [
+        name
+        for generator in GENERATORS
+        for name, text in generator()
+        if not (path := ROOT / name).exists() or path.read_text() != text
+    ]
+
+
+def main() -> None:
+    if "--check" in sys.argv:
+        names = stale()
+        for name in names:
+            print(f"stale: {name} (run: python -m tests.tools.regen)")
+        raise SystemExit(1 if names else 0)
+    for generator in GENERATORS:
+        for name, text in generator():
+            path = ROOT / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            print(f"wrote {name}")
+
+
+if __name__ == "__main__":
+    main()
