@@ -1,0 +1,187 @@
+"""Arguments of a command as typed in a shell, turned into one JSON object.
+
+    key=text   key:=json   key=@file   key:=@file   key=@- (stdin)   key=\\@text (a text that begins with @)
+
+Values are checked and then passed on as they were typed: nothing is decoded and encoded again, so no number
+changes its form. Uses the scanner of the json module without the module: `import json` costs more than the call.
+"""
+
+from __future__ import annotations
+
+import os
+from _json import encode_basestring_ascii as quote
+from _json import make_scanner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+DEPTH_LIMIT = 500
+_SPACE = " \t\n\r"
+
+
+class ArgumentsError(Exception):
+    """The arguments cannot be used: `kind` is a kind of base.errors."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+
+
+def _refuse(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+class _Context:
+    """What the C scanner asks for."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = float  # integers of any length are fine: they are passed on as text
+    parse_constant = staticmethod(_refuse)
+    memo: dict[str, str] = {}  # noqa: RUF012 — the scanner's own shape
+
+
+_scan = make_scanner(_Context())  # type: ignore[arg-type]  # typeshed wants a JSONDecoder; the C code does not
+
+
+def scan(text: str, start: int, what: str) -> tuple[object, int]:
+    """The JSON value that begins at `start` and the index after it. Raises ArgumentsError naming `what`."""
+    try:
+        value, end = _scan(text, start)
+    except StopIteration as stop:
+        raise ArgumentsError("invalid_arguments", f"{what}: not JSON at character {stop.value}{_near(text)}") from None
+    except RecursionError:
+        raise ArgumentsError("invalid_arguments", f"{what}: nested too deeply") from None
+    except ValueError as error:
+        raise ArgumentsError("invalid_arguments", f"{what}: {error}") from None
+    except SystemError:
+        # The scanner finds its exception class in json.decoder only when that has been imported.
+        import json.decoder  # noqa: F401
+
+        return scan(text, start, what)
+    return value, end
+
+
+def _near(text: str) -> str:
+    return f" ({text[:40]!r})" if len(text) <= 40 else ""
+
+
+def check_json(text: str, what: str) -> str:
+    """The text without surrounding space, when it is exactly one JSON value. Raises ArgumentsError."""
+    text = text.strip(_SPACE)
+    check_depth(text, what)
+    _, end = scan(text, 0, what)
+    if end != len(text):
+        raise ArgumentsError("invalid_arguments", f"{what}: more after the JSON value, at character {end}")
+    return text
+
+
+def check_depth(text: str, what: str) -> None:
+    """Refuses nesting that a worker's parser could choke on. Counts only when there are enough brackets."""
+    if text.count("[") + text.count("{") <= DEPTH_LIMIT:
+        return
+    depth, inside, escaped = 0, False, False
+    for character in text:
+        if inside:
+            if escaped:
+                escaped = False
+            elif character == "\\":
+                escaped = True
+            elif character == '"':
+                inside = False
+        elif character == '"':
+            inside = True
+        elif character in "[{":
+            depth += 1
+            if depth > DEPTH_LIMIT:
+                raise ArgumentsError("invalid_arguments", f"{what}: nested more than {DEPTH_LIMIT} levels deep")
+        elif character in "]}":
+            depth -= 1
+
+
+def members(text: str, what: str) -> dict[str, str]:
+    """Keys of a JSON object with the text of each value. Raises ArgumentsError when it is anything else."""
+    text = check_json(text, what)
+    if text[:1] != "{":
+        raise ArgumentsError("invalid_arguments", f"{what}: a JSON object is wanted ({{\"key\": value}})")
+    found: dict[str, str] = {}
+    at = _skip(text, 1)
+    while text[at] != "}":
+        key, at = _scan(text, at)
+        at = _skip(text, _skip(text, at) + 1)
+        _, end = _scan(text, at)
+        found[key] = text[at:end]
+        at = _skip(text, end)
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+    return found
+
+
+def _skip(text: str, at: int) -> int:
+    while text[at] in _SPACE:
+        at += 1
+    return at
+
+
+def read_source(source: str, what: str, stdin: Callable[[], bytes]) -> str:
+    """Text of a file, or of standard input for `-`. Raises ArgumentsError when missing or not UTF-8."""
+    try:
+        if source == "-":
+            data = stdin()
+        else:
+            with open(source, "rb") as file:
+                data = file.read()
+    except OSError as error:
+        raise ArgumentsError("input_not_found", f"{what}: {source}: {error.strerror}") from None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ArgumentsError("invalid_arguments", f"{what}: {source} is not UTF-8 text") from None
+
+
+def read_stdin() -> bytes:
+    """All of standard input; called only when `-` asks for it."""
+    parts = []
+    while part := os.read(0, 1 << 20):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _text(value: str, what: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ArgumentsError("invalid_arguments", f"{what}: not UTF-8 text") from None
+    return quote(value)
+
+
+def _item(item: str, stdin: Callable[[], bytes]) -> tuple[str, str]:
+    key, equals, value = item.partition("=")
+    typed = key.endswith(":")
+    key = key.removesuffix(":")
+    if not equals or not key:
+        raise ArgumentsError("usage", f"{item!r} is not an argument: write key=text or key:=json")
+    if value.startswith("@"):
+        value = read_source(value[1:], key, stdin)
+    elif not typed and value.startswith("\\@"):
+        value = value[1:]
+    return key, check_json(value, key) if typed else _text(value, key)
+
+
+def build(items: Iterable[str], args: str | None = None, stdin: Callable[[], bytes] = read_stdin) -> bytes:
+    """One JSON object: `args` (JSON, @file or @-) first, each item on top. Raises ArgumentsError."""
+    found: dict[str, str] = {}
+    if args is not None:
+        found = members(read_source(args[1:], "--args", stdin) if args.startswith("@") else args, "--args")
+    for item in items:
+        key, value = _item(item, stdin)
+        found[key] = value
+    text = ",".join([f"{_text(key, 'key')}:{value}" for key, value in found.items()])
+    try:
+        return f"{{{text}}}".encode()
+    except UnicodeEncodeError:
+        raise ArgumentsError("invalid_arguments", "the arguments are not UTF-8 text") from None

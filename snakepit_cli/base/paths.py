@@ -1,0 +1,126 @@
+"""Where an instance lives on disk, and whether those places are safe to use.
+
+    runtime directory   sockets; short path, local file system, may vanish at logout
+    state directory     lock, registry, logs; survives reboots
+
+Both belong to one user (mode 0700): the directory is the wall that keeps other users out, because not every
+system checks the mode of a socket. Imports only `os` at module level: the fast path uses it.
+"""
+
+from __future__ import annotations
+
+import os
+
+# sun_path holds 108 bytes with its NUL on Linux, 104 on macOS; the longest name we put in the directory is 14.
+SOCKET_PATH_LIMIT = 103
+_LONGEST_NAME = len("/front.sock.new")
+_NAME_LIMIT = 32
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+
+
+class PathError(Exception):
+    """A directory cannot be used; the text says which and why."""
+
+
+def valid_name(name: str) -> bool:
+    """Instance and pool names: 1-32 letters, digits, `.`, `_`, `-`, beginning with a letter or digit."""
+    return 0 < len(name) <= _NAME_LIMIT and name[0] not in "._-" and _NAME_CHARACTERS.issuperset(name)
+
+
+def private_tmp() -> str:
+    return f"/tmp/snakepit-{os.geteuid()}"  # noqa: S108 — checked by `secure` before use
+
+
+def _fits(base: str, instance: str) -> bool:
+    return len(os.fsencode(f"{base}/{instance}")) + _LONGEST_NAME <= SOCKET_PATH_LIMIT
+
+
+def runtime_dir(instance: str) -> str:
+    """Directory of the instance's sockets. Raises PathError when SNAKEPIT_RUNTIME_DIR makes socket paths too long."""
+    if chosen := os.environ.get("SNAKEPIT_RUNTIME_DIR"):
+        chosen = os.path.abspath(chosen)
+        if not _fits(chosen, instance):
+            raise PathError(
+                f"socket path too long: {chosen}/{instance}/front.sock "
+                f"(a socket path may have {SOCKET_PATH_LIMIT} bytes); choose a shorter SNAKEPIT_RUNTIME_DIR"
+            )
+        return f"{chosen}/{instance}"
+    xdg = os.environ.get("XDG_RUNTIME_DIR")
+    if xdg and _fits(f"{xdg}/snakepit", instance) and _is_mine_alone(xdg):
+        return f"{xdg}/snakepit/{instance}"
+    return f"{private_tmp()}/{instance}"
+
+
+def _is_mine_alone(path: str) -> bool:
+    """XDG_RUNTIME_DIR survives `su` and `sudo`, so it may well be another user's."""
+    try:
+        info = os.lstat(path)
+    except OSError:
+        return False
+    return info.st_uid == os.geteuid() and info.st_mode & 0o170777 == 0o040700
+
+
+def state_root() -> str:
+    """Directory that holds one state directory for each instance."""
+    if chosen := os.environ.get("SNAKEPIT_STATE_DIR"):
+        return os.path.abspath(chosen)
+    if xdg := os.environ.get("XDG_STATE_HOME"):
+        return f"{xdg}/snakepit"
+    home = os.path.expanduser("~")
+    # No HOME and no passwd entry (a bare container): `~` stays as it is.
+    if not os.path.isabs(home) or not os.access(home, os.W_OK):
+        return f"{private_tmp()}/state"
+    return f"{home}/.local/state/snakepit"
+
+
+def state_dir(instance: str) -> str:
+    return f"{state_root()}/{instance}"
+
+
+def config_file() -> str | None:
+    """SNAKEPIT_CONFIG, else the user's config.toml when there is one."""
+    if chosen := os.environ.get("SNAKEPIT_CONFIG"):
+        return chosen
+    import platformdirs
+
+    path = os.path.join(platformdirs.user_config_dir("snakepit"), "config.toml")
+    return path if os.path.exists(path) else None
+
+
+def secure(path: str) -> None:
+    """Creates the directory for us alone, or checks that it is that. Raises PathError.
+
+    Its parents are created when missing. What an attacker could have planted in a shared directory (a symlink,
+    a directory of his own) is refused, not repaired.
+    """
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            pass
+        info = os.lstat(path)
+        parent = os.lstat(os.path.realpath(os.path.dirname(path)))
+    except OSError as error:
+        raise PathError(f"{path}: {error.strerror}") from error
+    if info.st_mode & 0o170000 != 0o040000:
+        raise PathError(f"{path} is not a directory")
+    if info.st_uid != os.geteuid():
+        raise PathError(f"{path} belongs to uid {info.st_uid}, not to you")
+    if info.st_mode & 0o077:
+        raise PathError(f"{path} is open to others (mode {info.st_mode & 0o777:04o}); run: chmod 700 {path}")
+    if parent.st_uid not in {0, os.geteuid()}:
+        raise PathError(f"{os.path.dirname(path)} belongs to uid {parent.st_uid}, who could replace {path}")
+    if parent.st_mode & 0o022 and not parent.st_mode & 0o1000:
+        raise PathError(f"{os.path.dirname(path)} is writable by others without the sticky bit")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise PathError(f"{path} cannot be written")
+
+
+def is_ours(path: str) -> bool:
+    """Whether a directory that exists is ours alone. One system call: the client asks before it connects."""
+    try:
+        info = os.lstat(path)
+    except OSError:
+        return False
+    return info.st_uid == os.geteuid() and info.st_mode & 0o170077 == 0o040000

@@ -1,0 +1,41 @@
+"""The processes that the warden has started and not yet buried."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from dataclasses import dataclass
+
+from snakepit_cli.warden import contain
+from snakepit_cli.warden.logs import Pump
+
+
+@dataclass
+class Child:
+    id: str
+    role: str
+    """server | template | worker"""
+    pool: str
+    pid: int
+    pump: Pump
+    channel: socket.socket | None = None
+    """Control pipe of a server or template, lifeline of a forked worker; closing it tells the child."""
+    kill_at: float | None = None
+    """When a stop turns into a kill (monotonic seconds); None while nobody asked it to stop."""
+
+    def stop(self, deadline: float) -> None:
+        """TERM now, KILL at the deadline. Asking again never postpones it."""
+        if self.kill_at is None:
+            contain.kill_own_child(self.pid, signal.SIGTERM)
+        self.kill_at = deadline if self.kill_at is None else min(self.kill_at, deadline)
+
+    def kill(self) -> None:
+        contain.kill_group(self.pid)
+        contain.kill_own_child(self.pid)
+
+    def close(self) -> None:
+        """After death: takes the last output and lets go of the descriptors."""
+        self.pump.drain()
+        self.pump.close()
+        if self.channel is not None:
+            self.channel.close()

@@ -1,0 +1,175 @@
+"""Orphans of dead runs: found by two independent channels, ended only when proven to be ours.
+
+    registry      a row whose identity (boot, pid namespace, pid, start time) still names a live process
+    environment   a process of our uid that was started with this instance's cookie
+
+The cookie is a secret of the instance, so nobody else's process can carry it by accident or by guessing. Losing
+the registry therefore loses no orphan, and losing the cookie file loses none that is registered.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import select
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from snakepit_cli.registry import identity as ident
+from snakepit_cli.registry.identity import Identity
+from snakepit_cli.registry.store import Record, Registry
+
+COOKIE = "SNAKEPIT_COOKIE"
+RUN = "SNAKEPIT_RUN"
+_DEATH_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    id: str
+    role: str
+    identity: Identity
+    evidence: tuple[str, ...]
+    title: str
+
+    def as_dict(self, *, ended: bool) -> dict[str, Any]:
+        facts = {"id": self.id, "role": self.role, "pid": self.identity.pid, "title": self.title}
+        return {**facts, "evidence": list(self.evidence), "ended": ended}
+
+
+def cookie(state: Path) -> str:
+    """The instance's secret, made on first use."""
+    path = state / "cookie"
+    try:
+        found = path.read_text().strip()
+        if len(found) == 32:
+            return found
+    except OSError:
+        pass
+    fresh = secrets.token_hex(16)
+    temporary = state / "cookie.new"
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
+        file.write(fresh)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    return fresh
+
+
+def find(registry: Registry, secret: str, live_run: str | None) -> tuple[list[Orphan], list[str]]:
+    """Orphans, and the ids of rows whose processes are proven to be gone. `live_run` is spared."""
+    found: dict[int, Orphan] = {}
+    gone: list[str] = []
+    for record in registry.records():
+        if record.run == live_run:
+            continue
+        orphan = _from_record(record)
+        if orphan is None:
+            gone.append(record.id)
+        else:
+            found[orphan.identity.pid] = orphan
+    for identity, run in _marked(secret):
+        if run == live_run:
+            continue
+        known = found.get(identity.pid)
+        if known is None:
+            found[identity.pid] = Orphan(f"pid-{identity.pid}", "unknown", identity, ("environment",), _title(identity))
+        else:
+            found[identity.pid] = Orphan(known.id, known.role, identity, ("registry", "environment"), known.title)
+    return list(found.values()), gone
+
+
+def _from_record(record: Record) -> Orphan | None:
+    """None when the row's process is gone: never started, other boot, reused pid, dead."""
+    if record.identity is None:
+        return None
+    descriptor = ident.open_verified(record.identity)
+    if descriptor is None:
+        return None
+    os.close(descriptor)
+    return Orphan(record.id, record.role, record.identity, ("registry",), _title(record.identity))
+
+
+def _marked(secret: str) -> Iterator[tuple[Identity, str]]:
+    """Live processes of our uid that carry the cookie, except ourselves and our ancestors."""
+    spared = _lineage()
+    wanted = secret.encode()
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
+        if not name.isdigit() or int(name) in spared:
+            continue
+        try:
+            if os.stat(f"/proc/{name}").st_uid != os.geteuid():
+                continue
+        except OSError:
+            continue
+        found = ident.environment(int(name))
+        if found.get(COOKIE.encode()) != wanted:
+            continue
+        identity = ident.identify(int(name))
+        if identity is not None:
+            yield identity, found.get(RUN.encode(), b"").decode(errors="replace")
+
+
+def _lineage() -> set[int]:
+    pids, pid = set(), os.getpid()
+    while pid > 0 and pid not in pids:
+        pids.add(pid)
+        found = ident.stat(pid)
+        pid = found.ppid if found else 0
+    return pids
+
+
+def _title(identity: Identity) -> str:
+    try:
+        with open(f"/proc/{identity.pid}/cmdline", "rb") as file:
+            return file.read(200).replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def end(orphans: list[Orphan]) -> dict[int, bool]:
+    """Kills each through a verified pidfd and waits for its death. pid → whether it is gone."""
+    poll = select.poll()
+    waiting: dict[int, int] = {}
+    gone = dict.fromkeys((orphan.identity.pid for orphan in orphans), True)
+    for orphan in orphans:
+        descriptor = ident.open_verified(orphan.identity)
+        if descriptor is None:
+            continue
+        ident.send_signal(descriptor, signal.SIGKILL)
+        poll.register(descriptor, select.POLLIN)
+        waiting[descriptor] = orphan.identity.pid
+        gone[orphan.identity.pid] = False
+    while waiting:
+        ready = poll.poll(_DEATH_SECONDS * 1000)
+        if not ready:
+            break
+        for descriptor, _ in ready:
+            poll.unregister(descriptor)
+            gone[waiting.pop(descriptor)] = True
+            os.close(descriptor)
+    for descriptor in waiting:
+        os.close(descriptor)
+    return gone
+
+
+def reap(registry: Registry, secret: str, live_run: str | None, *, dry_run: bool = False) -> list[dict[str, Any]]:
+    """Finds and ends orphans until a pass finds none (they may have forked meanwhile); says what it did."""
+    report: list[dict[str, Any]] = []
+    for _ in range(5):
+        orphans, gone = find(registry, secret, live_run)
+        if dry_run:
+            return [orphan.as_dict(ended=False) for orphan in orphans]
+        registry.forget(gone)
+        if not orphans:
+            break
+        dead = end(orphans)
+        registry.forget(orphan.id for orphan in orphans if dead[orphan.identity.pid])
+        report += [orphan.as_dict(ended=dead[orphan.identity.pid]) for orphan in orphans]
+        if not all(dead.values()):
+            break
+    registry.commit()
+    return report

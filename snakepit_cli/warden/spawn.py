@@ -1,0 +1,95 @@
+"""Gated spawn: the child exists and is registered before it runs a single line of anybody's code.
+
+    warden   pipe · fork · identity row committed · one byte into the pipe
+    child    die with the warden · new session · read the byte · exec
+
+End of file on the gate means that the warden died or could not register the child: it exits 125 without a trace.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from snakepit_cli.warden import contain
+
+NEVER_RAN = 125
+NOT_EXECUTABLE = 126
+NOT_FOUND = 127
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What to execute, and with what."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: str
+    log: int
+    """Descriptor that becomes stdout and stderr."""
+    descriptors: Mapping[str, int] = field(default_factory=dict)
+    """Environment variable → descriptor that the program inherits and finds the number of there."""
+
+
+@dataclass(frozen=True)
+class Gated:
+    """A child that waits to be let go."""
+
+    pid: int
+    _gate: int
+
+    def open(self) -> None:
+        """Lets it execute; harmless when it died meanwhile."""
+        try:
+            os.write(self._gate, b"\1")
+        except BrokenPipeError:
+            pass
+        os.close(self._gate)
+
+    def refuse(self) -> None:
+        """Makes it exit without having run."""
+        os.close(self._gate)
+
+
+def fork(launch: Launch) -> Gated:
+    """Forks the child up to its gate."""
+    gate_read, gate_write = os.pipe()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        os.close(gate_write)
+        _child(launch, gate_read, parent)
+    os.close(gate_read)
+    return Gated(pid, gate_write)
+
+
+def _child(launch: Launch, gate: int, parent: int) -> None:
+    status = NEVER_RAN
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
+        if not contain.die_with_parent(parent):
+            return
+        os.setsid()
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(launch.log, 1)
+        os.dup2(launch.log, 2)
+        if not os.read(gate, 1):
+            return
+        status = NOT_FOUND
+        env = dict(launch.env)
+        for name, descriptor in launch.descriptors.items():
+            os.set_inheritable(descriptor, True)
+            env[name] = str(descriptor)
+        os.chdir(launch.cwd if os.path.isdir(launch.cwd) else "/")
+        os.execvpe(launch.argv[0], list(launch.argv), env)
+    except OSError as error:
+        status = NOT_EXECUTABLE if error.errno in {errno.EACCES, errno.ENOEXEC} else status
+        os.write(2, f"snakepit: cannot execute {launch.argv[0]}: {error.strerror}\n".encode())
+    finally:
+        os._exit(status)

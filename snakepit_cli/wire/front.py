@@ -1,0 +1,50 @@
+"""Frames of the front socket, described in docs/front-protocol.md.
+
+    frame    kind (1 byte) · length of what follows (4 bytes, big-endian) · id (4 bytes, big-endian) · body
+
+The id is chosen by the client, one for each request on a connection; answers carry it back. Imports nothing but
+`_json`, because the fast path speaks it too.
+"""
+
+from __future__ import annotations
+
+from _json import encode_basestring_ascii as _quote
+
+HEADER = 9
+"""Bytes before the body."""
+
+CALL = 0x43  # C  header line (JSON) "\n" arguments (JSON)
+QUERY = 0x51  # Q  JSON {"op": …, …}
+CANCEL = 0x58  # X  empty
+RESULT = 0x52  # R  JSON; ends a request
+CHUNKS = 0x4B  # K  JSON texts, each followed by "\n"
+ERROR = 0x45  # E  JSON of PitError.as_dict; ends a request
+
+
+def frame(kind: int, request: int, body: bytes) -> bytes:
+    return b"%c%b%b%b" % (kind, (len(body) + 4).to_bytes(4, "big"), request.to_bytes(4, "big"), body)
+
+
+def call_body(
+    command: str,
+    args: bytes,
+    *,
+    version: str,
+    cwd: str,
+    pool: str | None = None,
+    session: str | None = None,
+    timeout: float | None = None,
+    stream: bool = False,
+) -> bytes:
+    """Body of a CALL: what the server needs to know, a line break, then the arguments as they are."""
+    head = [f'{{"version":{_quote(version)},"command":{_quote(command)},"cwd":{_quote(cwd)}']
+    if pool is not None:
+        head.append(f',"pool":{_quote(pool)}')
+    if session is not None:
+        head.append(f',"session":{_quote(session)}')
+    if timeout is not None:
+        head.append(f',"timeout":{timeout!r}')
+    if stream:
+        head.append(',"stream":true')
+    head.append("}\n")
+    return "".join(head).encode() + args
