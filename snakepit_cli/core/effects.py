@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from snakepit_cli.core.events import Failure
-
 
 @dataclass(frozen=True, slots=True)
 class Spawn:

@@ -16,6 +16,7 @@ from typing import Any
 
 from snakepit_cli.registry import identity as ident
 from snakepit_cli.registry.identity import Identity
+from snakepit_cli.warden.logs import Pump
 
 PACKET = 1 << 16
 BATCH = 64
@@ -47,12 +48,12 @@ def receive(channel: socket.socket) -> dict[str, Any] | None:
 
 @dataclass
 class Unborn:
-    """A child that was asked for: `go` is what it will be told, `log` what it will write to."""
+    """A child that was asked for: `go` is what it will be told, `pump` takes what it will write."""
 
     id: str
     role: str
     go: dict[str, Any]
-    log: int
+    pump: Pump
     gate: socket.socket
     identity: Identity | None = None
 

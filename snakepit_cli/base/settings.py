@@ -1,0 +1,137 @@
+"""The configuration file: all defaults of the project that a person can change.
+
+    [server]
+    idle_timeout = "30m"              # a server that `up` did not start ends after so long without use
+    max_message_bytes = 33554432      # largest arguments, result or chunk
+
+    [limits]                          # of every pool; [pools.NAME.limits] of one
+    queue_timeout = "5s"
+
+    [pools.NAME]
+    adapter = "path/to/file.py:Class"
+    size = 4
+    python = "/path/to/venv/bin/python"
+    env = { NAME = "value" }
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from snakepit_cli.base import durations, paths
+from snakepit_cli.base.errors import PitError
+
+LIMITS: dict[str, type] = {
+    "queue_size": int, "queue_timeout": float, "request_timeout": float, "stream_timeout": float,
+    "startup_timeout": float, "cancel_grace": float, "stop_grace": float,
+}  # fmt: skip
+"""Names that a limits table may hold; what they mean and their defaults are core.limits'."""
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    adapter: str = "showcase"
+    size: int = field(default_factory=lambda: 2 * (os.cpu_count() or 1))
+    python: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settings:
+    idle_timeout: float = 1800.0
+    max_message_bytes: int = 32 << 20
+    pools: Mapping[str, PoolSettings] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+    def pool(self, name: str) -> PoolSettings | None:
+        """Settings of a pool that the configuration names; `default` always exists."""
+        return self.pools.get(name) or (PoolSettings(limits=self.limits) if name == "default" else None)
+
+
+def load() -> Settings:
+    """Raises PitError `invalid_configuration` naming the file and the value."""
+    path = paths.config_file()
+    if path is None:
+        return Settings()
+    try:
+        with open(path, "rb") as file:
+            data = tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise PitError("invalid_configuration", f"{path}: {error}") from None
+    try:
+        return _settings(data)
+    except ValueError as error:
+        raise PitError("invalid_configuration", f"{path}: {error}") from None
+
+
+def _settings(data: dict[str, Any]) -> Settings:
+    _known(data, {"server", "limits", "pools"}, "")
+    server = _table(data, "server", "")
+    _known(server, {"idle_timeout", "max_message_bytes"}, "server.")
+    common = _limits(data, "")
+    pools = {}
+    for name, table in _table(data, "pools", "").items():
+        if not paths.valid_name(name) or not isinstance(table, dict):
+            raise ValueError(f"pools.{name}: not a pool")
+        pools[name] = _pool(table, f"pools.{name}.", common)
+    return Settings(
+        idle_timeout=_value(server, "idle_timeout", float, "server.", 1800.0),
+        max_message_bytes=_value(server, "max_message_bytes", int, "server.", 32 << 20),
+        pools=pools,
+        limits=common,
+    )
+
+
+def _pool(table: dict[str, Any], where: str, common: Mapping[str, float]) -> PoolSettings:
+    _known(table, {"adapter", "size", "python", "env", "limits"}, where)
+    default = PoolSettings()
+    env = _table(table, "env", where)
+    if not all(isinstance(value, str) for value in env.values()):
+        raise ValueError(f"{where}env: the values must be texts")
+    return PoolSettings(
+        adapter=_value(table, "adapter", str, where, default.adapter),
+        size=_value(table, "size", int, where, default.size),
+        python=_value(table, "python", str, where, None),
+        env=env,
+        limits={**common, **_limits(table, where)},
+    )
+
+
+def _limits(table: dict[str, Any], where: str) -> dict[str, float]:
+    limits = _table(table, "limits", where)
+    _known(limits, set(LIMITS), f"{where}limits.")
+    return {name: _value(limits, name, LIMITS[name], f"{where}limits.", 0) for name in limits}
+
+
+def _known(table: dict[str, Any], names: set[str], where: str) -> None:
+    for name in table:
+        if name not in names:
+            raise ValueError(f"{where}{name}: unknown (known here: {', '.join(sorted(names))})")
+
+
+def _table(data: dict[str, Any], name: str, where: str) -> dict[str, Any]:
+    value = data.get(name, {})
+    if not isinstance(value, dict):
+        raise ValueError(f"{where}{name}: a table is wanted")  # noqa: TRY004 — one error for a wrong file
+    return value
+
+
+def _value(table: dict[str, Any], name: str, kind: type, where: str, default: Any) -> Any:
+    """Numbers must be positive; seconds may also be written as a duration."""
+    if name not in table:
+        return default
+    value = table[name]
+    if kind is float and isinstance(value, str):
+        value = durations.parse(value)
+    if kind is float and isinstance(value, int):
+        value = float(value)
+    if type(value) is not kind:
+        raise ValueError(f"{where}{name}: {value!r} is not a {kind.__name__}")
+    if isinstance(value, (int, float)) and value <= 0:
+        raise ValueError(f"{where}{name}: must be more than 0")
+    return value

@@ -1,0 +1,184 @@
+"""What one `exec` or `stream` asks for: made by both parsers of the command line, so that they cannot differ.
+
+The fast path imports this: nothing heavier than base.paths and wire.front may be imported at module level.
+"""
+
+from __future__ import annotations
+
+import os
+
+import snakepit_cli
+from snakepit_cli.base import paths
+from snakepit_cli.wire import front
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PROGRESS = ("auto", "bar", "plain", "jsonl", "none")
+COLORS = ("auto", "always", "never")
+CALL_ID = 1
+"""A call has a connection of its own."""
+_LONGEST_SECONDS = 1e9
+
+
+class UsageError(Exception):
+    """The command line is not understood; the text says why."""
+
+
+class Shared:
+    """Options that every verb takes, before or after it."""
+
+    __slots__ = ("color", "debug", "instance", "quiet", "start")
+
+    def __init__(self) -> None:
+        self.instance = os.environ.get("SNAKEPIT_INSTANCE") or "default"
+        self.start = True
+        self.color = "auto"
+        self.quiet = False
+        self.debug = False
+
+    def set(self, name: str, value: str) -> None:
+        if name != "--color":
+            self.instance = value
+        elif value in COLORS:
+            self.color = value
+        else:
+            raise UsageError(f"--color {value}: choose one of {', '.join(COLORS)}")
+
+    def flag(self, word: str) -> bool:
+        """Whether `word` was one of the flags; then it is set."""
+        if word in {"-q", "--quiet"}:
+            self.quiet = True
+        elif word == "--no-start":
+            self.start = False
+        elif word == "--debug":
+            self.debug = True
+        else:
+            return False
+        return True
+
+
+def hoist(argv: list[str]) -> tuple[Shared, list[str]]:
+    """Takes the shared options out of `argv`, up to `--`; `--progress` gets its value joined to it.
+
+    Raises UsageError.
+    """
+    shared = Shared()
+    rest: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word[:1] != "-":
+            if rest and rest[-1] == "--progress" and word in PROGRESS:
+                rest[-1] = f"--progress={word}"
+            else:
+                rest.append(word)
+        elif not shared.flag(word):
+            name, equals, value = word.partition("=")
+            if name[:2] == "-L" and len(word) > 2:
+                name, equals, value = "-L", "=", word[2:]
+            if name not in {"-L", "--instance", "--color"}:
+                rest.append(word)
+            elif not equals and (following := next(words, None)) is None:
+                raise UsageError(f"{name} needs a value")
+            else:
+                shared.set(name, value if equals else following or "")
+    if not paths.valid_name(shared.instance):
+        raise UsageError(f"{shared.instance!r} is not an instance name (letters, digits, `.`, `_`, `-`; at most 32)")
+    end = rest.index("--") if "--" in rest else len(rest)
+    return shared, [*("--progress=auto" if word == "--progress" else word for word in rest[:end]), *rest[end:]]
+
+
+class Request:
+    """One `exec` or `stream`: what is asked, and how the answer is shown. Raises UsageError."""
+
+    __slots__ = (
+        "_frame", "args", "command", "field", "items", "json", "pool", "progress", "raw", "session", "shared",
+        "stream", "timeout",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        shared: Shared,
+        command: str,
+        items: Iterable[str],
+        *,
+        stream: bool,
+        args: str | None = None,
+        pool: str | None = None,
+        session: str | None = None,
+        timeout: str | None = None,
+        json: bool = False,
+        field: str | None = None,
+        raw: bool = False,
+        progress: str = "none",
+    ) -> None:
+        self.shared = shared
+        self.stream = stream
+        self.command = command
+        self.items = tuple(items)
+        self.args = args
+        self.pool = pool_name(pool)
+        self.session = session if session is not None else os.environ.get("SNAKEPIT_SESSION") or None
+        self.timeout = None if timeout is None else seconds(timeout)
+        self.json = json
+        self.field = field
+        self.raw = raw
+        self.progress = progress
+        self._frame: bytes | None = None
+        if json and raw:
+            raise UsageError("--json and --raw exclude each other")
+        for text in (command, self.session or "", field or ""):
+            _encodable(text)
+
+    def frame(self) -> bytes:
+        """The call as it is sent. Reads files and standard input, once. Raises ArgumentsError."""
+        if self._frame is None:
+            body = b"{}"
+            if self.items or self.args is not None:
+                from snakepit_cli.base import arguments
+
+                body = arguments.build(self.items, self.args)
+            call = front.call_body(
+                self.command, body, version=snakepit_cli.__version__, cwd=cwd(), pool=self.pool,
+                session=self.session, timeout=self.timeout, stream=self.stream,
+            )  # fmt: skip
+            self._frame = front.frame(front.CALL, CALL_ID, call)
+        return self._frame
+
+
+def pool_name(pool: str | None) -> str | None:
+    """As given, else SNAKEPIT_POOL."""
+    if pool is None:
+        pool = os.environ.get("SNAKEPIT_POOL") or None
+    if pool is not None and not paths.valid_name(pool):
+        raise UsageError(f"{pool!r} is not a pool name (letters, digits, `.`, `_`, `-`; at most 32)")
+    return pool
+
+
+def seconds(text: str) -> float:
+    from snakepit_cli.base import durations
+
+    try:
+        value = durations.parse(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    if value > _LONGEST_SECONDS:
+        raise UsageError(f"{text}: too long")
+    return value
+
+
+def _encodable(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{text!r} is not UTF-8 text") from None
+
+
+def cwd() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # somebody removed it; only relative file names would need it
+        return "/"

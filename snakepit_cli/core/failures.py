@@ -1,0 +1,48 @@
+"""What a pool says when it has to answer a call itself. Every message carries the figures of the moment."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from snakepit_cli.core.events import Failure
+
+CANCELLED = Failure("cancelled", "the call was cancelled")
+
+
+class Figures(NamedTuple):
+    """How many workers are busy, how many serve, how many calls wait."""
+
+    busy: int
+    serving: int
+    waiting: int
+
+    def __str__(self) -> str:
+        workers = f"{self.busy} of {self.serving} workers busy" if self.serving else "no worker is ready yet"
+        return f"{workers}, {self.waiting} other {'call' if self.waiting == 1 else 'calls'} waiting"
+
+    def detail(self) -> tuple[tuple[str, int], ...]:
+        return (("busy", self.busy), ("workers", self.serving), ("waiting", self.waiting))
+
+
+def saturated(queue_size: int, figures: Figures) -> Failure:
+    message = f"the queue is full: {queue_size} calls wait already, {figures.busy} of {figures.serving} workers busy"
+    return Failure("pool_saturated", message, (("queue_size", queue_size), *figures.detail()))
+
+
+def queue_timeout(waited: float, figures: Figures) -> Failure:
+    detail = (("waited", round(waited, 3)), *figures.detail())
+    return Failure("queue_timeout", f"waited {waited:.1f} s; {figures}", detail)
+
+
+def worker_timeout(worker: str, elapsed: float) -> Failure:
+    message = f"{worker} had not finished the call {elapsed:.1f} s after it was submitted"
+    return Failure("worker_timeout", message, (("worker", worker), ("elapsed", round(elapsed, 3))))
+
+
+def startup_timeout(worker: str, elapsed: float) -> Failure:
+    message = f"{worker} was not ready {elapsed:.1f} s after it was started"
+    return Failure("startup_timeout", message, (("worker", worker), ("elapsed", round(elapsed, 3))))
+
+
+def stopped(pool: str, *, over: bool) -> Failure:
+    return Failure("pool_unavailable", f"pool {pool!r} {'has been' if over else 'is being'} stopped")

@@ -1,0 +1,134 @@
+"""The workers of a pool: their states, what each runs, which have room, and when each needs attention.
+
+`workers` is the truth. Everything beside it (`idle`, `partly`, `serving`, `placed`, `running`) could be derived
+from it and is kept only because a call must not cost a walk over all workers; invariants.py compares.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from math import inf
+
+from snakepit_cli.core.call import Call
+from snakepit_cli.core.worker import Draining, Dying, Serving, Starting, Worker, calls_of, due
+
+
+class Roster:
+    """`serving` workers are attached and take calls, `placed` ones count towards the size of the pool."""
+
+    __slots__ = ("idle", "partly", "placed", "running", "serving", "timers", "workers")
+
+    def __init__(self) -> None:
+        self.workers: dict[str, Worker] = {}
+        self.idle: OrderedDict[str, Serving] = OrderedDict()
+        self.partly: OrderedDict[str, Serving] = OrderedDict()
+        self.serving = 0
+        self.placed = 0
+        self.running: dict[int, str] = {}
+        self.timers: list[tuple[float, str]] = []
+
+    # -- workers --
+
+    def put(self, worker: str, state: Worker) -> None:
+        """The worker is in this state from now on. Its calls stay where they are."""
+        self._uncount(worker)
+        self.workers[worker] = state
+        if isinstance(state, Serving):
+            self.serving += 1
+            self.idle[worker] = state
+        if isinstance(state, Starting | Serving | Dying):
+            self.placed += 1
+        self.watch(worker, due(state))
+
+    def remove(self, worker: str) -> None:
+        self._uncount(worker)
+        del self.workers[worker]
+
+    def _uncount(self, worker: str) -> None:
+        old = self.workers.get(worker)
+        if isinstance(old, Serving):
+            self.serving -= 1
+            self.idle.pop(worker, None)
+            self.partly.pop(worker, None)
+        if isinstance(old, Starting | Serving | Dying):
+            self.placed -= 1
+
+    def those(self, kind: type) -> list[str]:
+        """The workers in one state, newest first."""
+        return [worker for worker in reversed(self.workers) if isinstance(self.workers[worker], kind)]
+
+    # -- calls --
+
+    def choose(self, home: str | None) -> str:
+        """A worker with room; there must be one.
+
+        Home first. Then an idle one, since a second call on one process mostly waits for the first; of these
+        the one that was busy last, whose caches are warm, so that the others stay swapped out. Then, among
+        those that run something, the one that was given a call longest ago: that spreads the load.
+        """
+        if home is not None and (home in self.idle or home in self.partly):
+            return home
+        if self.idle:
+            return next(reversed(self.idle))
+        return next(iter(self.partly))
+
+    def take(self, worker: str, call: Call) -> None:
+        """The call runs on the worker, which has room."""
+        state = self.idle.pop(worker, None)
+        if state is None:
+            state = self.partly.pop(worker)
+        live = state.live
+        live[call.id] = call
+        self.running[call.id] = worker
+        if len(live) + len(state.abandoned) < state.capacity:
+            self.partly[worker] = state
+
+    def release(self, worker: str, state: Serving) -> None:
+        """A call has left the worker, so there is room."""
+        if state.live or state.abandoned:
+            self.partly[worker] = state
+        else:
+            self.partly.pop(worker, None)
+            self.idle[worker] = state
+
+    def abandon(self, worker: str, state: Serving | Draining, call: int, kill_at: float) -> None:
+        """The call is settled but keeps its slot: the worker may still be at it."""
+        del state.live[call]
+        del self.running[call]
+        state.abandoned[call] = kill_at
+        self.watch(worker, kill_at)
+
+    def drop(self, state: Worker) -> list[Call]:
+        """Take all unsettled calls from the worker."""
+        live = calls_of(state)
+        calls = list(live.values())
+        for call in calls:
+            del self.running[call.id]
+        live.clear()
+        return calls
+
+    # -- time --
+
+    def watch(self, worker: str, at: float) -> None:
+        if at < inf:
+            heappush(self.timers, (at, worker))
+
+    def due(self, now: float) -> Iterator[str]:
+        """Workers that need attention now. The caller must see to each before it asks for the next."""
+        while self.timers and self.timers[0][0] <= now:
+            worker = heappop(self.timers)[1]
+            state = self.workers.get(worker)
+            if state is not None and due(state) <= now:
+                yield worker
+
+    def soonest(self) -> float:
+        timers = self.timers
+        while timers:
+            at, worker = timers[0]
+            state = self.workers.get(worker)
+            if state is not None and due(state) <= at:
+                return at
+            heappop(timers)  # what it was set for has not come to pass
+        return inf

@@ -1,0 +1,101 @@
+"""What a worker can be. Each state carries what is true in it and nothing else; instants are seconds.
+
+A move makes a new state; only `live` and `abandoned` change in place, because they change with every call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from snakepit_cli.core.call import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Not in the pool: never was, or is buried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """Spawned, has not dialled home yet. At `deadline` it counts as failed."""
+
+    since: float
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Attached. A call in `abandoned` is settled but may still run: it keeps its slot until its worker says
+    that it is over, or until the instant given for it, when the worker is killed.
+    """
+
+    capacity: int
+    since: float
+    live: dict[int, Call]
+    abandoned: dict[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Draining:
+    """Finishes its live calls (there is at least one), takes no new ones, then stops. At `deadline` they end."""
+
+    live: dict[int, Call]
+    abandoned: dict[int, float]
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Asked to end, with nothing left to do. At `deadline` it is killed."""
+
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dying:
+    """Killed, with the calls that die with it unless they are answered first.
+
+    It keeps its place in the pool until it is gone: its memory, its GPU, its port are not free before that.
+    """
+
+    live: dict[int, Call]
+
+
+Worker = Starting | Serving | Draining | Stopping | Dying
+
+GONE = Gone()
+
+
+def due(state: Worker) -> float:
+    """The instant at which something must be done about the worker, inf if never."""
+    match state:
+        case Starting() | Stopping():
+            return state.deadline
+        case Serving():
+            return _first(state.abandoned)
+        case Draining():
+            return min(state.deadline, _first(state.abandoned))
+        case Dying():
+            return inf
+
+
+def _first(abandoned: dict[int, float]) -> float:
+    # All wait for the same grace, so the one abandoned first is due first.
+    return next(iter(abandoned.values()), inf)
+
+
+def calls_of(state: Worker) -> dict[int, Call]:
+    """The unsettled calls on the worker."""
+    match state:
+        case Serving() | Draining() | Dying():
+            return state.live
+        case Starting() | Stopping():
+            return {}
+
+
+def name_of(state: Worker) -> str:
+    """The word for people."""
+    if isinstance(state, Serving):
+        return "busy" if state.live or state.abandoned else "idle"
+    return type(state).__name__.lower()

@@ -1,0 +1,1 @@
+"""The asyncio shell around the core: front socket, gateway, pools. It never forks and never signals a process."""

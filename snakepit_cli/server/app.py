@@ -1,0 +1,80 @@
+"""The server put together: the only place where its parts meet."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import signal
+import socket
+import time
+from typing import Any
+
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.base.settings import load
+from snakepit_cli.server import launch
+from snakepit_cli.server.front import Connection
+from snakepit_cli.server.gateway import Gateway
+from snakepit_cli.server.pit import Pit
+from snakepit_cli.server.queries import Desk
+from snakepit_cli.server.warden import WardenLink, first_message
+
+_IDLE_CHECK_SECONDS = 30.0
+_WARDEN_SECONDS = 5.0
+
+
+async def serve() -> None:
+    """Until the warden ends us. The warden left two descriptors for us: its control pipe and the front socket."""
+    faulthandler.enable()
+    control = socket.socket(fileno=int(os.environ.pop("SNAKEPIT_CONTROL_FD")))
+    listener = socket.socket(fileno=int(os.environ.pop("SNAKEPIT_FRONT_FD")))
+    for inherited in (control, listener):
+        inherited.set_inheritable(False)
+    hello = first_message(control)
+    loop = asyncio.get_running_loop()
+
+    def reported(message: dict[str, Any]) -> None:
+        if message["event"] == "drain":
+            tasks.add(loop.create_task(_end(pit, warden, float(message["grace"]))))
+        else:
+            pit.reported(message)
+
+    tasks: set[asyncio.Task[None]] = set()
+    warden = WardenLink(control, reported)
+    try:
+        settings = load()
+    except PitError as error:
+        warden.send("failed", error=error.as_dict())
+        await loop.create_future()  # the warden ends us
+        return
+    # The template takes as long to load as the gateway: side by side they take as long as one.
+    warden.send("base", **launch.base_template(hello["instance"], os.environ))
+    pit = Pit(hello["instance"], hello["gateway"], settings, warden)
+    gateway = Gateway(pit)
+    await gateway.start(hello["gateway"])
+    connections: set[Connection] = set()
+    desk = Desk(pit, warden, hello, connections)
+    server = await loop.create_unix_server(lambda: Connection(pit, desk.answer, connections), sock=listener)
+    # The warden stops us; by hand we are stopped like a crash, and it starts another.
+    loop.add_signal_handler(signal.SIGTERM, os._exit, 0)
+    pit.recall(hello["memo"])
+    warden.send("ready")
+    tasks.add(loop.create_task(_watch_idleness(pit, warden, connections)))
+    await server.serve_forever()
+
+
+async def _end(pit: Pit, warden: WardenLink, grace: float) -> None:
+    await pit.close(grace)
+    warden.send("shutdown", grace=_WARDEN_SECONDS)
+
+
+async def _watch_idleness(pit: Pit, warden: WardenLink, connections: set[Connection]) -> None:
+    """Ends a server that nobody asked for by name and nobody uses."""
+    timeout = pit.settings.idle_timeout
+    while True:
+        await asyncio.sleep(min(_IDLE_CHECK_SECONDS, timeout / 4))
+        if pit.busy() or connections:
+            pit.last_used = time.monotonic()
+        elif not pit.pinned and time.monotonic() - pit.last_used > timeout:
+            await _end(pit, warden, 0.0)
+            return

@@ -1,0 +1,65 @@
+"""What went wrong, from the words of worker, warden and core into those of the error table."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from snakepit_cli.base.errors import KINDS, PitError
+from snakepit_cli.core.events import Failure
+from snakepit_cli.wire import worker_pb2 as pb
+
+_NAMES = {number: name.lower() for name, number in pb.Failure.Kind.items()}
+
+
+def of_core(failure: Failure) -> PitError:
+    return PitError(failure.kind, failure.message, **dict(failure.detail))
+
+
+def of_worker(said: pb.Failure, language: str, **detail: Any) -> PitError:
+    """A failure as a worker reports it. A kind that we do not know means that its handler failed."""
+    kind = _NAMES.get(said.kind, "")
+    facts = {"type": said.type, "traceback": said.traceback}
+    facts = {name: value for name, value in facts.items() if value}
+    if facts:
+        facts["language"] = language
+    message = said.message
+    if said.type and kind in {"command_failed", "adapter_failed"}:
+        message = f"{said.type}: {message}" if message else said.type
+    return PitError(kind if kind in KINDS else "command_failed", message, **facts, **detail)
+
+
+def of_template(said: dict[str, Any], language: str) -> Failure:
+    """The same in a template's JSON."""
+    failure = pb.Failure(
+        kind=str(said["kind"]).upper(),
+        type=said.get("type") or "",
+        message=said.get("message") or "",
+        traceback=said.get("traceback") or "",
+    )
+    return as_core(of_worker(failure, language))
+
+
+def as_core(error: PitError) -> Failure:
+    return Failure(error.kind, error.message, tuple(error.detail.items()))
+
+
+def how_it_ended(message: dict[str, Any]) -> str:
+    """The verb of a worker's end, from the warden's report."""
+    if reason := message.get("reason"):
+        return str(reason)
+    code = int(message["code"])
+    if code >= 0:
+        return f"exited with status {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"was killed by {name}"
+
+
+def why_cold(message: dict[str, Any]) -> str:
+    """Why a template cannot be used and workers are started one by one."""
+    reason = str(message.get("reason") or "the template could not be used")
+    threads = message.get("threads")
+    return f"{reason} ({', '.join(map(str, threads))})" if threads else reason

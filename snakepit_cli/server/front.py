@@ -1,0 +1,190 @@
+"""The front socket: frames in, frames out. docs/front-protocol.md is the specification."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+import msgspec
+
+from snakepit_cli import __version__
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.server.calls import Call, Header
+from snakepit_cli.server.pool import Pool
+from snakepit_cli.wire import front as wire
+
+HEADROOM = 64 << 10
+"""What a frame may have beyond the largest arguments: its header line."""
+_BUFFER_HIGH = 2 << 20
+_encode = msgspec.json.Encoder().encode
+_decode_header = msgspec.json.Decoder(Header).decode
+_decode_query = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Host(Protocol):
+    """What a connection needs of the rest of the server."""
+
+    max_message_bytes: int
+
+    def submit(self, caller: Connection, request: int, header: Header, args: bytes) -> tuple[Pool, Call]:
+        """Raises PitError."""
+
+    def busy(self) -> bool: ...
+
+
+Query = Callable[[dict[str, Any]], Coroutine[Any, Any, Any]]
+
+
+class Connection(asyncio.Protocol):
+    """One client. Its calls are given up when it goes away."""
+
+    def __init__(self, host: Host, query: Query, connections: set[Connection]) -> None:
+        self._host = host
+        self._query = query
+        self._connections = connections
+        self._transport: asyncio.Transport
+        self._buffer = bytearray()
+        self._skip = 0
+        self._calls: dict[int, tuple[Pool, Call]] = {}
+        self._queries: dict[int, asyncio.Task[None]] = {}
+        self.congested = False
+
+    # ------------------------------------------------------------------------------------- transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        self._transport.set_write_buffer_limits(high=_BUFFER_HIGH)
+        if _peer_uid(transport.get_extra_info("socket")) not in {None, os.geteuid()}:
+            self._transport.abort()
+            return
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — the reason changes nothing
+        self._connections.discard(self)
+        for pool, call in list(self._calls.values()):
+            pool.cancel(call)
+        for task in self._queries.values():
+            task.cancel()
+
+    def pause_writing(self) -> None:
+        self.congested = True
+
+    def resume_writing(self) -> None:
+        self.congested = False
+        for pool, call in self._calls.values():
+            pool.resume(call)
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._buffer
+        buffer += data
+        at, size = 0, len(buffer)
+        while True:
+            if self._skip:
+                skipped = min(self._skip, size - at)
+                self._skip -= skipped
+                at += skipped
+            if size - at < wire.HEADER:
+                break
+            kind = buffer[at]
+            length = int.from_bytes(buffer[at + 1 : at + 5], "big") - 4
+            request = int.from_bytes(buffer[at + 5 : at + 9], "big")
+            if length < 0 or kind not in _KINDS:
+                self._transport.abort()  # not our protocol: there is no way to find the next frame
+                return
+            at += wire.HEADER
+            if length > self._host.max_message_bytes + HEADROOM:
+                self._skip = length
+                self.error(request, _too_large(length, self._host.max_message_bytes))
+                continue
+            if size - at < length:
+                at -= wire.HEADER
+                break
+            body = bytes(buffer[at : at + length])
+            at += length
+            _KINDS[kind](self, request, body)
+        del buffer[:at]
+
+    # --------------------------------------------------------------------------------------- requests
+
+    def _call(self, request: int, body: bytes) -> None:
+        head, _, args = body.partition(b"\n")
+        try:
+            header = _decode_header(head)
+            if header.version != __version__:
+                raise _skew(header.version, busy=self._host.busy())  # noqa: TRY301
+            if request in self._calls or request in self._queries:
+                raise PitError("usage", f"request {request} is still running")  # noqa: TRY301
+            pool, call = self._host.submit(self, request, header, args)
+        except msgspec.MsgspecError as error:
+            self.error(request, PitError("usage", f"malformed call: {error}"))
+        except PitError as error:
+            self.error(request, error)
+        else:
+            # A call that was settled at once is over already.
+            if call.open:
+                self._calls[request] = pool, call
+
+    def _ask(self, request: int, body: bytes) -> None:
+        task = asyncio.get_running_loop().create_task(self._answer(request, body))
+        self._queries[request] = task
+        task.add_done_callback(lambda _: self._queries.pop(request, None))
+
+    async def _answer(self, request: int, body: bytes) -> None:
+        try:
+            self.result(request, _encode(await self._query(_decode_query(body))))
+        except msgspec.MsgspecError as error:
+            self.error(request, PitError("usage", f"malformed query: {error}"))
+        except PitError as error:
+            self.error(request, error)
+        except Exception as error:
+            self.error(request, PitError("internal", f"{type(error).__name__}: {error}"))
+            raise
+
+    def _cancel(self, request: int, _: bytes) -> None:
+        if known := self._calls.get(request):
+            known[0].cancel(known[1])
+        elif task := self._queries.get(request):
+            task.cancel()
+            self.error(request, PitError("cancelled", "cancelled by the caller"))
+
+    # ---------------------------------------------------------------------------------------- answers
+
+    def result(self, request: int, value: bytes) -> None:
+        self._calls.pop(request, None)
+        self._transport.write(wire.frame(wire.RESULT, request, value))
+
+    def error(self, request: int, error: PitError) -> None:
+        self._calls.pop(request, None)
+        self._transport.write(wire.frame(wire.ERROR, request, _encode(error.as_dict())))
+
+    def chunks(self, request: int, lines: bytes) -> None:
+        self._transport.write(wire.frame(wire.CHUNKS, request, lines))
+
+
+_KINDS: dict[int, Callable[[Connection, int, bytes], None]] = {
+    wire.CALL: Connection._call,  # noqa: SLF001 — the table belongs to the class
+    wire.QUERY: Connection._ask,  # noqa: SLF001
+    wire.CANCEL: Connection._cancel,  # noqa: SLF001
+}
+
+
+def _peer_uid(connection: socket.socket) -> int | None:
+    """Uid of the process at the other end, as the kernel knows it; None where it cannot be asked."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return None
+    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
+    return int(uid)
+
+
+def _too_large(length: int, limit: int) -> PitError:
+    hint = "pass a file name instead, or raise server.max_message_bytes in the configuration"
+    return PitError("invalid_arguments", f"the request has {length:,} bytes; {limit:,} are allowed", hint=hint)
+
+
+def _skew(client: str, *, busy: bool) -> PitError:
+    return PitError("version_skew", f"the client is version {client}, the server {__version__}", busy=busy)

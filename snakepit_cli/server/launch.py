@@ -1,0 +1,109 @@
+"""How a pool's workers are started: the bridge's manifest with its holes filled in."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from snakepit_cli.base import environment
+from snakepit_cli.base.errors import PitError
+
+_TITLE_ROOM = "." * 200
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a pool runs. JSON both ways: the warden keeps it for the next server."""
+
+    name: str
+    adapter: str
+    size: int
+    cwd: str
+    env: Mapping[str, str]
+    limits: Mapping[str, float]
+    python: str = sys.executable
+
+    @property
+    def language(self) -> str:
+        return "python"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Ready for the warden. `{worker}` is left for it to fill in."""
+
+    argv: tuple[str, ...]
+    """Of a worker that is executed."""
+    template: tuple[str, ...]
+    """Of the template that all pools of this interpreter fork from."""
+    env: Mapping[str, str]
+    template_env: Mapping[str, str]
+    key: str
+    """Interpreter and what of its environment matters at its start: same key, same template."""
+    go: Mapping[str, Any]
+    """What a forked child is told when it may run."""
+
+
+def bridge_folder() -> Path:
+    """Where the Python bridge is installed, found without importing it. Raises PitError."""
+    spec = find_spec("snakepit_bridge")
+    if spec is None or not spec.submodule_search_locations:
+        raise PitError("runtime_not_found", "the Python bridge (snakepit_bridge) is not installed")
+    return Path(spec.submodule_search_locations[0])
+
+
+@cache
+def _manifest() -> dict[str, Any]:
+    with open(bridge_folder() / "bridge.toml", "rb") as file:
+        return tomllib.load(file)
+
+
+def base_template(instance: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The template that every Python pool forks from, so that it can start before any pool is wanted."""
+    spec = Spec("", "", 0, "/", environment.for_workers(environ), {})
+    launch = make(spec, instance, "")
+    return {"argv": launch.template, "env": launch.template_env, "key": launch.key}
+
+
+def make(spec: Spec, instance: str, gateway: str) -> Launch:
+    """Fills in the manifest of the pool's bridge for this pool."""
+    holes = {
+        "python": spec.python,
+        "instance": instance,
+        "pool": spec.name,
+        "adapter": spec.adapter,
+        "cwd": spec.cwd,
+        "title_room": _TITLE_ROOM,
+        "worker": "{worker}",
+    }
+    manifest = _manifest()
+    # The bridge must be importable by an interpreter that runs from a source tree, too.
+    path = str(bridge_folder().parent)
+    env = {**spec.env, "SNAKEPIT_GATEWAY": f"unix:{gateway}", "SNAKEPIT_POOL": spec.name, "GRPC_VERBOSITY": "NONE"}
+    if spec.python == sys.executable and path not in env.get("PYTHONPATH", "").split(":") and "site-packages" not in path:
+        env["PYTHONPATH"] = ":".join(part for part in (path, env.get("PYTHONPATH")) if part)
+    return Launch(
+        argv=_fill(manifest["worker"], holes),
+        template=_fill(manifest["template"], holes),
+        env=env,
+        # Nothing in the current directory may shadow a module of the template's own.
+        template_env={**env, "PYTHONSAFEPATH": "1"},
+        key="\0".join([spec.python] + sorted(f"{k}={v}" for k, v in env.items() if k.startswith("PYTHON"))),
+        go={
+            "instance": instance,
+            "pool": spec.name,
+            "adapter": spec.adapter,
+            "cwd": spec.cwd,
+            "env": env,
+        },
+    )
+
+
+def _fill(parts: list[str], holes: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(holes[part[1:-1]] if part[:1] == "{" and part[-1:] == "}" else part for part in parts)

@@ -1,0 +1,247 @@
+"""All pools of an instance: which exist, which call goes where, and who is told what the warden reports."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import hmac
+import itertools
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import grpc
+import msgspec
+
+from snakepit_cli.base import environment, paths
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.base.settings import LIMITS, PoolSettings, Settings
+from snakepit_cli.core.limits import Limits
+from snakepit_cli.server import launch
+from snakepit_cli.server.calls import Call, Caller, Header
+from snakepit_cli.server.gateway import Refused, WorkerLink
+from snakepit_cli.server.pool import Pool, Worker
+from snakepit_cli.server.warden import WardenLink
+from snakepit_cli.wire import worker_pb2 as pb
+
+_MEMO_ENCODER = msgspec.json.Encoder()
+
+
+class Attached:
+    """A guest of the gateway: one worker of one pool."""
+
+    __slots__ = ("_pool", "_worker")
+
+    def __init__(self, pool: Pool, worker: Worker) -> None:
+        self._pool = pool
+        self._worker = worker
+
+    def heard(self, message: pb.FromWorker) -> None:
+        self._pool.heard(self._worker, message)
+
+    def hung_up(self) -> None:
+        self._pool.hung_up(self._worker)
+
+
+class Pit:
+    def __init__(self, instance: str, gateway: str, settings: Settings, warden: WardenLink) -> None:
+        self.pools: dict[str, Pool] = {}
+        self.settings = settings
+        self.max_message_bytes = settings.max_message_bytes
+        self.pinned = False
+        """Somebody asked for this server by name: it does not end for want of use."""
+        self.last_used = time.monotonic()
+        self._instance = instance
+        self._gateway = gateway
+        self._warden = warden
+        self._closing = False
+        self._next_call = itertools.count(1)
+        self._reaps: dict[int, asyncio.Future[list[Any]]] = {}
+        self._memo = b""
+
+    # ------------------------------------------------------------------------------------------ pools
+
+    def pool(self, name: str) -> Pool:
+        """The pool, started if the configuration knows it. Raises PitError."""
+        found = self.pools.get(name)
+        if found is not None:
+            return found
+        settings = self.settings.pool(name)
+        if self._closing:
+            raise PitError("unavailable", "the server is stopping")
+        if settings is None:
+            near = difflib.get_close_matches(name, [*self.pools, *self.settings.pools, "default"], n=1)
+            raise PitError("pool_not_found", f"no pool {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        return self._create(self._spec(name, settings, "/", environment.for_workers(os.environ)))
+
+    def up(self, name: str, *, adapter: str | None, size: int | None, cwd: str, env: Mapping[str, str],
+           startup: float | None) -> tuple[Pool, bool]:  # fmt: skip
+        """Makes the pool what is asked for; the second value says whether that changed anything. Raises PitError."""
+        self.pinned = True
+        if self._closing:
+            raise PitError("unavailable", "the server is stopping")
+        if not paths.valid_name(name):
+            raise PitError("usage", f"{name!r} cannot be the name of a pool")
+        if size is not None and not 1 <= size <= 1024:
+            raise PitError("usage", f"a pool has 1 to 1024 workers, not {size}")
+        if adapter is not None:
+            adapter = _absolute(adapter, cwd)
+        known = self.pools.get(name)
+        if known is None:
+            settings = self.settings.pool(name) or PoolSettings(limits=self.settings.limits)
+            spec = self._spec(name, settings, cwd, environment.for_workers(env), adapter=adapter, size=size, startup=startup)
+            return self._create(spec), True
+        if adapter is not None and adapter != known.spec.adapter:
+            hint = f"run `snakepit down {name}` first, or give the new pool another name"
+            raise PitError("usage", f"pool {name!r} already runs {known.spec.adapter}", hint=hint)
+        size = known.snapshot()["size"] if size is None else size
+        changed = size != known.snapshot()["size"] or known.snapshot()["state"] != "open"
+        if changed:
+            known.resize(size)
+        self.remember()
+        return known, changed
+
+    def _spec(
+        self, name: str, settings: PoolSettings, cwd: str, env: Mapping[str, str], *, adapter: str | None = None,
+        size: int | None = None, startup: float | None = None,
+    ) -> launch.Spec:  # fmt: skip
+        limits: dict[str, float] = dict(settings.limits)
+        if startup is not None:
+            limits["startup_timeout"] = max(startup, limits.get("startup_timeout", Limits().startup_timeout))
+        return launch.Spec(
+            name=name,
+            adapter=adapter or _absolute(settings.adapter, cwd),
+            size=size or settings.size,
+            cwd=cwd,
+            env={**env, **settings.env},
+            limits={key: limits[key] for key in LIMITS if key in limits},
+            python=settings.python or sys.executable,
+        )
+
+    def _create(self, spec: launch.Spec, first_worker: int = 1) -> Pool:
+        plan = launch.make(spec, self._instance, self._gateway)
+        pool = Pool(spec, plan, self._warden, first_worker=first_worker)
+        self.pools[spec.name] = pool
+        pool.resize(spec.size)
+        self.remember()
+        return pool
+
+    async def down(self, name: str, grace: float) -> int:
+        """Stops one pool for good; how many workers it had. Raises PitError."""
+        pool = self.pools.get(name)
+        if pool is None:
+            raise PitError("pool_not_found", f"no pool {name!r} is running")
+        count = len(pool.workers)
+        pool.drain(grace)
+        await pool.drained.wait()
+        if self.pools.get(name) is pool:
+            del self.pools[name]
+        self.remember()
+        return count
+
+    async def close(self, grace: float) -> tuple[int, int]:
+        """Stops everything; pools and workers that there were. New calls are turned away from now on."""
+        self._closing = True
+        names = list(self.pools)
+        counts = await asyncio.gather(*(self.down(name, grace) for name in names), return_exceptions=True)
+        return len(names), sum(count for count in counts if isinstance(count, int))
+
+    def busy(self) -> bool:
+        """Whether any call waits or runs."""
+        return any(shot["queued"] or shot["running"] for shot in (pool.snapshot() for pool in self.pools.values()))
+
+    # ------------------------------------------------------------------------------------------ calls
+
+    def submit(self, caller: Caller, request: int, header: Header, args: bytes) -> tuple[Pool, Call]:
+        """Accepts a call, or raises PitError."""
+        self.last_used = time.monotonic()
+        pool = self.pool(header.pool)
+        call = Call(next(self._next_call), caller, request, header, args)
+        pool.submit(call)
+        return pool, call
+
+    # ---------------------------------------------------------------------------------------- gateway
+
+    def welcome(self, hello: pb.Hello, link: WorkerLink) -> Attached:
+        pool, worker = self._who(hello.worker, hello.token)
+        pool.attached(worker, hello, link)
+        self.remember()
+        return Attached(pool, worker)
+
+    def start_failed(self, report: pb.StartFailure) -> None:
+        pool, worker = self._who(report.worker, report.token)
+        pool.start_failed(worker, report.failure)
+
+    def _who(self, name: str, token: str) -> tuple[Pool, Worker]:
+        pool = self.pools.get(name.rpartition("-")[0])
+        worker = pool.workers.get(name) if pool is not None else None
+        if pool is None or worker is None or not hmac.compare_digest(worker.token, token):
+            raise Refused(grpc.StatusCode.UNAUTHENTICATED, "no worker of this name and token is expected")
+        if worker.link is not None:
+            raise Refused(grpc.StatusCode.ALREADY_EXISTS, f"worker {name} is attached already")
+        return pool, worker
+
+    # ----------------------------------------------------------------------------------------- warden
+
+    def reported(self, message: dict[str, Any]) -> None:
+        """Something that the warden says about a worker, a template or a reap."""
+        event = message["event"]
+        if event == "reaped":
+            self._reaps.pop(message["ticket"]).set_result(message["report"])
+            return
+        name = message["pool"] if event == "template" else message["worker"].rpartition("-")[0]
+        pool = self.pools.get(name)
+        if pool is None:
+            return
+        if event == "template":
+            pool.template_answered(message)
+        elif event == "spawned":
+            pool.spawned(message["worker"], message["pid"])
+        elif event == "exited":
+            pool.exited(message["worker"], message)
+            self.remember()
+
+    async def reap(self, *, dry_run: bool) -> list[Any]:
+        ticket = next(self._next_call)
+        future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._reaps[ticket] = future
+        self._warden.send("reap", ticket=ticket, dry_run=dry_run)
+        return await future
+
+    # ------------------------------------------------------------------------------------------- memo
+
+    def memo(self) -> dict[str, Any]:
+        """What the next server needs to go on."""
+        pools = [
+            {**asdict(pool.spec), "size": pool.snapshot()["size"], "next": pool.next_worker} for pool in self.pools.values()
+        ]
+        return {"pinned": self.pinned, "pools": pools}
+
+    def remember(self) -> None:
+        """Leaves the memo with the warden whenever it has changed."""
+        memo = self.memo()
+        encoded = _MEMO_ENCODER.encode(memo)
+        if encoded != self._memo:
+            self._memo = encoded
+            self._warden.send("memo", memo=memo)
+
+    def recall(self, memo: Mapping[str, Any]) -> None:
+        """Starts the pools that the server before us had."""
+        self.pinned = bool(memo.get("pinned"))
+        for known in memo.get("pools", ()):
+            fields = dict(known)
+            first = fields.pop("next")
+            self._create(launch.Spec(**fields), first)
+
+
+def _absolute(adapter: str, cwd: str) -> str:
+    """A reference to a file is meant from where the caller is."""
+    language, colon, rest = adapter.partition(":")
+    reference = rest if colon and language == "python" else adapter
+    path = reference.partition(".py:")[0] + ".py" if ".py:" in reference else reference
+    if path.endswith(".py") and not os.path.isabs(path):
+        return os.path.normpath(os.path.join(cwd, path)) + reference[len(path) :]
+    return reference

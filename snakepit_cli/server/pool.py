@@ -1,0 +1,323 @@
+"""One pool with hands: feeds the machine what happens and does what it asks, in the order it asks."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.core import effects as fx
+from snakepit_cli.core import events as ev
+from snakepit_cli.core.limits import Limits
+from snakepit_cli.core.pool import Pool as Machine
+from snakepit_cli.core.snapshot import Snapshot
+from snakepit_cli.server import failures
+from snakepit_cli.server.calls import Call
+from snakepit_cli.server.gateway import CREDIT, WorkerLink
+from snakepit_cli.server.launch import Launch, Spec
+from snakepit_cli.server.warden import WardenLink
+from snakepit_cli.wire import worker_pb2 as pb
+
+_clock = time.monotonic
+
+
+@dataclass
+class Worker:
+    """A worker as the shell knows it; its state is the machine's."""
+
+    id: str
+    token: str
+    started: float
+    asked: bool = False
+    """The warden has been asked for a process; only then will it report one's end."""
+    pid: int | None = None
+    link: WorkerLink | None = None
+    requests: int = 0
+
+
+@dataclass
+class Start:
+    """How the pool's workers come to be: `via` is None while no template has answered, `waiting` want one."""
+
+    via: str | None = None
+    note: str | None = None
+    waiting: list[str] = field(default_factory=list)
+
+
+class Pool:
+    def __init__(self, spec: Spec, launch: Launch, warden: WardenLink, *, first_worker: int = 1) -> None:
+        self.spec = spec
+        self.workers: dict[str, Worker] = {}
+        self.commands: tuple[pb.CommandSpec, ...] = ()
+        self.next_worker = first_worker
+        self._launch = launch
+        self._warden = warden
+        self._calls: dict[int, Call] = {}
+        self._start = Start()
+        self._machine = Machine(spec.name, spec.size, Limits(**spec.limits), first_worker=first_worker)  # type: ignore[arg-type]
+        self._timer: asyncio.TimerHandle | None = None
+        self._changed = asyncio.Event()
+        self.drained = asyncio.Event()
+
+    # ------------------------------------------------------------------------------------------ asked
+
+    def resize(self, size: int) -> None:
+        self._feed(ev.Resize(size))
+
+    def drain(self, grace: float) -> None:
+        self._feed(ev.Drain(grace))
+
+    def submit(self, call: Call) -> None:
+        header = call.header
+        self._calls[call.id] = call
+        self._feed(ev.Submit(call.id, header.command, header.session, header.timeout, header.stream))
+
+    def cancel(self, call: Call) -> None:
+        self._feed(ev.Cancel(call.id))
+
+    def resume(self, call: Call) -> None:
+        """The caller reads again: its stream gets the room it is owed."""
+        if call.owed:
+            self._grant(call)
+
+    def snapshot(self) -> dict[str, Any]:
+        seen = self._machine.snapshot()
+        numbers = ("name", "state", "size", "ready", "busy", "starting", "queued", "running", "requests", "errors",
+                   "queue_timeouts", "pool_saturated", "restarts")  # fmt: skip
+        return {
+            **{name: getattr(seen, name) for name in numbers},
+            "adapter": self.spec.adapter,
+            "language": self.spec.language,
+            "start": self._start.via,
+            "note": self._start.note,
+            "reason": None if seen.reason is None else failures.of_core(seen.reason).as_dict(),
+        }
+
+    def worker_rows(self) -> Iterator[dict[str, Any]]:
+        now = _clock()
+        for name, state, running in self._machine.snapshot().workers:
+            worker = self.workers.get(name)
+            if worker is not None:
+                yield {
+                    "id": name,
+                    "pool": self.spec.name,
+                    "pid": worker.pid,
+                    "state": state,
+                    "running": running,
+                    "requests": worker.requests,
+                    "uptime": now - worker.started,
+                }
+
+    async def settled(self, timeout: float) -> dict[str, Any]:
+        """Waits until all workers are attached; raises PitError when the pool gives up, or after `timeout`."""
+        await self._until(lambda seen: seen.state == "open" and seen.ready >= seen.size, timeout)
+        return self.snapshot()
+
+    async def any_attached(self, timeout: float) -> None:
+        """The same for the first worker."""
+        await self._until(lambda seen: seen.ready > 0, timeout)
+
+    async def _until(self, reached: Callable[[Snapshot], bool], timeout: float) -> None:
+        deadline = _clock() + timeout
+        while not reached(seen := self._machine.snapshot()):
+            if seen.reason is not None:
+                raise failures.of_core(seen.reason)
+            if seen.state in {"draining", "drained"}:
+                raise PitError("pool_unavailable", f"pool {seen.name} is being stopped")
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), deadline - _clock())
+            except TimeoutError:
+                message = f"{seen.ready} of {seen.size} workers of pool {seen.name} got ready within {timeout:g} s"
+                raise PitError("startup_timeout", message) from None
+
+    # --------------------------------------------------------------------------------------- happened
+
+    def template_answered(self, message: dict[str, Any]) -> None:
+        """The template is ready, or cannot be had: then workers start cold, or not at all when the adapter fails."""
+        waiting, self._start.waiting = self._start.waiting, []
+        if not waiting:
+            # Nobody asked: it was ready once and has died. The next spawn asks for another.
+            self._start.via = None
+        elif failure := message.get("failure"):
+            reason = failures.of_template(failure, self.spec.language)
+            for name in waiting:
+                if self.workers.pop(name, None):
+                    self._feed(ev.StartFailed(name, reason, permanent=True))
+        else:
+            self._start.via = "template" if message["ready"] else "exec"
+            self._start.note = None if message["ready"] else failures.why_cold(message)
+            self._ask_for(waiting)
+
+    def spawned(self, worker: str, pid: int) -> None:
+        if worker in self.workers:
+            self.workers[worker].pid = pid
+
+    def attached(self, worker: Worker, hello: pb.Hello, link: WorkerLink) -> None:
+        worker.link = link
+        self.commands = tuple(hello.commands)
+        self._feed(ev.Attached(worker.id, max(1, hello.capacity)))
+
+    def start_failed(self, worker: Worker, failure: pb.Failure) -> None:
+        reason = failures.as_core(failures.of_worker(failure, self.spec.language))
+        self._feed(ev.StartFailed(worker.id, reason, permanent=True))
+
+    def hung_up(self, worker: Worker) -> None:
+        """Its stream ended. A live worker that cannot be reached is of no use: the exit will be reported."""
+        if worker.id in self.workers:
+            self._warden.send("kill", worker=worker.id)
+
+    def exited(self, worker: str, message: dict[str, Any]) -> None:
+        gone = self.workers.pop(worker, None)
+        if gone is None:
+            return
+        detail: list[tuple[str, Any]] = [("worker", worker)]
+        if message["log"]:
+            detail.append(("log", message["log"]))
+        attached = gone.link is not None
+        kind = "worker_crashed" if attached else "pool_unavailable"
+        text = f"worker {worker} {failures.how_it_ended(message)}" + ("" if attached else " before it was ready")
+        self._feed(ev.Exited(worker, ev.Failure(kind, text, tuple(detail))))
+
+    def heard(self, worker: Worker, message: pb.FromWorker) -> None:
+        for chunk in message.chunks:
+            call = self._calls.get(chunk.id)
+            if call is not None and call.worker == worker.id:
+                call.caller.chunks(call.request, chunk.lines)
+                call.owed += len(chunk.lines)
+                if call.owed >= CREDIT // 4 and not call.caller.congested:
+                    self._grant(call)
+        for result in message.results:
+            if result.HasField("failure"):
+                reply = failures.of_worker(result.failure, self.spec.language, worker=worker.id)
+                self._feed(ev.Finished(worker.id, result.id, reply, failed=True))
+            else:
+                self._feed(ev.Finished(worker.id, result.id, result.value))
+
+    def _grant(self, call: Call) -> None:
+        worker = self.workers.get(call.worker or "")
+        if worker is not None and worker.link is not None:
+            worker.link.credit(call.id, call.owed)
+            call.owed = 0
+
+    # ------------------------------------------------------------------------------------ the machine
+
+    def _feed(self, event: ev.Event) -> None:
+        for effect in self._machine.handle(event, _clock()):
+            _PERFORM[type(effect)](self, effect)
+        self._arm()
+        if type(event) not in _ROUTINE:
+            self._changed.set()
+
+    def _arm(self) -> None:
+        """One timer for everything the machine waits for. An earlier one that is still set does no harm: it only
+        ticks, so it is moved only when the next deadline comes before it."""
+        deadline = self._machine.next_deadline()
+        if deadline is None:
+            return
+        loop = asyncio.get_running_loop()
+        when = loop.time() + max(0.0, deadline - _clock())
+        if self._timer is not None:
+            if self._timer.when() <= when:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(when, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._feed(ev.Tick())
+
+    def _spawn(self, effect: fx.Spawn) -> None:
+        now = _clock()
+        for name in effect.workers:
+            self.workers[name] = Worker(name, secrets.token_hex(16), now)
+            self.next_worker = int(name.rpartition("-")[2]) + 1
+        if self._start.via is not None:
+            self._ask_for(list(effect.workers))
+            return
+        if not self._start.waiting:
+            launch = self._launch
+            self._warden.send(
+                "template", pool=self.spec.name, argv=launch.template, env=launch.template_env, key=launch.key, go=launch.go
+            )
+        self._start.waiting += effect.workers
+
+    def _ask_for(self, names: list[str]) -> None:
+        wanted = [self.workers[name] for name in names if name in self.workers]
+        for worker in wanted:
+            worker.asked = True
+        self._warden.send(
+            "spawn", pool=self.spec.name, via=self._start.via, argv=self._launch.argv, go=self._launch.go,
+            tokens={worker.id: worker.token for worker in wanted},
+        )  # fmt: skip
+
+    def _dispatch(self, effect: fx.Dispatch) -> None:
+        worker = self.workers[effect.worker]
+        call = self._calls[effect.call]
+        call.worker = effect.worker
+        worker.requests += 1
+        header = call.header
+        if worker.link is not None:
+            worker.link.call(
+                call.id, header.command, call.args, session=header.session or "", timeout=effect.timeout,
+                stream=header.stream, cwd=header.cwd,
+            )  # fmt: skip
+
+    def _settle(self, effect: fx.Settle) -> None:
+        call = self._calls.pop(effect.call)
+        call.open = False
+        outcome = effect.outcome
+        if isinstance(outcome, bytes):
+            call.caller.result(call.request, outcome)
+        else:
+            call.caller.error(call.request, outcome if isinstance(outcome, PitError) else failures.of_core(outcome))
+
+    def _interrupt(self, effect: fx.Interrupt) -> None:
+        worker = self.workers.get(effect.worker)
+        if worker is not None and worker.link is not None:
+            worker.link.cancel(effect.call)
+
+    def _stop(self, effect: fx.Stop) -> None:
+        worker = self.workers.get(effect.worker)
+        if worker is None or self._never_was(worker):
+            return
+        if worker.link is not None:
+            worker.link.drain()
+        self._warden.send("stop", worker=effect.worker, grace=effect.grace)
+
+    def _kill(self, effect: fx.Kill) -> None:
+        worker = self.workers.get(effect.worker)
+        if worker is not None and not self._never_was(worker):
+            self._warden.send("kill", worker=effect.worker)
+
+    def _never_was(self, worker: Worker) -> bool:
+        """A worker that no process was asked for yet ends by itself; reported in a turn of its own."""
+        if worker.asked:
+            return False
+        if worker.id in self._start.waiting:
+            self._start.waiting.remove(worker.id)
+        report = {"reason": "is not wanted any more", "log": []}
+        asyncio.get_running_loop().call_soon(self.exited, worker.id, report)
+        return True
+
+    def _drained(self, _: fx.Drained) -> None:
+        self._warden.send("retire", pool=self.spec.name)
+        self.drained.set()
+
+
+_ROUTINE = frozenset({ev.Submit, ev.Cancel, ev.Finished})
+"""Events that cannot change which workers there are, so nobody waits for them."""
+
+_PERFORM: dict[type, Callable[[Pool, Any], None]] = {
+    fx.Spawn: Pool._spawn,  # noqa: SLF001 — the table belongs to the class
+    fx.Dispatch: Pool._dispatch,  # noqa: SLF001
+    fx.Settle: Pool._settle,  # noqa: SLF001
+    fx.Interrupt: Pool._interrupt,  # noqa: SLF001
+    fx.Stop: Pool._stop,  # noqa: SLF001
+    fx.Kill: Pool._kill,  # noqa: SLF001
+    fx.Drained: Pool._drained,  # noqa: SLF001
+}

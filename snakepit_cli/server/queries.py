@@ -1,0 +1,180 @@
+"""What a client may ask besides calls: one function for each `op`, in one table."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import psutil
+
+from snakepit_cli import __version__
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.server.pit import Pit
+from snakepit_cli.server.warden import WardenLink
+from snakepit_cli.wire import worker_pb2 as pb
+
+_UP_SECONDS = 60.0
+_DOWN_SECONDS = 10.0
+_WARDEN_SECONDS = 5.0
+
+Fields = dict[str, Any]
+
+
+@dataclass
+class Desk:
+    """What the queries work with."""
+
+    pit: Pit
+    warden: WardenLink
+    hello: Mapping[str, Any]
+    """The warden's first message."""
+    connections: set[Any]
+    started: float = field(default_factory=time.monotonic)
+
+    async def answer(self, fields: Fields) -> Any:
+        """Raises PitError."""
+        op = _OPS.get(str(fields.get("op")))
+        if op is None:
+            raise PitError("usage", f"no query {fields.get('op')!r}")
+        try:
+            return await op(self, fields)
+        except (KeyError, TypeError, ValueError) as error:
+            raise PitError("usage", f"malformed query {fields.get('op')}: {error!r}") from error
+
+
+async def _ping(desk: Desk, _: Fields) -> Any:
+    return {"version": __version__, "pid": os.getpid(), "warden": desk.hello["warden"]}
+
+
+async def _status(desk: Desk, _: Fields) -> Any:
+    pit, now = desk.pit, time.time()
+    idle = pit.settings.idle_timeout - (time.monotonic() - pit.last_used)
+    return {
+        "instance": desk.hello["instance"],
+        "version": __version__,
+        "uptime": now - desk.hello["started"],
+        "warden": {"pid": desk.hello["warden"], "uptime": now - desk.hello["started"]},
+        "server": {
+            "pid": os.getpid(),
+            "uptime": time.monotonic() - desk.started,
+            "restarts": desk.hello["restarts"],
+        },
+        "containment": desk.hello["containment"],
+        "idle_exit": None if pit.pinned else max(0.0, idle),
+        "connections": len(desk.connections),
+        "pools": [pool.snapshot() for pool in pit.pools.values()],
+    }
+
+
+async def _workers(desk: Desk, fields: Fields) -> Any:
+    wanted = fields.get("pool")
+    if wanted is not None and wanted not in desk.pit.pools:
+        raise PitError("pool_not_found", f"no pool {wanted!r} is running")
+    rows = [
+        row
+        for name, pool in desk.pit.pools.items()
+        if wanted in {None, name}
+        for row in pool.worker_rows()
+    ]
+    for row in rows:
+        row["memory"] = _resident(row["pid"])
+    return rows
+
+
+def _resident(pid: int | None) -> int | None:
+    try:
+        return None if pid is None else int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return None
+
+
+async def _commands(desk: Desk, fields: Fields) -> Any:
+    pool = desk.pit.pool(fields.get("pool") or "default")
+    if not pool.commands:
+        await pool.any_attached(_UP_SECONDS)
+    return {
+        "pool": pool.spec.name,
+        "adapter": pool.spec.adapter,
+        "commands": [_command(command) for command in sorted(pool.commands, key=lambda one: one.name)],
+    }
+
+
+def _command(command: pb.CommandSpec) -> Fields:
+    return {
+        "name": command.name,
+        "summary": command.summary,
+        "streaming": command.streaming,
+        "open": command.open,
+        "parameters": [
+            {
+                "name": one.name,
+                "type": one.type,
+                "required": one.required,
+                "default": msgspec.Raw(one.default_json.encode()) if one.default_json else None,
+                "summary": one.summary,
+            }
+            for one in command.parameters
+        ],
+    }
+
+
+async def _up(desk: Desk, fields: Fields) -> Any:
+    name = fields.get("pool") or "default"
+    timeout = fields.get("timeout")
+    known = desk.pit.pools.get(name)
+    if known is not None and known.snapshot()["state"] == "draining":
+        await known.drained.wait()
+        await asyncio.sleep(0)  # whoever stopped it takes it off the list first
+    pool, changed = desk.pit.up(
+        name, adapter=fields.get("adapter"), size=fields.get("size"), cwd=fields["cwd"], env=fields["env"], startup=timeout
+    )
+    shot = await pool.settled(timeout or _UP_SECONDS) if fields["wait"] else pool.snapshot()
+    return {**shot, "changed": changed}
+
+
+async def _down(desk: Desk, fields: Fields) -> Any:
+    name = fields["pool"]
+    return {"pool": name, "workers": await desk.pit.down(name, _grace(fields))}
+
+
+async def _shutdown(desk: Desk, fields: Fields) -> Any:
+    if fields.get("if_idle") and desk.pit.busy():
+        raise PitError("version_skew", f"the server (version {__version__}) has calls to finish")
+    pools, workers = await desk.pit.close(_grace(fields))
+    # The answer must leave before the warden ends us.
+    asyncio.get_running_loop().call_later(0.01, lambda: desk.warden.send("shutdown", grace=_WARDEN_SECONDS))
+    return {"pools": pools, "workers": workers, "warden": desk.hello["warden"]}
+
+
+async def _restart(desk: Desk, fields: Fields) -> Any:
+    memo = desk.pit.memo()
+    pools, workers = await desk.pit.close(_grace(fields))
+    asyncio.get_running_loop().call_later(0.01, lambda: desk.warden.send("restart", memo=memo))
+    return {"pools": pools, "workers": workers, "warden": desk.hello["warden"]}
+
+
+async def _reap(desk: Desk, fields: Fields) -> Any:
+    return await desk.pit.reap(dry_run=bool(fields["dry_run"]))
+
+
+def _grace(fields: Fields) -> float:
+    timeout = fields.get("timeout")
+    return _DOWN_SECONDS if timeout is None else float(timeout)
+
+
+_OPS: dict[str, Callable[[Desk, Fields], Coroutine[Any, Any, Any]]] = {
+    "ping": _ping,
+    "status": _status,
+    "workers": _workers,
+    "commands": _commands,
+    "up": _up,
+    "down": _down,
+    "shutdown": _shutdown,
+    "restart": _restart,
+    "reap": _reap,
+}

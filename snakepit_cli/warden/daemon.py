@@ -1,0 +1,390 @@
+"""The warden: parent of every process of an instance.
+
+It holds the lock, the registry and the listening socket; it starts the server again when that dies; it does
+what the server asks (`_OPS`) and tells it what happened to its workers. Nothing here knows what a call is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from snakepit_cli.registry.store import Registry
+from snakepit_cli.warden import contain, reap, serverlink, spawn
+from snakepit_cli.warden.children import Child
+from snakepit_cli.warden.logs import CappedLog, Journal
+from snakepit_cli.warden.loop import Loop
+from snakepit_cli.warden.nursery import Nursery
+from snakepit_cli.warden.paths import Places
+from snakepit_cli.warden.template import receive
+
+_DRAIN_SECONDS = 10.0
+_STOP_SECONDS = 5.0
+_SERVER_FAILURES = 3
+_SERVER_WINDOW = 10.0
+_STRAY_SECONDS = 2.0
+
+Message = dict[str, Any]
+
+
+class Warden:
+    def __init__(self, places: Places, registry: Registry, secret: str, run: str, say: Callable[[Message], None]) -> None:
+        """`say` is told once whether the instance accepts commands, or why it does not."""
+        self.places = places
+        self.run_id = run
+        self.started = time.time()
+        self.failed = False
+        self._registry = registry
+        self._secret = secret
+        self._say = say
+        self._journal = Journal(CappedLog(places.log("warden")))
+        self._loop = Loop()
+        marks = {"SNAKEPIT_INSTANCE": places.instance, reap.COOKIE: secret, reap.RUN: run}
+        self._nursery = Nursery(
+            self._loop, registry, places, marks, run, born=self._born, failed=self._never_ran
+        )  # fmt: skip
+        self._children: dict[int, Child] = {}
+        self._link: serverlink.ServerLink | None = None
+        self._bases: dict[str, str] = {}  # interpreter and its start-up environment → id of its base template
+        self._memo: Message = {}
+        self._restarts = 0
+        self._server_exits: list[float] = []
+        self._subreaper = contain.become_subreaper()
+        self._stopping = False
+        self._buried: list[str] = []
+
+    # ------------------------------------------------------------------------------------------- life
+
+    def run(self) -> None:
+        """Until everything has ended. The caller holds the lock."""
+        self._loop.on_signal(signal.SIGCHLD, self._children_changed)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            self._loop.on_signal(number, self._asked_to_stop)
+        self._listener = self.places.listen()
+        self.places.publish(
+            {"front": str(self.places.front), "pid": os.getpid(), "run": self.run_id, "started": self.started}
+        )
+        self._journal(f"warden started: instance {self.places.instance}, pid {os.getpid()}, run {self.run_id}")
+        self._start_server()
+        self._loop.run()
+        self._end_strays()
+        self._registry.forget(self._buried)
+        self._registry.close()
+        self._journal("warden ended: nothing is left")
+
+    def _start_server(self) -> None:
+        ours, theirs = serverlink.pair()
+        self._link = serverlink.ServerLink(self._loop, ours, self._asked)
+        self._link.send(
+            {
+                "event": "hello",
+                "instance": self.places.instance,
+                "gateway": str(self.places.gateway),
+                "state": str(self.places.state),
+                "warden": os.getpid(),
+                "started": self.started,
+                "restarts": self._restarts,
+                "containment": self._containment(),
+                "memo": self._memo,
+            }
+        )
+        argv = [sys.executable, "-m", "snakepit_cli.server", "--instance", self.places.instance]
+        descriptors = {"SNAKEPIT_CONTROL_FD": theirs.fileno(), "SNAKEPIT_FRONT_FD": self._listener.fileno()}
+        self._nursery.execute("server", "", ["server"], argv, os.environ, "/", descriptors=descriptors)
+        theirs.close()
+
+    def _containment(self) -> list[str]:
+        rungs = ["lifeline"]
+        if sys.platform == "linux":
+            rungs += ["session", "pdeathsig"]
+        return rungs + (["subreaper"] if self._subreaper else [])
+
+    def _asked_to_stop(self) -> None:
+        """TERM, INT (foreground) or HUP: the server lets running calls finish, then asks for the end."""
+        if self._link is None:
+            self._shutdown(_STOP_SECONDS)
+            return
+        self._link.send({"event": "drain", "grace": _DRAIN_SECONDS})
+        self._loop.at(time.monotonic() + _DRAIN_SECONDS + _STOP_SECONDS, lambda: self._shutdown(_STOP_SECONDS))
+
+    def _shutdown(self, grace: float) -> None:
+        """Everything ends now. First out of sight, so that the next command starts anew instead of talking to us."""
+        if self._stopping:
+            return
+        self._stopping = True
+        self._journal("stopping everything")
+        self.places.unpublish()
+        self._listener.close()
+        deadline = time.monotonic() + grace
+        for child in self._children.values():
+            child.stop(deadline)
+        self._loop.at(deadline, self._enforce)
+        self._maybe_done()
+
+    def _maybe_done(self) -> None:
+        if self._stopping and not self._children and not self._nursery.expecting:
+            self._loop.stop()
+
+    def _end_strays(self) -> None:
+        """Descendants that our workers left behind came to us as subreaper: none may stay."""
+        deadline = time.monotonic() + _STRAY_SECONDS
+        while (strays := contain.own_children()) and time.monotonic() < deadline:
+            for pid in strays:
+                contain.kill_own_child(pid)
+            for pid in strays:
+                try:
+                    os.waitpid(pid, 0)
+                except ChildProcessError:
+                    pass
+
+    # --------------------------------------------------------------------------------------- children
+
+    def _born(self, child: Child) -> None:
+        self._children[child.pid] = child
+        self._journal(f"{child.role} {child.id}: pid {child.pid}")
+        if child.role == "worker":
+            self._tell({"event": "spawned", "worker": child.id, "pid": child.pid})
+        elif child.role == "template" and child.channel is not None:
+            self._loop.watch(child.channel, lambda: self._template_said(child))
+        if self._stopping:
+            child.stop(time.monotonic() + _STOP_SECONDS)
+
+    def _never_ran(self, name: str, reason: str) -> None:
+        self._journal(f"{name}: not started: {reason}")
+        if name == "server":
+            self._server_gone(reason, [])
+        elif name.startswith("template:"):
+            self._tell_template(name.partition(":")[2], {"ready": False, "reason": reason})
+        else:
+            self._tell({"event": "exited", "worker": name, "reason": reason, "log": []})
+        self._maybe_done()
+
+    def _children_changed(self) -> None:
+        """Buries all the dead: signals coalesce, so one may stand for many."""
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                break
+            if found is None:
+                break
+            child = self._children.pop(found.si_pid, None)
+            if child is not None and os.getsid(found.si_pid) == found.si_pid:
+                # Before the leader is reaped: afterwards its id could be a stranger's.
+                contain.kill_group(found.si_pid)
+            _, status = os.waitpid(found.si_pid, 0)
+            if child is not None:
+                self._bury(child, os.waitstatus_to_exitcode(status))
+        self._forget_buried()
+        self._maybe_done()
+
+    def _bury(self, child: Child, code: int) -> None:
+        self._loop.forget(child.pump.fd)
+        if child.channel is not None:
+            self._loop.forget(child.channel)
+        child.close()
+        self._buried.append(child.id)
+        how = f"signal {-code}" if code < 0 else f"exit status {code}"
+        self._journal(f"{child.role} {child.id}: {how}")
+        if child.role == "server":
+            self._server_gone(how, child.pump.tail(), asked=child.kill_at is not None)
+        elif child.role == "worker":
+            asked = child.kill_at is not None
+            self._tell({"event": "exited", "worker": child.id, "code": code, "asked": asked, "log": child.pump.tail()})
+        else:
+            self._template_gone(child, how)
+
+    def _forget_buried(self) -> None:
+        """Rows of the dead go with the next commit: a row too many costs nothing, the next reap finds nobody."""
+        self._registry.forget(self._buried)
+        self._buried.clear()
+
+    def _server_gone(self, how: str, tail: list[str], *, asked: bool = False) -> None:
+        """Its workers served only it: they end with it, and the new server starts their pools again."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+        if self._stopping:
+            return
+        for child in self._children.values():
+            if child.role == "worker" or child.pool:
+                child.kill()
+        now = time.monotonic()
+        self._restarts += 1
+        if not asked:
+            self._server_exits.append(now)
+        recent = [when for when in self._server_exits if now - when < _SERVER_WINDOW]
+        if len(recent) >= _SERVER_FAILURES:
+            text = f"the server ended {len(recent)} times in {_SERVER_WINDOW:.0f} s, last with {how}"
+            self._give_up({"kind": "unavailable", "message": text, "log": tail})
+            return
+        self._journal("starting the server again")
+        self._start_server()
+
+    def _give_up(self, error: Message) -> None:
+        self.failed = True
+        self._journal(f"giving up: {error['message']}")
+        self._say({"error": error})
+        self._shutdown(_STOP_SECONDS)
+
+    # --------------------------------------------------------------------------------------- templates
+
+    def _base(self, message: Message) -> Child | None:
+        """The template that has imported the bridge for this interpreter; started on first use."""
+        name = self._bases.get(message["key"])
+        for child in self._children.values():
+            if child.id == name:
+                return child
+        name = f"template:base-{len(self._bases) + 1}"
+        self._bases[message["key"]] = name
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._nursery.execute(
+            "template", "", [name], message["argv"], message["env"], "/",
+            descriptors={"SNAKEPIT_CONTROL_FD": theirs.fileno()}, channel=ours,
+        )  # fmt: skip
+        theirs.close()
+        return next((child for child in self._children.values() if child.id == name), None)
+
+    def _template_of(self, pool: str) -> Child | None:
+        return next((c for c in self._children.values() if c.role == "template" and c.pool == pool), None)
+
+    def _template_said(self, child: Child) -> None:
+        message = receive(child.channel) if child.channel is not None else None
+        if message is None:
+            if child.channel is not None:
+                self._loop.forget(child.channel)
+        elif child.pool:
+            self._tell_template(child.pool, message)
+
+    def _tell_template(self, pool: str, message: Mapping[str, Any]) -> None:
+        self._tell({**message, "event": "template", "pool": pool})
+
+    def _template_gone(self, child: Child, how: str) -> None:
+        if child.pool and child.kill_at is None:
+            self._tell_template(child.pool, {"ready": False, "reason": f"the template ended with {how}", "log": child.pump.tail()})
+        elif not child.pool:
+            self._bases = {key: name for key, name in self._bases.items() if name != child.id}
+
+    # ------------------------------------------------------------------------------------- the server
+
+    def _tell(self, message: Message) -> None:
+        if self._link is not None:
+            self._link.send(message)
+
+    def _asked(self, message: Message) -> None:
+        _OPS[message["op"]](self, message)
+
+    def _op_ready(self, _: Message) -> None:
+        self._say({"accepting": str(self.places.front), "pid": os.getpid()})
+
+    def _op_failed(self, message: Message) -> None:
+        """The server cannot serve, and another one could not either."""
+        self._give_up(message["error"])
+
+    def _op_restart(self, message: Message) -> None:
+        """The server has stopped its pools and wants to be replaced by a new one that has them."""
+        self._memo = message["memo"]
+        for child in self._children.values():
+            if child.role == "server":
+                child.stop(time.monotonic() + _STOP_SECONDS)
+        self._loop.at(time.monotonic() + _STOP_SECONDS, self._enforce)
+
+    def _op_base(self, message: Message) -> None:
+        self._base(message)
+
+    def _op_template(self, message: Message) -> None:
+        base = self._base(message)
+        pool = message["pool"]
+        if base is None or base.channel is None:
+            self._tell_template(pool, {"ready": False, "reason": "no template for this interpreter"})
+            return
+        self._nursery.fork(base.channel, "template", [f"template:{pool}"], message["go"])
+
+    def _op_spawn(self, message: Message) -> None:
+        tokens: dict[str, str] = message["tokens"]
+        pool = message["pool"]
+        if message["via"] == "exec":
+            self._nursery.execute(
+                "worker", pool, list(tokens), message["argv"], message["go"]["env"], message["go"]["cwd"], tokens=tokens
+            )
+            return
+        template = self._template_of(pool)
+        if template is None or template.channel is None:
+            for name in tokens:
+                self._never_ran(name, "its template is gone")
+            return
+        self._nursery.fork(template.channel, "worker", list(tokens), message["go"], tokens)
+
+    def _worker(self, name: str) -> Child | None:
+        return next((child for child in self._children.values() if child.id == name), None)
+
+    def _op_stop(self, message: Message) -> None:
+        child = self._worker(message["worker"])
+        if child is not None:
+            deadline = time.monotonic() + float(message["grace"])
+            child.stop(deadline)
+            self._loop.at(deadline, self._enforce)
+
+    def _enforce(self) -> None:
+        """Kills whoever was asked to stop and has had the time."""
+        now = time.monotonic()
+        for child in self._children.values():
+            if child.kill_at is not None and child.kill_at <= now:
+                child.kill()
+
+    def _op_kill(self, message: Message) -> None:
+        child = self._worker(message["worker"])
+        if child is not None:
+            child.kill()
+
+    def _op_retire(self, message: Message) -> None:
+        """The pool is gone: so is its template."""
+        template = self._template_of(message["pool"])
+        if template is not None:
+            deadline = time.monotonic() + _STOP_SECONDS
+            template.stop(deadline)
+            self._loop.at(deadline, self._enforce)
+
+    def _op_memo(self, message: Message) -> None:
+        """What the next server must know if this one dies. Opaque to us."""
+        self._memo = message["memo"]
+
+    def _op_reap(self, message: Message) -> None:
+        report = reap.reap(self._registry, self._secret, self.run_id, dry_run=message["dry_run"])
+        self._tell({"event": "reaped", "ticket": message["ticket"], "report": report})
+
+    def _op_shutdown(self, message: Message) -> None:
+        self._shutdown(float(message["grace"]))
+
+
+_OPS: dict[str, Callable[[Warden, Message], None]] = {
+    "ready": Warden._op_ready,  # noqa: SLF001 — the table belongs to the class
+    "failed": Warden._op_failed,  # noqa: SLF001
+    "restart": Warden._op_restart,  # noqa: SLF001
+    "base": Warden._op_base,  # noqa: SLF001
+    "template": Warden._op_template,  # noqa: SLF001
+    "spawn": Warden._op_spawn,  # noqa: SLF001
+    "stop": Warden._op_stop,  # noqa: SLF001
+    "kill": Warden._op_kill,  # noqa: SLF001
+    "retire": Warden._op_retire,  # noqa: SLF001
+    "memo": Warden._op_memo,  # noqa: SLF001
+    "reap": Warden._op_reap,  # noqa: SLF001
+    "shutdown": Warden._op_shutdown,  # noqa: SLF001
+}
+
+
+def tell(descriptor: int | None, message: Message) -> None:
+    """One line into the pipe of the client that waits for us; it may have gone."""
+    if descriptor is None:
+        return
+    try:
+        os.write(descriptor, json.dumps(message).encode() + b"\n")
+    except OSError:
+        pass
+    os.close(descriptor)

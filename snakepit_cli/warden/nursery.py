@@ -1,0 +1,186 @@
+"""Brings processes into the world: registered first, running second, by exec or by a template's fork."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from snakepit_cli.registry import identity as ident
+from snakepit_cli.registry.identity import Identity
+from snakepit_cli.registry.store import Registry
+from snakepit_cli.warden import spawn, template
+from snakepit_cli.warden.children import Child
+from snakepit_cli.warden.logs import CappedLog, Pump
+from snakepit_cli.warden.loop import Loop
+from snakepit_cli.warden.paths import Places
+
+_BIRTH_SECONDS = 10.0
+
+Born = Callable[[Child], None]
+Failed = Callable[[str, str], None]
+
+
+class Nursery:
+    """`born` is called for each child that may run, `failed` with id and reason for each that never will."""
+
+    def __init__(
+        self, loop: Loop, registry: Registry, places: Places, marks: Mapping[str, str], run: str, *, born: Born, failed: Failed
+    ) -> None:
+        self._loop = loop
+        self._registry = registry
+        self._places = places
+        self._marks = marks
+        self._run = run
+        self._born = born
+        self._failed = failed
+        self._births: list[template.Birth] = []
+        # The read end goes into every executed child; the write end stays here and closes when we die.
+        self._lifeline, self._lifeline_write = os.pipe()
+
+    @property
+    def expecting(self) -> bool:
+        """Children of templates may be on their way to us: an unknown child need not be a stray."""
+        return bool(self._births)
+
+    def execute(
+        self, role: str, pool: str, ids: Sequence[str], argv: Sequence[str], env: Mapping[str, str], cwd: str,
+        *, tokens: Mapping[str, str] | None = None, descriptors: Mapping[str, int] | None = None,
+        channel: socket.socket | None = None,
+    ) -> None:  # fmt: skip
+        """Starts one process for each id. `{worker}` in argv and environment becomes the id."""
+        gated: list[tuple[str, spawn.Gated, Pump]] = []
+        identities: list[tuple[str, Identity]] = []
+        try:
+            self._registry.reserve(self._run, role, ids)
+            for name in ids:
+                one, pump = self._fork(name, argv, env, cwd, (tokens or {}).get(name), descriptors or {})
+                gated.append((name, one, pump))
+                if found := ident.identify(one.pid):
+                    identities.append((name, found))
+            self._registry.bind(identities)
+        except (sqlite3.Error, OSError) as error:
+            for name, one, pump in gated:
+                one.refuse()
+                pump.close()
+            for name in ids:
+                self._failed(name, f"cannot register it: {error}")
+            return
+        for name, one, pump in gated:
+            child = Child(name, role, pool, one.pid, pump, channel)
+            self._adopt(child)
+            one.open()
+
+    def _fork(
+        self, name: str, argv: Sequence[str], env: Mapping[str, str], cwd: str, token: str | None, extra: Mapping[str, int]
+    ) -> tuple[spawn.Gated, Pump]:
+        pump = self._pump(name)
+        descriptors = dict(extra)
+        if token is not None:
+            descriptors |= {"SNAKEPIT_TOKEN_FD": _readable(token), "SNAKEPIT_LIFELINE_FD": self._lifeline}
+        launch = spawn.Launch(
+            argv=[part.replace("{worker}", name) for part in argv],
+            env={**env, **self._marks, "SNAKEPIT_WORKER_ID": name},
+            cwd=cwd,
+            log=pump.write_end,
+            descriptors=descriptors,
+        )
+        try:
+            return spawn.fork(launch), pump
+        finally:
+            pump.close_write_end()
+            if token is not None:
+                os.close(descriptors["SNAKEPIT_TOKEN_FD"])
+
+    def fork(self, parent: socket.socket, role: str, ids: Sequence[str], message: Mapping[str, Any],
+             tokens: Mapping[str, str] | None = None) -> None:  # fmt: skip
+        """Asks a template for one child for each id; `message` is what they are told when they may go."""
+        for at in range(0, len(ids), template.BATCH):
+            self._fork_batch(parent, role, ids[at : at + template.BATCH], message, tokens or {})
+
+    def _fork_batch(
+        self, parent: socket.socket, role: str, ids: Sequence[str], message: Mapping[str, Any], tokens: Mapping[str, str]
+    ) -> None:
+        birth = template.Birth([], time.monotonic() + _BIRTH_SECONDS)
+        theirs: list[socket.socket] = []
+        for name in ids:
+            ours, other = template.pair()
+            theirs.append(other)
+            go = {**message, "role": role, "worker": name, "env": {**message["env"], **self._marks, "SNAKEPIT_WORKER_ID": name}}
+            if name in tokens:
+                go["token"] = tokens[name]
+            birth.unborn.append(template.Unborn(name, role, go, self._pump(name), ours))
+        asked = template.send(parent, {"op": "fork", "count": len(ids)}, [one.fileno() for one in theirs])
+        for one in theirs:
+            one.close()
+        if not asked:
+            self._abandon(birth, "the template is gone")
+            return
+        self._births.append(birth)
+        for child in birth.unborn:
+            self._loop.watch(child.gate, lambda child=child: self._said_pid(birth, child))  # type: ignore[misc]
+        self._loop.at(birth.deadline, lambda: self._overdue(birth))
+
+    def _said_pid(self, birth: template.Birth, child: template.Unborn) -> None:
+        self._loop.forget(child.gate)
+        birth.said_pid(child)
+        if not birth.waiting():
+            self._register(birth)
+
+    def _overdue(self, birth: template.Birth) -> None:
+        if birth in self._births:
+            for child in birth.waiting():
+                self._loop.forget(child.gate)
+                birth.fail(child)
+            self._register(birth)
+
+    def _register(self, birth: template.Birth) -> None:
+        """All have said who they are: one commit, then all gates open."""
+        self._births.remove(birth)
+        try:
+            for role in {child.role for child in birth.unborn}:
+                self._registry.reserve(self._run, role, [child.id for child in birth.unborn if child.role == role])
+            self._registry.bind([(child.id, child.identity) for child in birth.unborn if child.identity])
+        except sqlite3.Error as error:
+            self._abandon(birth, f"cannot register it: {error}")
+            return
+        for unborn in birth.unborn:
+            if unborn.identity is None:
+                continue
+            child = Child(unborn.id, unborn.role, unborn.go["pool"], unborn.identity.pid, unborn.pump, unborn.gate)
+            self._adopt(child)
+            template.send(unborn.gate, unborn.go, [unborn.pump.write_end])
+            unborn.pump.close_write_end()
+        birth.unborn = []
+        self._abandon(birth, "the template could not fork it")
+
+    def _abandon(self, birth: template.Birth, reason: str) -> None:
+        """Closing the gate makes a child exit without having run."""
+        for child in birth.failed + birth.unborn:
+            self._loop.forget(child.gate)
+            child.gate.close()
+            child.pump.close_write_end()
+            child.pump.close()
+            self._failed(child.id, reason)
+
+    def _adopt(self, child: Child) -> None:
+        self._loop.watch(child.pump.fd, lambda: self._pumped(child))
+        self._born(child)
+
+    def _pumped(self, child: Child) -> None:
+        if child.pump.pump() is None:
+            self._loop.forget(child.pump.fd)
+
+    def _pump(self, name: str) -> Pump:
+        return Pump(CappedLog(self._places.log(name)))
+
+
+def _readable(secret: str) -> int:
+    """Read end of a pipe that holds the secret and ends after it."""
+    read, write = os.pipe()
+    os.write(write, secret.encode())
+    os.close(write)
+    return read
