@@ -1,0 +1,1 @@
+"""What the tests stand on: isolated instances, waiting for conditions, looking at processes."""

@@ -1,0 +1,34 @@
+"""Looking at processes, and ending those that a test started, by identity."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from snakepit_cli.registry import identity as ident
+
+
+def alive(pid: int) -> bool:
+    """Running, not merely unreaped."""
+    found = ident.stat(pid)
+    return found is not None and found.state not in "ZX"
+
+
+def marked(cookie: str) -> list[int]:
+    """Live processes that carry the cookie of an instance."""
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    wanted = cookie.encode()
+    return [pid for pid in pids if alive(pid) and ident.environment(pid).get(b"SNAKEPIT_COOKIE") == wanted]
+
+
+def title(pid: int) -> str:
+    """Command line as `ps` shows it."""
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read().replace(b"\0", b" ").decode().strip()
+
+
+def kill(pid: int, number: int = signal.SIGKILL) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass

@@ -1,0 +1,112 @@
+"""The shape of the code: who may import whom, how large a file may be, what the fast path may load."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "snakepit_cli"
+BRIDGES = ROOT / "bridges"
+
+# Layer → our own layers that it may import. `fast` is the file; docs/architecture.md draws this table.
+LAYERS = {
+    "base": set(),
+    "core": {"base"},
+    "wire": {"base"},
+    "registry": {"base"},
+    "warden": {"registry", "base"},
+    "server": {"core", "wire", "base"},
+    "client": {"wire", "base"},
+    "cli": {"client", "base"},
+    "fast": {"client", "wire", "base", "cli"},
+}
+STANDARD_ONLY = ("base", "core", "registry", "warden")
+THIRD_PARTY = {"base": {"platformdirs"}}
+ONLY_IN = {"rich": "cli", "typer": "cli", "grpc": "server", "google": "wire"}
+GENERATED = ("_pb2.py",)
+MAX_LINES = 450
+
+
+def sources(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*.py")):
+        if not path.name.endswith(GENERATED):
+            yield path
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of all modules imported anywhere in the file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def layer(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else path.stem
+
+
+@pytest.mark.parametrize("path", list(sources(PACKAGE)), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_only_downward(path: Path) -> None:
+    mine = layer(path)
+    if mine in {"__init__", "__main__"}:
+        return
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "snakepit_bridge":
+            pytest.fail(f"{path.name} imports the bridge")
+        if parts[0] == "snakepit_cli" and len(parts) > 1 and parts[1] in LAYERS and parts[1] != mine:
+            assert parts[1] in LAYERS[mine], f"{mine} must not import {name}"
+        if parts[0] in ONLY_IN and mine != "wire":
+            assert mine == ONLY_IN[parts[0]], f"{mine} must not import {name}"
+
+
+@pytest.mark.parametrize("name", STANDARD_ONLY)
+def test_the_lower_layers_need_only_the_standard_library(name: str) -> None:
+    allowed = {"snakepit_cli", *sys.stdlib_module_names, *THIRD_PARTY.get(name, ())}
+    for path in sources(PACKAGE / name):
+        foreign = {found.split(".")[0] for found in imports(path)} - allowed
+        assert not foreign, f"{path}: {foreign}"
+
+
+def test_bridges_do_not_know_the_tool() -> None:
+    for path in sources(BRIDGES):
+        assert not [name for name in imports(path) if name.split(".")[0] == "snakepit_cli"], path
+
+
+def test_the_core_has_no_clock_and_no_io() -> None:
+    banned = {"time", "os", "socket", "asyncio", "logging", "threading", "subprocess", "io", "pathlib"}
+    for path in sources(PACKAGE / "core"):
+        assert not banned & {name.split(".")[0] for name in imports(path)}, path
+
+
+@pytest.mark.parametrize("path", [*sources(PACKAGE), *sources(BRIDGES)], ids=lambda path: path.name)
+def test_files_stay_small(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MAX_LINES
+
+
+def loaded(statement: str) -> set[str]:
+    code = f"import sys; before = set(sys.modules); {statement}; print(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.split())
+
+
+def test_the_fast_path_loads_next_to_nothing() -> None:
+    extra = loaded("import snakepit_cli.fast")
+    ours = {name for name in extra if name.startswith("snakepit_cli")}
+    assert extra - ours <= {"_socket", "_json"}, extra - ours
+
+
+def test_help_does_not_load_the_server_side() -> None:
+    heavy = {"grpc", "google.protobuf", "asyncio", "uvloop", "psutil"}
+    code = "import sys, snakepit_cli.cli.main; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not heavy & set(done.stdout.split())
