@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from snakepit_cli.warden import contain
@@ -86,6 +86,7 @@ def _child(launch: Launch, gate: int, parent: int) -> None:
         for name, descriptor in launch.descriptors.items():
             os.set_inheritable(descriptor, True)
             env[name] = str(descriptor)
+        _close_others(launch.descriptors.values())
         os.chdir(launch.cwd if os.path.isdir(launch.cwd) else "/")
         os.execvpe(launch.argv[0], list(launch.argv), env)
     except OSError as error:
@@ -93,3 +94,12 @@ def _child(launch: Launch, gate: int, parent: int) -> None:
         os.write(2, f"snakepit: cannot execute {launch.argv[0]}: {error.strerror}\n".encode())
     finally:
         os._exit(status)
+
+
+def _close_others(keep: Iterable[int]) -> None:
+    """Python closes what it opened on exec; what we inherited from whoever started us is closed here."""
+    last = 2
+    for descriptor in sorted(keep):
+        os.closerange(last + 1, descriptor)
+        last = descriptor
+    os.closerange(last + 1, os.sysconf("SC_OPEN_MAX"))

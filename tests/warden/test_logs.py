@@ -1,0 +1,74 @@
+"""Output of workers: always drained, never more than the cap."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from snakepit_cli.warden import logs
+
+
+def test_the_cap_holds_and_the_newest_is_kept(tmp_path: Path) -> None:
+    log = logs.CappedLog(tmp_path / "a.log")
+    for n in range(4000):
+        log.write(b"%07d " % n * 128)
+    log.close()
+    newer, older = tmp_path / "a.log", tmp_path / "a.log.1"
+    assert newer.stat().st_size <= logs.CAP
+    assert older.stat().st_size <= logs.CAP
+    assert b"0003999" in newer.read_bytes()
+
+
+def test_a_log_continues_where_an_earlier_run_stopped(tmp_path: Path) -> None:
+    for text in (b"one\n", b"two\n"):
+        log = logs.CappedLog(tmp_path / "a.log")
+        log.write(text)
+        log.close()
+    assert (tmp_path / "a.log").read_bytes() == b"one\ntwo\n"
+
+
+def test_a_planted_symlink_is_not_followed(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("precious")
+    (tmp_path / "a.log").symlink_to(target)
+    log = logs.CappedLog(tmp_path / "a.log")
+    log.write(b"overwritten?")
+    assert target.read_text() == "precious"
+
+
+def test_a_writer_never_blocks_and_its_last_lines_are_known(tmp_path: Path) -> None:
+    pump = logs.Pump(logs.CappedLog(tmp_path / "a.log"))
+    writer = subprocess.Popen(["/bin/sh", "-c", "yes | head -c 30000000; echo; echo the end"], stdout=pump.write_end)
+    pump.close_write_end()
+    os.set_blocking(pump.fd, True)
+    while pump.pump() is not None:
+        pass
+    assert writer.wait(timeout=10) == 0
+    assert pump.tail()[-1] == "the end"
+    pump.close()
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 2 * logs.CAP
+
+
+def test_a_full_disk_is_survived(tmp_path: Path) -> None:
+    (tmp_path / "full.log").symlink_to("/dev/full")
+    log = logs.CappedLog(Path("/nonexistent/a.log"))
+    log.write(b"lost")
+
+
+def test_draining_ends_although_a_descendant_goes_on_writing(tmp_path: Path) -> None:
+    pump = logs.Pump(logs.CappedLog(tmp_path / "a.log"))
+    with subprocess.Popen(["yes"], stdout=pump.write_end) as writer:
+        pump.close_write_end()
+        pump.drain()
+        pump.close()
+        writer.kill()
+
+
+def test_old_logs_are_removed(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.log", tmp_path / "new.log"
+    for path in (old, new):
+        path.write_text("x")
+    os.utime(old, (0, 0))
+    logs.prune(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["new.log"]
