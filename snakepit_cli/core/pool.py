@@ -79,11 +79,9 @@ class Pool:
     def handle(self, event: Event, now: float) -> Effects:
         """Take in what happened at `now` (never less than before); the effects are to be done in order."""
         out: Effects = []
-        state: object
+        state: object = self._phase
         if isinstance(event, (Finished, Attached, Exited, StartFailed)):
             state = self._roster.workers.get(event.worker, GONE)
-        else:
-            state = self._phase
         move = _MOVES[type(state), type(event)]
         if move is not None:
             move(self, event, state, now, out)

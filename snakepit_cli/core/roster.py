@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from math import inf
 
 from snakepit_cli.core.call import Call
-from snakepit_cli.core.worker import Draining, Dying, Serving, Starting, Worker, calls_of, due
+from snakepit_cli.core.worker import Draining, Dying, Serving, Starting, Stopping, Worker, calls_of, due
 
 
 class Roster:
@@ -32,7 +32,7 @@ class Roster:
     # -- workers --
 
     def put(self, worker: str, state: Worker) -> None:
-        """The worker is in this state from now on. Its calls stay where they are."""
+        """The worker is in this state from now on. Its calls stay where they are, and so do their timers."""
         self._uncount(worker)
         self.workers[worker] = state
         if isinstance(state, Serving):
@@ -40,7 +40,9 @@ class Roster:
             self.idle[worker] = state
         if isinstance(state, Starting | Serving | Dying):
             self.placed += 1
-        self.watch(worker, due(state))
+        if isinstance(state, Starting | Draining | Stopping):
+            # Not only what is due first: an abandoned call may be over before the deadline of the drain.
+            self.watch(worker, state.deadline)
 
     def remove(self, worker: str) -> None:
         self._uncount(worker)
