@@ -10,8 +10,6 @@ import sys
 def main() -> None:
     if "SNAKEPIT_CONTROL_FD" not in os.environ:
         sys.exit("snakepit: the server is started by the warden; run `snakepit server start` or `snakepit server run`")
-    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from snakepit_cli.server.app import serve
 
     if sys.platform == "win32":

@@ -12,9 +12,8 @@ from typing import Any
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.settings import load
-from snakepit_cli.server import launch
+from snakepit_cli.server import gateway, launch
 from snakepit_cli.server.front import Connection
-from snakepit_cli.server.gateway import Gateway
 from snakepit_cli.server.pit import Pit
 from snakepit_cli.server.queries import Desk
 from snakepit_cli.server.warden import WardenLink, first_message
@@ -50,8 +49,7 @@ async def serve() -> None:
     # The template takes as long to load as the gateway: side by side they take as long as one.
     warden.send("base", **launch.base_template(hello["instance"], os.environ))
     pit = Pit(hello["instance"], hello["gateway"], settings, warden)
-    gateway = Gateway(pit)
-    await gateway.start(hello["gateway"])
+    await gateway.listen(pit, hello["gateway"])
     connections: set[Connection] = set()
     desk = Desk(pit, warden, hello, connections)
     server = await loop.create_unix_server(lambda: Connection(pit, desk.answer, connections), sock=listener)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
-import struct
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
@@ -14,6 +12,7 @@ import msgspec
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.calls import Call, Header
+from snakepit_cli.server.peers import peer_uid
 from snakepit_cli.server.pool import Pool
 from snakepit_cli.wire import front as wire
 
@@ -58,7 +57,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
         self._transport.set_write_buffer_limits(high=_BUFFER_HIGH)
-        if _peer_uid(transport.get_extra_info("socket")) not in {None, os.geteuid()}:
+        if peer_uid(transport) not in {None, os.geteuid()}:
             self._transport.abort()
             return
         self._connections.add(self)
@@ -170,15 +169,6 @@ _KINDS: dict[int, Callable[[Connection, int, bytes], None]] = {
     wire.QUERY: Connection._ask,  # noqa: SLF001
     wire.CANCEL: Connection._cancel,  # noqa: SLF001
 }
-
-
-def _peer_uid(connection: socket.socket) -> int | None:
-    """Uid of the process at the other end, as the kernel knows it; None where it cannot be asked."""
-    option = getattr(socket, "SO_PEERCRED", None)
-    if option is None:
-        return None
-    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
-    return int(uid)
 
 
 def _too_large(length: int, limit: int) -> PitError:

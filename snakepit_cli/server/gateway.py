@@ -1,34 +1,45 @@
-"""The gateway: workers dial in here, say who they are, and take calls. The only place that speaks gRPC.
+"""The gateway: workers dial in here, say who they are, and take calls.
 
-Messages are exchanged as bytes and parsed here, so that what the server merely passes on (arguments, results,
-chunks) is not copied through a second object model.
+Messages of the worker contract (proto/snakepit/worker/v1) over the gRPC of wire.http2. What is said to a worker in
+one turn of the event loop leaves in one message.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any, Protocol
+import os
+from typing import Protocol
 
-import grpc
-import grpc.aio
+from google.protobuf.message import DecodeError
 
+from snakepit_cli.server.peers import peer_uid
+from snakepit_cli.wire import http2
 from snakepit_cli.wire import worker_pb2 as pb
+from snakepit_cli.wire.http2 import Status
 
 PROTOCOL = 1
-OPTIONS = (
-    ("grpc.so_reuseport", 0),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_concurrent_streams", 4096),
-)
-METHOD = "snakepit.worker.v1.Gateway"
+PATH = "/snakepit.worker.v1.Gateway/Attach"
 CREDIT = 4 << 20
 """Bytes of chunks that a worker may be ahead of the client's socket."""
+_HEADROOM = 4 << 20
+"""What a message may hold beyond one answer of the largest size: chunks and other answers that travel with it."""
+_GREETING_SECONDS = 30.0
 
 
 class Refused(Exception):
-    """The worker is not let in; `args` are a gRPC status code and a text."""
+    """The worker is not let in."""
+
+    def __init__(self, status: Status, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Guest(Protocol):
+    """Where an attached worker's messages go."""
+
+    def heard(self, message: pb.FromWorker) -> None: ...
+
+    def hung_up(self) -> None: ...
 
 
 class Host(Protocol):
@@ -43,104 +54,123 @@ class Host(Protocol):
         """Called when a worker says that it cannot get ready. Raises Refused."""
 
 
-class Guest(Protocol):
-    """Where an attached worker's messages go."""
-
-    def heard(self, message: pb.FromWorker) -> None: ...
-
-    def hung_up(self) -> None: ...
-
-
 class WorkerLink:
-    """The way to one attached worker. Everything said between two writes travels in one message."""
+    """The way to one attached worker."""
 
-    def __init__(self) -> None:
-        self._next = pb.ToWorker()
-        self._wake = asyncio.Event()
+    def __init__(self, stream: http2.Stream) -> None:
+        self._stream = stream
+        self._loop = asyncio.get_running_loop()
+        self._next: pb.ToWorker | None = None
 
-    def welcome(self, protocol: int, max_message_bytes: int) -> None:
-        self._next.welcome.protocol = protocol
-        self._next.welcome.max_message_bytes = max_message_bytes
-        self._wake.set()
+    def welcome(self, max_message_bytes: int) -> None:
+        self._message().welcome.MergeFrom(pb.Welcome(protocol=PROTOCOL, max_message_bytes=max_message_bytes))
 
     def call(self, call_id: int, command: str, args: bytes, *, session: str, timeout: float, stream: bool, cwd: str) -> None:
-        self._next.calls.add(
+        self._message().calls.add(
             id=call_id, command=command, args=args, session=session, timeout_seconds=timeout, stream=stream, cwd=cwd,
             credit_bytes=CREDIT if stream else 0,
         )  # fmt: skip
-        self._wake.set()
 
     def cancel(self, call_id: int) -> None:
-        self._next.cancels.add(id=call_id)
-        self._wake.set()
+        self._message().cancels.add(id=call_id)
 
     def credit(self, call_id: int, count: int) -> None:
-        self._next.credits.add(id=call_id, bytes=count)
-        self._wake.set()
+        self._message().credits.add(id=call_id, bytes=count)
 
     def drain(self) -> None:
-        self._next.drain.SetInParent()
-        self._wake.set()
+        self._message().drain.SetInParent()
 
-    async def write_to(self, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
-        """Until cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            message, self._next = self._next, pb.ToWorker()
-            await context.write(message.SerializeToString())
+    def _message(self) -> pb.ToWorker:
+        if self._next is None:
+            self._next = pb.ToWorker()
+            self._loop.call_soon(self._send)
+        return self._next
+
+    def _send(self) -> None:
+        message, self._next = self._next, None
+        if message is not None:
+            self._stream.send(message.SerializeToString())
 
 
-class Gateway:
+class _Attach:
+    """One Attach stream: first a stranger, then a guest."""
+
+    def __init__(self, host: Host, stream: http2.Stream) -> None:
+        self._host = host
+        self._stream = stream
+        self._guest: Guest | None = None
+        self._patience = asyncio.get_running_loop().call_later(
+            _GREETING_SECONDS, stream.finish, Status.INVALID_ARGUMENT, "nothing was said"
+        )
+
+    def message(self, data: bytes) -> None:
+        try:
+            message = pb.FromWorker.FromString(data)
+        except DecodeError:
+            self._stream.finish(Status.INVALID_ARGUMENT, "not a FromWorker message")
+            return
+        if self._guest is not None:
+            self._guest.heard(message)
+            return
+        self._patience.cancel()
+        try:
+            self._greet(message)
+        except Refused as refusal:
+            self._stream.finish(refusal.status, str(refusal))
+
+    def ended(self) -> None:
+        self._patience.cancel()
+        if self._guest is not None:
+            self._guest.hung_up()
+
+    def _greet(self, message: pb.FromWorker) -> None:
+        if message.HasField("start_failure"):
+            self._host.start_failed(message.start_failure)
+            self._stream.finish(Status.OK)
+            return
+        if not message.HasField("hello"):
+            raise Refused(Status.INVALID_ARGUMENT, "the first message must be hello or start_failure")
+        hello = message.hello
+        if not hello.protocol_min <= PROTOCOL <= hello.protocol_max:
+            text = f"the server speaks protocol {PROTOCOL}, the worker {hello.protocol_min} to {hello.protocol_max}"
+            raise Refused(Status.FAILED_PRECONDITION, text)
+        link = WorkerLink(self._stream)
+        link.welcome(self._host.max_message_bytes)
+        self._guest = self._host.welcome(hello, link)
+
+
+class _Connection(asyncio.Protocol):
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._server = grpc.aio.server(options=OPTIONS)
-        handler = grpc.stream_stream_rpc_method_handler(self._attach)
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(METHOD, {"Attach": handler}),))
+        self._transport: asyncio.Transport
+        self._http: http2.Connection
 
-    async def start(self, path: str) -> None:
-        if self._server.add_insecure_port(f"unix:{path}") == 0:
-            raise OSError(f"the gateway cannot listen on {path}")
-        await self._server.start()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        limit = self._host.max_message_bytes + _HEADROOM
+        self._http = http2.Connection(self._transport.write, self._opened, max_message=limit)
+        if peer_uid(transport) not in {None, os.geteuid()}:
+            self._transport.abort()
 
-    async def stop(self) -> None:
-        await self._server.stop(0)
-
-    async def _attach(
-        self, stream: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]
-    ) -> None:
-        link = WorkerLink()
+    def data_received(self, data: bytes) -> None:
         try:
-            guest = await self._greet(stream, link)
-        except Refused as refusal:
-            code, text = refusal.args
-            await context.abort(code, text)
-            return
-        if guest is None:
-            return
-        writer = asyncio.create_task(link.write_to(context))
-        parse = pb.FromWorker.FromString
-        try:
-            async for data in stream:
-                guest.heard(parse(data))
-        finally:
-            writer.cancel()
-            guest.hung_up()
+            self._http.receive(data)
+        except http2.ProtocolError as error:
+            self._http.goodbye(error.code)
+            self._transport.close()
 
-    async def _greet(self, stream: AsyncIterator[bytes], link: WorkerLink) -> Guest | None:
-        """None when the worker only came to say that it failed."""
-        async for data in stream:
-            first: Any = pb.FromWorker.FromString(data)
-            if first.HasField("start_failure"):
-                self._host.start_failed(first.start_failure)
-                return None
-            if not first.HasField("hello"):
-                break
-            hello = first.hello
-            if not hello.protocol_min <= PROTOCOL <= hello.protocol_max:
-                text = f"the server speaks protocol {PROTOCOL}, the worker {hello.protocol_min} to {hello.protocol_max}"
-                raise Refused(grpc.StatusCode.FAILED_PRECONDITION, text)
-            guest = self._host.welcome(hello, link)
-            link.welcome(PROTOCOL, self._host.max_message_bytes)
-            return guest
-        raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "the first message must be hello or start_failure")
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — the reason changes nothing
+        self._http.lost()
+
+    def _opened(self, stream: http2.Stream, path: str) -> None:
+        if path == PATH:
+            stream.listener = _Attach(self._host, stream)
+        else:
+            stream.finish(Status.UNIMPLEMENTED, f"no method {path}")
+
+
+async def listen(host: Host, path: str) -> None:
+    """Lets workers in at this socket from now on."""
+    if os.path.lexists(path):
+        os.unlink(path)  # left by the server before us
+    await asyncio.get_running_loop().create_unix_server(lambda: _Connection(host), path)

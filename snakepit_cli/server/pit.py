@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import grpc
 import msgspec
 
 from snakepit_cli.base import environment, paths
@@ -26,6 +25,7 @@ from snakepit_cli.server.gateway import Refused, WorkerLink
 from snakepit_cli.server.pool import Pool, Worker
 from snakepit_cli.server.warden import WardenLink
 from snakepit_cli.wire import worker_pb2 as pb
+from snakepit_cli.wire.http2 import Status
 
 _MEMO_ENCODER = msgspec.json.Encoder()
 
@@ -179,9 +179,9 @@ class Pit:
         pool = self.pools.get(name.rpartition("-")[0])
         worker = pool.workers.get(name) if pool is not None else None
         if pool is None or worker is None or not hmac.compare_digest(worker.token, token):
-            raise Refused(grpc.StatusCode.UNAUTHENTICATED, "no worker of this name and token is expected")
+            raise Refused(Status.UNAUTHENTICATED, "no worker of this name and token is expected")
         if worker.link is not None:
-            raise Refused(grpc.StatusCode.ALREADY_EXISTS, f"worker {name} is attached already")
+            raise Refused(Status.ALREADY_EXISTS, f"worker {name} is attached already")
         return pool, worker
 
     # ----------------------------------------------------------------------------------------- warden

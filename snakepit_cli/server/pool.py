@@ -23,6 +23,7 @@ from snakepit_cli.server.warden import WardenLink
 from snakepit_cli.wire import worker_pb2 as pb
 
 _clock = time.monotonic
+_FAREWELL_SECONDS = 3.0
 
 
 @dataclass
@@ -167,9 +168,9 @@ class Pool:
         self._feed(ev.StartFailed(worker.id, reason, permanent=True))
 
     def hung_up(self, worker: Worker) -> None:
-        """Its stream ended. A live worker that cannot be reached is of no use: the exit will be reported."""
+        """Its stream ended: it is on its way out, or a live worker that cannot be reached. Its exit will be reported."""
         if worker.id in self.workers:
-            self._warden.send("kill", worker=worker.id)
+            self._warden.send("stop", worker=worker.id, grace=_FAREWELL_SECONDS)
 
     def exited(self, worker: str, message: dict[str, Any]) -> None:
         gone = self.workers.pop(worker, None)
