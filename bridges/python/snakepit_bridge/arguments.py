@@ -1,0 +1,107 @@
+"""From a call's JSON arguments to a method call, and the refusals in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from snakepit_bridge import jsonio
+from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.context import CallContext
+from snakepit_bridge.describe import Command
+from snakepit_bridge.failures import Refusal, did_you_mean, failure
+
+__all__ = ["Bound", "bind_all", "find", "parse"]
+
+
+class Bound:
+    """A command of one adapter object, ready to be called."""
+
+    __slots__ = ("_accepted", "_method", "_required", "command")
+
+    def __init__(self, adapter: Any, command: Command) -> None:
+        self.command = command
+        self._method: Callable[..., Any] = getattr(adapter, command.attribute)
+        self._accepted = frozenset(one.name for one in command.parameters)
+        self._required = frozenset(one.name for one in command.parameters if one.default is one.empty)
+
+    def check(self, args: dict[str, Any]) -> None:
+        """Raises the refusal that names what is wrong with the arguments."""
+        command = self.command
+        if command.whole is not None:
+            return
+        if self._required and not args.keys() >= self._required:
+            missing = [one.name for one in command.parameters if one.name in self._required and one.name not in args]
+            raise self._refusal(f"missing {_listed(missing)}{self._near(args, missing)}")
+        if command.open:
+            if command.context in args:
+                raise self._refusal(f"`{command.context}` is set by the bridge, it cannot be an argument")
+        elif not args.keys() <= self._accepted:
+            unknown = [name for name in args if name not in self._accepted]
+            hint = did_you_mean(unknown[0], self._accepted) or self._takes()
+            raise self._refusal(f"unknown {_listed(unknown)}{hint}")
+
+    def __call__(self, args: dict[str, Any], context: CallContext | None) -> Any:
+        """Calls the method. The arguments have been checked."""
+        command = self.command
+        if command.whole is not None:
+            keywords = {} if command.context is None else {command.context: context}
+            return self._method(args, **keywords)
+        if command.context is not None:
+            args[command.context] = context
+        if not command.positional:
+            return self._method(**args)
+        return self._method(*self._take_positional(args), **args)
+
+    def _take_positional(self, args: dict[str, Any]) -> list[Any]:
+        values = []
+        for name in self.command.positional:
+            if name in args:
+                values.append(args.pop(name))
+            else:
+                default = next(one.default for one in self.command.parameters if one.name == name)
+                values.append(default)
+        return values
+
+    def _near(self, args: dict[str, Any], missing: list[str]) -> str:
+        unknown = [name for name in args if name not in self._accepted]
+        if not unknown or self.command.open:
+            return self._takes()
+        hint = did_you_mean(unknown[0], missing)
+        return f"; unknown {_listed(unknown)}{hint}" if hint else f"; unknown {_listed(unknown)}"
+
+    def _takes(self) -> str:
+        names = [one.name if one.name in self._required else f"{one.name}?" for one in self.command.parameters]
+        return f"; `{self.command.name}` takes {', '.join(names)}" if names else "; it takes none"
+
+    def _refusal(self, message: str) -> Refusal:
+        return Refusal(failure(pb.Failure.Kind.INVALID_ARGUMENTS, f"`{self.command.name}`: {message}"))
+
+
+def _listed(names: list[str]) -> str:
+    return ("argument " if len(names) == 1 else "arguments ") + ", ".join(f"`{name}`" for name in names[:10])
+
+
+def bind_all(adapter: Any, commands: Mapping[str, Command]) -> dict[str, Bound]:
+    """The commands of an adapter object by name."""
+    return {name: Bound(adapter, command) for name, command in commands.items()}
+
+
+def find(commands: Mapping[str, Bound], name: str) -> Bound:
+    """The command of that name, or the refusal with the near names."""
+    found = commands.get(name)
+    if found is not None:
+        return found
+    hint = did_you_mean(name, commands)
+    if not hint:
+        listed = ", ".join(sorted(commands)[:20])
+        hint = f"; this adapter has {listed}" if listed else "; this adapter has no commands"
+    raise Refusal(failure(pb.Failure.Kind.COMMAND_NOT_FOUND, f"no command `{name}`{hint}"))
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """The arguments of a call, or the refusal that says why they are none."""
+    try:
+        return jsonio.loads_object(data)
+    except jsonio.InvalidJson as error:
+        raise Refusal(failure(pb.Failure.Kind.INVALID_ARGUMENTS, str(error))) from None

@@ -1,0 +1,170 @@
+"""The commands of an adapter class, read from its methods' signatures, annotations and docstrings."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import Any
+
+from snakepit_bridge import docstrings, jsonio
+from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.adapters.base import COMMAND_MARK
+
+__all__ = ["Command", "commands_of", "has_commands"]
+
+PREFIX = "execute_"
+_WHOLE_NAMES = frozenset({"args", "arguments", "params", "parameters", "payload", "request", "data"})
+_CONTEXT_NAMES = frozenset({"ctx", "context"})
+_MAPPINGS = frozenset({"dict", "Dict", "Mapping", "MutableMapping"})
+_STREAMS = frozenset({"Iterator", "Generator", "AsyncIterator", "AsyncGenerator"})
+
+
+@dataclass
+class Command:
+    """One command: where it is found and what it takes."""
+
+    name: str
+    attribute: str
+    summary: str = ""
+    is_async: bool = False
+    streaming: bool = False
+    open: bool = False
+    whole: str | None = None
+    """The one parameter that takes all arguments as a dict."""
+    context: str | None = None
+    """The parameter that takes the CallContext."""
+    positional: list[str] = field(default_factory=list)
+    """Positional-only parameters, in order."""
+    parameters: list[inspect.Parameter] = field(default_factory=list)
+    parameter_docs: dict[str, str] = field(default_factory=dict)
+
+    def to_spec(self) -> pb.CommandSpec:
+        """The description that the server is given."""
+        spec = pb.CommandSpec(name=self.name, summary=self.summary, streaming=self.streaming, open=self.open)
+        for parameter in self.parameters:
+            required = parameter.default is parameter.empty
+            spec.parameters.add(
+                name=parameter.name,
+                type=_type_text(parameter.annotation),
+                required=required,
+                default_json="" if required else _default_json(parameter.default),
+                summary=self.parameter_docs.get(parameter.name, ""),
+            )
+        return spec
+
+
+def has_commands(cls: type) -> bool:
+    """Whether the class has anything that could be called."""
+    return bool(_names(cls))
+
+
+def commands_of(cls: type) -> dict[str, Command]:
+    """All commands of the class by name, base classes first, in the order of definition."""
+    commands: dict[str, Command] = {}
+    for attribute, name in _names(cls).items():
+        if name in commands:
+            raise ValueError(f"command `{name}` is defined twice, by {commands[name].attribute} and {attribute}")
+        commands[name] = _read(cls, attribute, name)
+    return commands
+
+
+def _names(cls: type) -> dict[str, str]:
+    """Attribute to command name. An override stays a command even when it is not decorated again."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        for attribute, value in vars(base).items():
+            function = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
+            mark = getattr(function, COMMAND_MARK, None) if callable(function) else None
+            if isinstance(mark, str):
+                found[attribute] = mark or attribute
+            elif not callable(function):
+                found.pop(attribute, None)  # `execute_old = None` takes a command away
+            elif attribute.startswith(PREFIX) and len(attribute) > len(PREFIX):
+                found.setdefault(attribute, attribute[len(PREFIX) :])
+    return found
+
+
+def _read(cls: type, attribute: str, name: str) -> Command:
+    function = getattr(cls, attribute)
+    inner = inspect.unwrap(function)
+    summary, docs = docstrings.parse(function)
+    is_async = any(inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one) for one in (function, inner))
+    signature = _signature(cls, attribute)
+    streaming = any(inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one) for one in (function, inner))
+    streaming = streaming or _head(_type_text(signature.return_annotation)) in _STREAMS
+    command = Command(name, attribute, summary, is_async, streaming, parameter_docs=docs)
+    for parameter in signature.parameters.values():
+        _classify(command, parameter)
+    _find_whole(command)
+    return command
+
+
+def _signature(cls: type, attribute: str) -> inspect.Signature:
+    """The signature that a caller sees: without `self`, whatever kind of method it is."""
+    raw = inspect.getattr_static(cls, attribute)
+    try:
+        signature = inspect.signature(getattr(cls, attribute))
+    except (TypeError, ValueError):
+        anything = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)
+        return inspect.Signature([anything])
+    if isinstance(raw, (staticmethod, classmethod)):
+        return signature
+    parameters = list(signature.parameters.values())
+    takes_self = parameters and parameters[0].kind in (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    )
+    return signature.replace(parameters=parameters[1:] if takes_self else parameters)
+
+
+def _classify(command: Command, parameter: inspect.Parameter) -> None:
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return
+    if parameter.kind is parameter.VAR_KEYWORD:
+        command.open = True
+        return
+    if command.context is None and _is_context(parameter):
+        command.context = parameter.name
+        return
+    if parameter.kind is parameter.POSITIONAL_ONLY:
+        command.positional.append(parameter.name)
+    command.parameters.append(parameter)
+
+
+def _is_context(parameter: inspect.Parameter) -> bool:
+    if parameter.annotation is parameter.empty:
+        return parameter.name in _CONTEXT_NAMES and parameter.kind is not parameter.POSITIONAL_ONLY
+    text = _type_text(parameter.annotation).replace(" ", "")
+    if text.startswith("Optional["):
+        text = text[text.index("[") + 1 : -1]
+    return any(part.rsplit(".", 1)[-1] == "CallContext" for part in text.split("|"))
+
+
+def _find_whole(command: Command) -> None:
+    """Exactly one parameter, a dict by its annotation or, lacking one, by its name: it takes all arguments."""
+    if len(command.parameters) != 1 or command.open:
+        return
+    only = command.parameters[0]
+    stated = only.annotation is not only.empty
+    if _head(_type_text(only.annotation)) in _MAPPINGS if stated else only.name in _WHOLE_NAMES:
+        command.whole = only.name
+        command.parameters.clear()
+        command.open = True
+
+
+def _type_text(annotation: Any) -> str:
+    if annotation is inspect.Parameter.empty:
+        return ""
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    return text.strip().strip("'\"").replace("typing.", "")
+
+
+def _head(text: str) -> str:
+    return text.split("[", 1)[0].strip().rsplit(".", 1)[-1]
+
+
+def _default_json(default: Any) -> str:
+    try:
+        return jsonio.dumps(default).decode("utf-8")
+    except Exception:  # noqa: BLE001 - the contract: empty when it has no JSON form
+        return ""

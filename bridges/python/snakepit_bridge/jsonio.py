@@ -1,0 +1,182 @@
+"""JSON in and out, strictly: what goes in must be an object, what comes out must have a JSON form.
+
+msgspec does the work when it can be imported. Whatever it refuses is tried again with the standard library, so that
+both give the same answers and the same errors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from typing import Any, Callable, NoReturn, cast
+
+__all__ = ["InvalidJson", "NoJsonForm", "dumps", "loads_object"]
+
+
+class InvalidJson(ValueError):  # noqa: N818
+    """The text is not a JSON object."""
+
+
+class NoJsonForm(ValueError):  # noqa: N818
+    """The value has no JSON form."""
+
+
+def _load_msgspec() -> Any:
+    try:
+        import msgspec  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        return None
+    return msgspec
+
+
+_msgspec = _load_msgspec()
+
+
+# ------------------------------------------------------------------------------------------------ in
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise InvalidJson(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise InvalidJson(f"{text} is out of range")
+    return number
+
+
+def _slow_loads(data: bytes) -> Any:
+    return json.loads(data.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
+
+
+_fast_loads = cast("Callable[[bytes], Any]", _msgspec.json.Decoder().decode if _msgspec else _slow_loads)
+
+
+def loads_object(data: bytes) -> dict[str, Any]:
+    """Reads a JSON object; nothing at all counts as an empty one. Raises InvalidJson, never anything else."""
+    if not data:
+        return {}
+    try:
+        value = _fast_loads(data)
+    except RecursionError:
+        raise InvalidJson("the arguments are nested too deeply") from None
+    except (ValueError, OverflowError) as error:
+        raise InvalidJson(f"the arguments are not valid JSON: {error}") from None
+    if type(value) is not dict:
+        raise InvalidJson(f"the arguments must be a JSON object, not {_json_name(value)}")
+    return value
+
+
+def _json_name(value: Any) -> str:
+    if value is None:
+        return "null"
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array"}
+    return names.get(type(value), type(value).__name__)
+
+
+# ------------------------------------------------------------------------------------------------ out
+
+
+def dumps(value: Any) -> bytes:
+    """Compact JSON in UTF-8, without line breaks. Raises NoJsonForm, never anything else of its own."""
+    if _fast_dumps is not None:
+        try:
+            data = _fast_dumps(value)
+        except Exception:  # noqa: BLE001 - the slow way names the cause
+            return _slow_dumps(value)
+        # msgspec writes NaN and the infinities as null; only the slow way can tell.
+        return _slow_dumps(value) if b"null" in data else data
+    return _slow_dumps(value)
+
+
+def _slow_dumps(value: Any) -> bytes:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
+        return text.encode("utf-8")
+    except NoJsonForm:
+        raise
+    except RecursionError:
+        raise NoJsonForm("the value contains itself or is nested too deeply") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise NoJsonForm(_cause(error)) from None
+
+
+def _cause(error: Exception) -> str:
+    text = str(error)
+    if "not JSON compliant" in text:
+        return "NaN and the infinities have no JSON form"
+    return "the value contains itself" if "Circular reference" in text else text
+
+
+def _plain(value: Any) -> Any:
+    """A JSON form for a value that is no JSON type."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, (set, frozenset)):
+        return list(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        import base64
+
+        return base64.b64encode(value).decode("ascii")
+    special = _plain_standard(value)
+    if special is not None:
+        return special[0]
+    for method in ("tolist", "item"):  # numpy arrays and scalars, torch tensors, and whoever imitates them
+        convert = getattr(value, method, None)
+        if callable(convert) and not isinstance(value, type):
+            converted = convert()
+            if type(converted) is not type(value):
+                return converted
+    kind = type(value)
+    raise NoJsonForm(f"{kind.__module__}.{kind.__qualname__} has no JSON form")
+
+
+def _plain_standard(value: Any) -> tuple[Any] | None:  # noqa: PLR0911 - a table
+    """JSON forms of the standard library's types, in a tuple; None for all others."""
+    import datetime
+    import decimal
+    import enum
+    import os
+    import uuid
+
+    if isinstance(value, enum.Enum):
+        return (value.value,)
+    if isinstance(value, (datetime.datetime, datetime.time)):
+        text = value.isoformat()
+        return (text[:-6] + "Z" if text.endswith("+00:00") else text,)
+    if isinstance(value, datetime.date):
+        return (value.isoformat(),)
+    if isinstance(value, datetime.timedelta):
+        return (_duration(value),)
+    if isinstance(value, (decimal.Decimal, uuid.UUID)):
+        return (str(value),)
+    if isinstance(value, os.PathLike):
+        return (os.fspath(value),)
+    return None
+
+
+def _duration(value: Any) -> str:
+    """ISO 8601, as msgspec writes it: P1DT2.5S."""
+    sign = "-" if value.days < 0 else ""
+    value = abs(value)
+    seconds = (
+        f"{value.seconds}.{value.microseconds:06}".rstrip("0").rstrip(".") if value.microseconds else value.seconds
+    )
+    time = f"T{seconds}S" if value.seconds or value.microseconds else ""
+    days = f"{value.days}D" if value.days or not time else ""
+    return f"{sign}P{days}{time}"
+
+
+def _make_fast_dumps() -> Callable[[Any], bytes] | None:
+    if _msgspec is None:
+        return None
+    return cast("Callable[[Any], bytes]", _msgspec.json.Encoder(enc_hook=_refuse).encode)
+
+
+def _refuse(value: Any) -> NoReturn:
+    raise TypeError(type(value).__name__)
+
+
+_fast_dumps = _make_fast_dumps()

@@ -1,0 +1,124 @@
+"""From an adapter reference to a class.
+
+    showcase                a short name
+    package.module:Class    or package.module.Class
+    path/to/file.py:Class   or path/to/file.py, when the file defines exactly one adapter
+
+each with an optional `python:` in front.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import zlib
+from types import ModuleType
+from typing import NoReturn
+
+from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.adapters.base import BaseAdapter
+from snakepit_bridge.describe import commands_of, has_commands
+from snakepit_bridge.failures import Refusal, did_you_mean, failure, from_exception
+
+__all__ = ["resolve"]
+
+SHORT_NAMES = {"showcase": "snakepit_bridge.adapters.showcase:ShowcaseAdapter"}
+_NOT_FOUND = pb.Failure.Kind.ADAPTER_NOT_FOUND
+_FAILED = pb.Failure.Kind.ADAPTER_FAILED
+
+
+def resolve(reference: str, cwd: str | None = None) -> type:
+    """The adapter class. Raises Refusal: not found, or whatever the user's code raised."""
+    text = reference.removeprefix("python:")
+    text = SHORT_NAMES.get(text, text)
+    where, colon, name = text.rpartition(":") if ":" in text else (text, "", "")
+    cwd = cwd or os.getcwd()
+    if where.endswith(".py") or os.sep in where:
+        module = _load_file(os.path.join(cwd, os.path.expanduser(where)))
+        cls = _named(module, name) if colon else _only_adapter(module)
+    else:
+        _put_first(cwd)
+        if not colon:
+            where, _, name = where.rpartition(".")
+        if not where or not name:
+            _refuse_reference(reference)
+        cls = _named(_import(where), name)
+    try:
+        commands_of(cls)
+    except Exception as error:
+        raise Refusal(from_exception(error, _FAILED)) from error
+    return cls
+
+
+def _refuse_reference(reference: str) -> NoReturn:
+    hint = did_you_mean(reference, SHORT_NAMES)
+    forms = "write package.module:Class, path/to/file.py:Class, or showcase"
+    raise Refusal(failure(_NOT_FOUND, f"no adapter `{reference}`{hint or '; ' + forms}"))
+
+
+def _put_first(folder: str) -> None:
+    if sys.path[:1] != [folder]:
+        sys.path.insert(0, folder)
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if missing and (name == missing or name.startswith(missing + ".")):
+            message = f"no module `{missing}` (looked in {sys.path[0]} and the interpreter's packages)"
+            raise Refusal(failure(_NOT_FOUND, message)) from error
+        raise Refusal(from_exception(error, _FAILED)) from error
+    except (Exception, SystemExit) as error:
+        raise Refusal(from_exception(error, _FAILED)) from error
+
+
+def _load_file(path: str) -> ModuleType:
+    path = os.path.abspath(path)
+    if not os.path.isfile(path):
+        folder, base = os.path.split(path)
+        siblings = [one for one in os.listdir(folder) if one.endswith(".py")] if os.path.isdir(folder) else []
+        raise Refusal(failure(_NOT_FOUND, f"no file {path}{did_you_mean(base, siblings)}"))
+    _put_first(os.path.dirname(path))
+    name = os.path.splitext(os.path.basename(path))[0]
+    if not name.isidentifier() or name in sys.modules:
+        name = f"snakepit_adapter_{zlib.crc32(path.encode()):08x}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise Refusal(failure(_NOT_FOUND, f"{path} is not a Python file"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise Refusal(from_exception(error, _FAILED)) from error
+    return module
+
+
+def _named(module: ModuleType, name: str) -> type:
+    found = getattr(module, name, None)
+    if isinstance(found, type):
+        return found
+    place = getattr(module, "__file__", None) or module.__name__
+    if found is not None:
+        raise Refusal(failure(_NOT_FOUND, f"`{name}` in {place} is not a class"))
+    classes = [key for key, value in vars(module).items() if isinstance(value, type)]
+    own = [key for key in classes if vars(module)[key].__module__ == module.__name__]
+    hint = did_you_mean(name, classes) or (f"; it has {', '.join(own[:20])}" if own else "")
+    raise Refusal(failure(_NOT_FOUND, f"no class `{name}` in {place}{hint}"))
+
+
+def _only_adapter(module: ModuleType) -> type:
+    own = [one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__]
+    own = list(dict.fromkeys(own))
+    adapters = [one for one in own if issubclass(one, BaseAdapter)] or [one for one in own if has_commands(one)]
+    if len(adapters) == 1:
+        return adapters[0]
+    if not adapters:
+        raise Refusal(failure(_NOT_FOUND, f"{module.__file__} defines no adapter class"))
+    names = ", ".join(one.__name__ for one in adapters)
+    raise Refusal(failure(_NOT_FOUND, f"{module.__file__} defines several adapters ({names}): add :Class"))

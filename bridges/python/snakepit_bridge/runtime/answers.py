@@ -1,0 +1,38 @@
+"""What a handler returned or raised, as the answer of the contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from snakepit_bridge import jsonio
+from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.failures import Refusal, failure, from_exception
+
+__all__ = ["encode", "handler_failed", "too_large"]
+
+OVERHEAD = 64
+"""Bytes that a message holds around the largest value."""
+
+
+def encode(value: Any, command: str, limit: int) -> bytes:
+    """JSON of a handler's value, or the refusal that says what is wrong with it."""
+    try:
+        data = jsonio.dumps(value)
+    except jsonio.NoJsonForm as error:
+        reason = failure(pb.Failure.Kind.INVALID_RESULT, f"`{command}` returned no JSON: {error}")
+        raise Refusal(reason) from None
+    except Exception as error:
+        raise Refusal(from_exception(error, pb.Failure.Kind.INVALID_RESULT)) from error
+    if len(data) + OVERHEAD > limit:
+        raise too_large(command, len(data), limit)
+    return data
+
+
+def too_large(command: str, size: int, limit: int) -> Refusal:
+    message = f"`{command}` returned {size} bytes; at most {limit - OVERHEAD} fit into a message. Stream it in chunks."
+    return Refusal(failure(pb.Failure.Kind.INVALID_RESULT, message))
+
+
+def handler_failed(error: BaseException) -> pb.Failure:
+    """The handler raised: anything, SystemExit and KeyboardInterrupt included."""
+    return from_exception(error, pb.Failure.Kind.COMMAND_FAILED)

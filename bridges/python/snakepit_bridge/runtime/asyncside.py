@@ -1,0 +1,223 @@
+"""Runs async handlers on an event loop in a thread of its own.
+
+Two ways in: the main thread runs one coroutine and waits for it (adapters with plain commands too: one call at a
+time), or, when every command is async, the reader hands over calls directly and up to `capacity` of them run at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from types import AsyncGeneratorType
+from typing import Any, Callable
+
+from snakepit_bridge import arguments
+from snakepit_bridge.arguments import Bound
+from snakepit_bridge.context import CallCancelled
+from snakepit_bridge.failures import Refusal
+from snakepit_bridge.runtime import answers
+from snakepit_bridge.runtime.calls import Call, CallTable
+
+__all__ = ["AsyncSide"]
+
+
+class Raised(Exception):  # noqa: N818 - a parcel, not an error
+    """Carries SystemExit and the like past asyncio, which would end the loop for them."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+
+class AsyncSide:
+    """The loop thread."""
+
+    def __init__(self, commands: Mapping[str, Bound], table: CallTable, limit: Callable[[], int]) -> None:
+        self._commands = commands
+        self._table = table
+        self._limit = limit
+        self._waiting: deque[Call] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._capacity = 1
+        self._when_idle: list[Callable[[], None]] = []
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self._run_loop, name="snakepit-loop", daemon=True).start()
+
+    def _run_loop(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    # ---------------------------------------------------------------------------------- main thread
+
+    def wait(self, awaitable: Any, call: Call | None = None) -> Any:
+        """Runs an awaitable to its end; raises what it raises."""
+        done: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+        def start() -> None:
+            task = self.loop.create_task(_shielded(awaitable))
+            if call is not None:
+                call.stop = lambda: self._soon(task.cancel)
+                if call.cancelled:
+                    task.cancel()
+            task.add_done_callback(finished)
+
+        def finished(task: asyncio.Task[Any]) -> None:
+            if isinstance(awaitable, Coroutine):
+                awaitable.close()  # silences the warning when it was cancelled before its first step
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            done.put((None if error else task.result(), error.error if isinstance(error, Raised) else error))
+
+        self.loop.call_soon_threadsafe(start)
+        value, error = done.get()
+        if error is not None:
+            raise error
+        return value
+
+    def run(self, call: Call, value: Any) -> bytes:
+        """The answer of a call whose handler turned out to be async."""
+        if isinstance(value, AsyncGeneratorType):
+            return bytes(self.wait(self._stream(call, value), call))
+        result = self.wait(value, call)
+        return bytes(self.wait(self._settle(call, result), call))
+
+    # ---------------------------------------------------------------------------------- reader's thread
+
+    def serve(self, capacity: int) -> None:
+        """From now on calls may be submitted; at most so many run at once."""
+        self._capacity = capacity
+
+    def submit(self, call: Call) -> None:
+        self.loop.call_soon_threadsafe(self._arrived, call)
+
+    def when_idle(self, callback: Callable[[], None]) -> None:
+        """Calls back, in the loop, when nothing runs and nothing waits."""
+
+        def note() -> None:
+            self._when_idle.append(callback)
+            self._start_waiting()
+
+        self.loop.call_soon_threadsafe(note)
+
+    # ---------------------------------------------------------------------------------- in the loop
+
+    def _arrived(self, call: Call) -> None:
+        self._waiting.append(call)
+        self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        while self._waiting and len(self._tasks) < self._capacity:
+            call = self._waiting.popleft()
+            if self._table.start(call):
+                self._start(call)
+        if not self._tasks and not self._waiting:
+            for callback in self._when_idle:
+                callback()
+            self._when_idle.clear()
+
+    def _start(self, call: Call) -> None:
+        task = self.loop.create_task(self._serve(call))
+        self._tasks.add(task)
+        # A task that is cancelled before its first step never runs at all: `_serve` shields the handler instead.
+        call.stop = lambda: self._soon(task.cancel)
+
+        def finished(_task: asyncio.Task[None]) -> None:
+            if _task.cancelled():
+                call.fail_cancelled()
+            self._tasks.discard(task)
+            self._table.finish(call)
+            self._start_waiting()
+
+        task.add_done_callback(finished)
+
+    async def _serve(self, call: Call) -> None:
+        try:
+            if call.cancelled:
+                raise CallCancelled
+            value = await self._outcome(call)
+        except Refusal as refusal:
+            call.fail(refusal.failure)
+        except BaseException as error:  # noqa: BLE001 - one call must not end the worker
+            if call.cancelled and isinstance(error, (asyncio.CancelledError, CallCancelled)):
+                call.fail_cancelled()
+            else:
+                call.fail(answers.handler_failed(error))
+        else:
+            call.succeed(value)
+
+    async def _outcome(self, call: Call) -> bytes:
+        bound = arguments.find(self._commands, call.command)
+        args = arguments.parse(call.args)
+        bound.check(args)
+        value = bound(args, call.context() if bound.command.context is not None else None)
+        if isinstance(value, AsyncGeneratorType):
+            return await self._stream(call, value)
+        if hasattr(value, "__await__"):
+            value = await value
+        return await self._settle(call, value)
+
+    async def _settle(self, call: Call, value: Any) -> bytes:
+        if isinstance(value, AsyncGeneratorType):
+            return await self._stream(call, value)
+        data = answers.encode(value, call.command, self._limit())
+        if not call.streams:
+            return data
+        call.outbox.open_stream(call)
+        call.lines.append(data)
+        return b"null"
+
+    async def _stream(self, call: Call, chunks: AsyncGenerator[Any, None]) -> bytes:
+        limit, outbox, streams = self._limit(), call.outbox, call.streams
+        room, size = call.room, 0
+        parts = call.lines if streams else []
+        if streams:
+            outbox.open_stream(call)
+        try:
+            if streams:
+                room = await self._wait_for_room(call, room)
+            async for chunk in chunks:
+                data = answers.encode(chunk, call.command, limit)
+                parts.append(data)
+                if not streams:
+                    size += len(data) + 1
+                    if size + answers.OVERHEAD > limit:
+                        raise answers.too_large(call.command, size, limit)
+                    continue
+                if outbox.idle:
+                    outbox.wake()
+                room -= len(data) + 1
+                if room <= 0:
+                    room = await self._wait_for_room(call, room)
+                if call.cancelled:
+                    raise CallCancelled
+        finally:
+            await chunks.aclose()
+        return b"null" if streams else b"[" + b",".join(parts) + b"]"
+
+    async def _wait_for_room(self, call: Call, room: int) -> int:
+        granted = asyncio.Event()
+        call.notify = lambda: self._soon(granted.set)
+        try:
+            while room <= 0:
+                granted.clear()
+                if call.cancelled:
+                    raise CallCancelled
+                try:
+                    room += call.credits.get_nowait()
+                except queue.Empty:
+                    await granted.wait()
+        finally:
+            call.notify = None
+        return room
+
+    def _soon(self, callback: Callable[[], Any]) -> None:
+        self.loop.call_soon_threadsafe(callback)
+
+
+async def _shielded(awaitable: Any) -> Any:
+    try:
+        return await awaitable
+    except (SystemExit, KeyboardInterrupt, CallCancelled) as error:
+        raise Raised(error) from None

@@ -1,0 +1,152 @@
+"""One call within the worker, and the table of those that have not been answered."""
+
+from __future__ import annotations
+
+import queue
+import time
+from typing import Callable
+
+from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.context import CallContext
+from snakepit_bridge.failures import failure
+from snakepit_bridge.runtime.outbox import Outbox
+
+__all__ = ["Call", "CallTable"]
+
+CANCELLED_TEXT = "the caller gave up"
+
+
+class Call:
+    """A call from its arrival to its answer."""
+
+    __slots__ = (
+        "_context",
+        "_spec",
+        "arrived",
+        "cancelled",
+        "command",
+        "credits",
+        "id",
+        "lines",
+        "notify",
+        "outbox",
+        "stop",
+    )
+
+    def __init__(self, spec: pb.Call, outbox: Outbox) -> None:
+        self.id: int = spec.id
+        self.command: str = spec.command
+        self.outbox = outbox
+        self.cancelled = False
+        """Set by the reader, once; read by whoever runs the call."""
+        self.stop: Callable[[], None] | None = None
+        """How to interrupt the handler; set by whoever runs it."""
+        self.notify: Callable[[], None] | None = None
+        """Called after something was put into `credits`, for a runner that cannot block on it."""
+        self.lines: list[bytes] = []
+        """Chunks on their way out. The runner appends, the sender takes from the front."""
+        self.credits: queue.SimpleQueue[int] = queue.SimpleQueue()
+        """Room granted since the start; a 0 only wakes the waiting runner."""
+        self.arrived = time.monotonic()
+        self._spec = spec
+        self._context: CallContext | None = None
+
+    @property
+    def args(self) -> bytes:
+        return self._spec.args
+
+    @property
+    def streams(self) -> bool:
+        """The caller wants chunks."""
+        return self._spec.stream
+
+    @property
+    def room(self) -> int:
+        """Bytes of chunks that may leave from the start."""
+        return self._spec.credit_bytes
+
+    def context(self) -> CallContext:
+        """The handler's view; made when first asked for."""
+        if self._context is None:
+            spec = self._spec
+            deadline = self.arrived + spec.timeout_seconds if spec.timeout_seconds > 0 else None
+            self._context = CallContext(spec.command, spec.session, spec.cwd, deadline)
+            if self.cancelled:
+                self._context.cancel()
+        return self._context
+
+    def cancel(self) -> None:
+        """Gives the call up, from the reader's thread: flag first, then wake whoever works on it."""
+        self.cancelled = True
+        if self._context is not None:
+            self._context.cancel()
+        self.grant(0)
+        stop = self.stop
+        if stop is not None:
+            stop()
+
+    def grant(self, room: int) -> None:
+        """More room for chunks, from the reader's thread."""
+        self.credits.put(room)
+        notify = self.notify
+        if notify is not None:
+            notify()
+
+    def succeed(self, value: bytes) -> None:
+        self.outbox.put_result(pb.Result(id=self.id, value=value), self)
+
+    def fail(self, reason: pb.Failure) -> None:
+        self.outbox.put_result(pb.Result(id=self.id, failure=reason), self)
+
+    def fail_cancelled(self) -> None:
+        self.fail(failure(pb.Failure.Kind.CANCELLED, CANCELLED_TEXT))
+
+
+class CallTable:
+    """Calls that wait and calls that run, shared by the reader and whoever runs them.
+
+    A waiting call belongs to the one who pops it: `dict.pop` happens at once, so a cancel that comes at the moment
+    of the start either answers the call itself or finds it running, never both, never neither.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, Call] = {}
+        self._running: dict[int, Call] = {}
+
+    def arrive(self, call: Call) -> None:
+        self._waiting[call.id] = call
+
+    def start(self, call: Call) -> bool:
+        """Takes the call to run it; False if it has been answered already."""
+        self._running[call.id] = call
+        if self._waiting.pop(call.id, None) is None:
+            self.finish(call)
+            return False
+        return True
+
+    def finish(self, call: Call) -> None:
+        if self._running.get(call.id) is call:
+            del self._running[call.id]
+
+    def cancel(self, call_id: int) -> None:
+        waiting = self._waiting.pop(call_id, None)
+        if waiting is not None:
+            waiting.cancelled = True
+            waiting.fail_cancelled()
+            return
+        running = self._running.get(call_id)
+        if running is not None:
+            running.cancel()
+
+    def cancel_all(self) -> None:
+        for call_id in [*self._waiting, *self._running]:
+            self.cancel(call_id)
+
+    def credit(self, call_id: int, room: int) -> None:
+        call = self._waiting.get(call_id) or self._running.get(call_id)
+        if call is not None:
+            call.grant(room)
+
+    @property
+    def empty(self) -> bool:
+        return not self._waiting and not self._running

@@ -1,0 +1,59 @@
+"""Interrupting a plain handler in the main thread when its caller gives up.
+
+One mechanism: the reader marks the call as cancelled and sends the main thread a signal. The signal's Python handler
+runs in the main thread between two bytecodes and raises CallCancelled there, if and only if the call that is armed at
+that instant has been cancelled. This also breaks blocking system calls (`time.sleep`, a socket's `recv`): they return
+EINTR, Python runs the handler, and the handler raises. `PyThreadState_SetAsyncExc` would interrupt bytecode only, and
+what it set could arrive later than meant.
+
+Why there is no race: arming, disarming and the handler all happen in the main thread, and the flag is set before the
+signal is sent.
+- Cancelled before arming: the handler finds nothing armed and returns. The runner arms first and looks at the flag
+  then, so it sees it.
+- Cancelled while armed: the handler disarms and raises; it can do so once per arming.
+- Cancelled after disarming: nothing armed, or another call, which has not been cancelled. Nothing happens.
+The runner disarms in a `finally` inside of the `try` that catches CallCancelled: an exception that arrives between
+the handler's return and the disarming is still caught, and after it none can arrive.
+
+The signal is SIGURG: its default action is to be ignored, so it can do no harm when a library has put back the
+default (SIGUSR2 would then kill the worker), and hardly any program uses it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from types import FrameType
+
+from snakepit_bridge.context import CallCancelled
+from snakepit_bridge.runtime.calls import Call
+
+__all__ = ["Interrupts"]
+
+SIGNAL = signal.SIGURG
+
+
+class Interrupts:
+    """Which call may be interrupted right now."""
+
+    __slots__ = ("_main", "armed")
+
+    def __init__(self) -> None:
+        """Must be made in the main thread."""
+        self.armed: Call | None = None
+        """Set by the runner immediately around the user's code."""
+        self._main = threading.get_ident()
+        signal.signal(SIGNAL, self._on_signal)
+        signal.siginterrupt(SIGNAL, True)
+
+    def _on_signal(self, _signum: int, _frame: FrameType | None) -> None:
+        call = self.armed
+        if call is not None and call.cancelled:
+            self.armed = None
+            raise CallCancelled
+
+    def poke(self) -> None:
+        """Makes the main thread look, whatever it is doing. From any thread."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pthread_kill(self._main, SIGNAL)

@@ -1,0 +1,137 @@
+"""Everything the worker has to say, merged into as few messages as possible.
+
+Whatever has gathered while one message was on its way leaves together in the next one. Nobody takes a lock to put
+something in: appending to a deque or a list is atomic, and so is taking a slice off the front.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Callable, Protocol
+
+from snakepit_bridge import worker_pb2 as pb
+
+__all__ = ["Outbox"]
+
+MESSAGE_BYTES = 1 << 20
+LINES_AT_ONCE = 1 << 16
+
+
+class Stream(Protocol):
+    """What the outbox must know of a call."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def lines(self) -> list[bytes]: ...
+
+
+class Outbox:
+    """What goes to the server on one stream. An outbox whose stream has ended takes everything and says nothing."""
+
+    def __init__(self, first: pb.FromWorker) -> None:
+        self._first: pb.FromWorker | None = first
+        self._results: deque[tuple[pb.Result, Stream]] = deque()
+        self._streams: dict[int, Stream] = {}
+        self._pongs: deque[int] = deque()
+        self.closing = False
+        """Nothing will be added any more: end the worker's half of the stream when all is said."""
+        self.idle = False
+        """Nothing is on its way: whoever adds something must call `wake`. Set by the transport."""
+        self.wake: Callable[[], None] = _nobody
+        """Makes the transport look. Set by the transport."""
+
+    # -------------------------------------------------------------------------------------- any thread
+
+    def put_result(self, result: pb.Result, call: Stream) -> None:
+        self._results.append((result, call))
+        if self.idle:
+            self.wake()
+
+    def put_pong(self, nonce: int) -> None:
+        self._pongs.append(nonce)
+        if self.idle:
+            self.wake()
+
+    def open_stream(self, call: Stream) -> None:
+        """From now on the call's `lines` are sent. Ends with the call's result."""
+        self._streams[call.id] = call
+
+    def close(self) -> None:
+        """Says what is left to say, then ends the worker's half of the stream."""
+        self.closing = True
+        self.wake()
+
+    # -------------------------------------------------------------------------------------- the transport
+
+    def pending(self) -> bool:
+        """There is something to say. The transport asks again after it has set `idle`."""
+        if self._results or self._pongs or self._first is not None:
+            return True
+        return any(call.lines for call in list(self._streams.values()))
+
+    def take(self) -> bytes | None:
+        """The next message; None when there is nothing to say. One thread at a time."""
+        message = self._take()
+        return None if message is None else message.SerializeToString()
+
+    def _take(self) -> pb.FromWorker | None:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        message: pb.FromWorker | None = None
+        room = MESSAGE_BYTES
+        # How many results there are is read before the lines: a result's own lines are then already in place.
+        results = len(self._results)
+        if self._streams:
+            message, room = self._take_lines()
+        if results:
+            message = self._take_results(message or pb.FromWorker(), results, room)
+        if self._pongs:
+            message = message or pb.FromWorker()
+            message.pong.nonce = self._pongs.popleft()
+        return message
+
+    def _take_lines(self) -> tuple[pb.FromWorker | None, int]:
+        message: pb.FromWorker | None = None
+        room = MESSAGE_BYTES
+        for call in list(self._streams.values()):
+            if not call.lines or room <= 0:
+                continue
+            lines = _cut(call.lines[:LINES_AT_ONCE], room)
+            if not lines and message is not None:
+                continue
+            lines = lines or call.lines[:1]
+            del call.lines[: len(lines)]
+            message = message or pb.FromWorker()
+            text = b"\n".join(lines) + b"\n"
+            message.chunks.add(id=call.id, lines=text, count=len(lines))
+            room -= len(text)
+        return message, room
+
+    def _take_results(self, message: pb.FromWorker, count: int, room: int) -> pb.FromWorker | None:
+        for _ in range(count):
+            result, call = self._results[0]
+            size = len(result.value) + 64
+            if call.lines or (size > room and message.ByteSize()):
+                break  # its chunks come first; or there is no more room
+            self._results.popleft()
+            self._streams.pop(call.id, None)
+            message.results.append(result)
+            room -= size
+        return message if message.ByteSize() else None
+
+
+def _nobody() -> None:
+    """No transport yet: it will look when it starts."""
+
+
+def _cut(lines: list[bytes], room: int) -> list[bytes]:
+    """As many lines from the front as fit."""
+    if sum(map(len, lines)) + len(lines) <= room:
+        return lines
+    for count, line in enumerate(lines):
+        room -= len(line) + 1
+        if room < 0:
+            return lines[:count]
+    return lines

@@ -1,0 +1,167 @@
+"""Runs calls one after another in the main thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Mapping
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import Any, Callable
+
+from snakepit_bridge import arguments
+from snakepit_bridge.arguments import Bound
+from snakepit_bridge.context import CallCancelled
+from snakepit_bridge.failures import Refusal
+from snakepit_bridge.runtime import answers
+from snakepit_bridge.runtime.asyncside import AsyncSide
+from snakepit_bridge.runtime.calls import Call, CallTable
+from snakepit_bridge.runtime.interrupts import Interrupts
+
+__all__ = ["Runner"]
+
+
+class Runner:
+    """The main thread's way with a call: check it, run it, answer it exactly once."""
+
+    def __init__(self, commands: Mapping[str, Bound], table: CallTable, limit: Callable[[], int]) -> None:
+        self._commands = commands
+        self._table = table
+        self._limit = limit
+        self._interrupts = Interrupts()
+        self._async: AsyncSide | None = None
+
+    def use_async(self, side: AsyncSide) -> None:
+        """Handlers that turn out to be async run there."""
+        self._async = side
+
+    def serve(self, call: Call) -> None:
+        if not self._table.start(call):
+            return
+        try:
+            call.stop = self._interrupts.poke
+            value = self._outcome(call)
+        except Refusal as refusal:
+            call.fail(refusal.failure)
+        except CallCancelled as error:
+            if call.cancelled:
+                call.fail_cancelled()
+            else:
+                call.fail(answers.handler_failed(error))
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: one call must not end the worker
+            if call.cancelled and _is_cancellation(error):
+                call.fail_cancelled()
+            else:
+                call.fail(answers.handler_failed(error))
+        else:
+            call.succeed(value)
+        finally:
+            self._table.finish(call)
+
+    def _outcome(self, call: Call) -> bytes:
+        bound = arguments.find(self._commands, call.command)
+        args = arguments.parse(call.args)
+        bound.check(args)
+        value = self._invoke(call, bound, args)
+        kind = type(value)
+        if kind is GeneratorType:
+            return self._stream(call, value) if call.streams else self._collect(call, value)
+        if kind is CoroutineType or kind is AsyncGeneratorType or hasattr(value, "__await__"):
+            return self._async_side().run(call, value)
+        return self.settle(call, value)
+
+    def settle(self, call: Call, value: Any) -> bytes:
+        """The value of a call that does not stream."""
+        data = answers.encode(value, call.command, self._limit())
+        if not call.streams:
+            return data
+        call.outbox.open_stream(call)
+        call.lines.append(data)
+        return b"null"
+
+    def _async_side(self) -> AsyncSide:
+        if self._async is None:
+            self._async = AsyncSide(self._commands, self._table, self._limit)
+        return self._async
+
+    def _invoke(self, call: Call, bound: Bound, args: dict[str, Any]) -> Any:
+        context = call.context() if bound.command.context is not None else None
+        interrupts = self._interrupts
+        try:
+            interrupts.armed = call
+            if call.cancelled:
+                raise CallCancelled
+            return bound(args, context)
+        finally:
+            interrupts.armed = None
+
+    def _stream(self, call: Call, chunks: Generator[Any, None, Any]) -> bytes:
+        """Sends the chunks as they come. This is the hot loop: about a microsecond a chunk."""
+        interrupts, outbox, command = self._interrupts, call.outbox, call.command
+        encode, limit, append = answers.encode, self._limit(), call.lines.append
+        step, room, first = chunks.__next__, call.room, True
+        outbox.open_stream(call)
+        try:
+            room = _wait_for_room(call, room)
+            while True:
+                interrupts.armed = call
+                if call.cancelled:
+                    raise CallCancelled
+                chunk = step()
+                interrupts.armed = None
+                data = encode(chunk, command, limit)
+                room -= len(data) + 1
+                append(data)
+                if outbox.idle:
+                    outbox.wake()
+                    if first:
+                        first = False
+                        time.sleep(0)  # lets go of the GIL, so that the sender gets hold of the first chunk
+                if room <= 0:
+                    room = _wait_for_room(call, room)
+        except StopIteration as stop:
+            value = stop.value
+        finally:
+            interrupts.armed = None
+            _close(chunks)
+        return answers.encode(value, command, limit)
+
+    def _collect(self, call: Call, chunks: Generator[Any, None, Any]) -> bytes:
+        """All chunks as one JSON array, for a caller who did not ask for a stream."""
+        interrupts, limit, size = self._interrupts, self._limit(), 0
+        parts: list[bytes] = []
+        try:
+            while True:
+                interrupts.armed = call
+                if call.cancelled:
+                    raise CallCancelled
+                chunk = next(chunks)
+                interrupts.armed = None
+                parts.append(answers.encode(chunk, call.command, limit))
+                size += len(parts[-1]) + 1
+                if size + answers.OVERHEAD > limit:
+                    raise answers.too_large(call.command, size, limit)
+        except StopIteration:
+            pass
+        finally:
+            interrupts.armed = None
+            _close(chunks)
+        return b"[" + b",".join(parts) + b"]"
+
+
+def _wait_for_room(call: Call, room: int) -> int:
+    while room <= 0:
+        room += call.credits.get()
+        if call.cancelled:
+            raise CallCancelled
+    return room
+
+
+def _close(chunks: Generator[Any, None, Any]) -> None:
+    """Runs the generator's `finally` blocks when it has been left early."""
+    try:
+        chunks.close()
+    except BaseException as error:  # noqa: BLE001 - the call's outcome is decided already
+        print(f"closing the stream: {type(error).__name__}: {error}")
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    return type(error).__name__ == "CancelledError" or isinstance(error, CallCancelled)

@@ -1,0 +1,303 @@
+"""A worker from its launch to its exit."""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import contextlib
+import inspect
+import os
+import platform
+import queue
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Callable
+
+from snakepit_bridge import arguments
+from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.describe import Command, commands_of
+from snakepit_bridge.failures import Refusal, from_exception
+from snakepit_bridge.resolve import resolve
+from snakepit_bridge.runtime.asyncside import AsyncSide
+from snakepit_bridge.runtime.calls import Call, CallTable
+from snakepit_bridge.runtime.link import Link
+from snakepit_bridge.runtime.runner import Runner
+
+__all__ = ["Launch", "run", "watch_lifeline"]
+
+PROTOCOL = 1
+GRACE = 3.0
+"""Seconds for what runs when SIGTERM comes, and again for cleanup()."""
+LAST_WORDS = 1.0
+"""Seconds for the last answers to leave and the server to end the stream."""
+SWITCH_INTERVAL = 0.001
+"""How long a busy handler may keep the other threads waiting: the sender and the reader of the stream."""
+
+
+@dataclass
+class Launch:
+    """What a worker is told when it starts."""
+
+    instance: str
+    pool: str
+    worker: str
+    adapter: str
+    cwd: str
+    gateway: str
+    token: str
+    lifeline: int | None = None
+    loaded: type | None = None
+    """The adapter class, when a template has imported it already."""
+
+
+class Stop:
+    """In the work queue: what the main thread should do instead of a call."""
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        self.code = code
+        self.reason = reason
+
+
+class Worker:
+    """Everything between hello and exit."""
+
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        self._work: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._table = CallTable()
+        self._adapter: Any = None
+        self._commands: dict[str, Command] = {}
+        self._capacity = 1
+        self._async: AsyncSide | None = None
+        self._direct = False
+        """All commands are async: calls go to the loop without passing through the main thread."""
+        self._failure: pb.Failure | None = None
+        self._stopping = False
+        self._link = Link(launch.gateway, self._first_message, self._table, self)
+        self._link_ended = threading.Event()
+        self._link_ended.set()
+        self._ready = False
+
+    # ---------------------------------------------------------------------------------- life
+
+    def run(self) -> int:
+        """The exit code."""
+        signal.signal(signal.SIGTERM, self._on_terminate)
+        signal.signal(signal.SIGINT, self._on_terminate)
+        try:
+            runner = self._load()
+        except Refusal as refusal:
+            return self._fail_to_start(refusal.failure)
+        self._ready = True
+        if not self._stopping:
+            self._link_ended.clear()
+            threading.Thread(target=self._read, name="snakepit-reader", daemon=True).start()
+        stop = self._serve(runner)
+        if stop.reason:
+            _say(stop.reason)
+        return self._finish(stop.code)
+
+    def _serve(self, runner: Runner) -> Stop:
+        take, serve = self._work.get, runner.serve
+        while True:
+            item = take()
+            if type(item) is Call:
+                serve(item)
+            else:
+                stop: Stop = item
+                return stop
+
+    def _read(self) -> None:
+        try:
+            self._link.run()
+        except BaseException as error:  # noqa: BLE001 - a worker that no longer hears is no worker
+            _say(f"the reader failed: {type(error).__name__}: {error}")
+            self.on_gone(70, "")
+        finally:
+            self._link_ended.set()
+
+    def _finish(self, code: int) -> int:
+        """cleanup(), the last answers, the end of the stream. Never hangs."""
+        _thread.start_new_thread(_exit_after, (GRACE, code))
+        if self._adapter is not None:
+            try:
+                self._call_hook(getattr(self._adapter, "cleanup", None))
+            except BaseException as error:  # noqa: BLE001 - whatever it is, we are leaving
+                _say(f"cleanup() raised {type(error).__name__}: {error}")
+        self._link.close()
+        self._link_ended.wait(LAST_WORDS)
+        return code
+
+    # ---------------------------------------------------------------------------------- getting ready
+
+    def _load(self) -> Runner:
+        cls = self._launch.loaded or resolve(self._launch.adapter, self._launch.cwd or None)
+        try:
+            self._commands = commands_of(cls)
+            wants_async = any(one.is_async for one in self._commands.values())
+            self._direct = wants_async and all(one.is_async for one in self._commands.values())
+            self._capacity = _capacity(cls) if self._direct else 1
+            self._adapter = cls()
+            bound = arguments.bind_all(self._adapter, self._commands)
+            limit = self._limit
+            runner = Runner(bound, self._table, limit)
+            if wants_async or inspect.iscoroutinefunction(getattr(self._adapter, "initialize", None)):
+                self._async = AsyncSide(bound, self._table, limit)
+                self._async.serve(self._capacity)
+                runner.use_async(self._async)
+            self._call_hook(getattr(self._adapter, "initialize", None))
+        except Exception as error:
+            raise Refusal(from_exception(error, pb.Failure.Kind.ADAPTER_FAILED)) from error
+        except SystemExit as error:
+            raise Refusal(from_exception(error, pb.Failure.Kind.ADAPTER_FAILED)) from error
+        return runner
+
+    def _limit(self) -> int:
+        return self._link.limit
+
+    def _call_hook(self, hook: Callable[[], Any] | None) -> None:
+        """initialize() or cleanup(), plain or async."""
+        if hook is None:
+            return
+        result = hook()
+        if not hasattr(result, "__await__"):
+            return
+        if self._async is None:
+            self._async = AsyncSide({}, self._table, self._limit)
+        self._async.wait(result)
+
+    def _fail_to_start(self, reason: pb.Failure) -> int:
+        """Tells the server why, as the first and only message, and on stderr for the log."""
+        _say(f"the adapter cannot be used: {reason.message}\n{reason.traceback}".rstrip())
+        self._failure = reason
+        _thread.start_new_thread(_exit_after, (GRACE * 2, 1))
+        self._link.farewell()
+        return 1
+
+    def _first_message(self) -> pb.FromWorker:
+        launch = self._launch
+        if self._failure is not None:
+            return pb.FromWorker(
+                start_failure=pb.StartFailure(token=launch.token, worker=launch.worker, failure=self._failure)
+            )
+        return pb.FromWorker(
+            hello=pb.Hello(
+                token=launch.token,
+                worker=launch.worker,
+                language="python",
+                runtime=platform.python_version(),
+                protocol_min=PROTOCOL,
+                protocol_max=PROTOCOL,
+                capacity=self._capacity,
+                commands=[one.to_spec() for one in self._commands.values()],
+                pid=os.getpid(),
+            )
+        )
+
+    # ---------------------------------------------------------------------------------- what arrives (reader's thread)
+
+    def on_call(self, call: Call) -> None:
+        if self._direct and self._async is not None:
+            self._async.submit(call)
+        else:
+            self._work.put(call)
+
+    def on_drain(self) -> None:
+        self._stop_when_idle()
+
+    def on_gone(self, code: int, reason: str) -> None:
+        self._table.cancel_all()
+        self._work.put(Stop(code, reason))
+
+    def _stop_when_idle(self) -> None:
+        if self._direct and self._async is not None:
+            self._async.when_idle(lambda: self._work.put(Stop(0)))
+        else:
+            self._work.put(Stop(0))  # behind the calls that wait
+
+    # ---------------------------------------------------------------------------------- signals (main thread)
+
+    def _on_terminate(self, _signum: int, _frame: FrameType | None) -> None:
+        # May interrupt any code of the main thread: takes no lock that this code could hold.
+        if self._stopping:
+            return
+        self._stopping = True
+        _thread.start_new_thread(self._run_out, ())
+        self._stop_when_idle()
+
+    def _run_out(self) -> None:
+        """Gives what runs a while, then cancels it, then leaves in any case."""
+        time.sleep(GRACE)
+        if not self._ready:
+            os._exit(1)  # still loading
+        self._table.cancel_all()
+        time.sleep(GRACE * 2)
+        os._exit(1)
+
+
+def _capacity(cls: type) -> int:
+    stated = getattr(cls, "capacity", 1)
+    return stated if isinstance(stated, int) and stated >= 1 else 1
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(Exception):
+        print(f"snakepit_bridge: {text}", file=sys.stderr, flush=True)
+
+
+def _exit_after(seconds: float, code: int) -> None:
+    time.sleep(seconds)
+    os._exit(code)
+
+
+def watch_lifeline(descriptor: int) -> None:
+    """Ends this process at the instant at which the other end is closed: the pit is gone."""
+
+    def watch() -> None:
+        while True:
+            try:
+                if not os.read(descriptor, 4096):
+                    break
+            except InterruptedError:
+                continue
+            except OSError:
+                break
+        os._exit(0)
+
+    threading.Thread(target=watch, name="snakepit-lifeline", daemon=True).start()
+
+
+def prepare_output() -> None:
+    """stdout and stderr are a log: whole lines at once, and no character can break a print."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(line_buffering=True, errors="backslashreplace")
+
+
+def run(launch: Launch) -> None:
+    """Runs a worker in this process and ends the process."""
+    prepare_output()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    if launch.lifeline is not None:
+        watch_lifeline(launch.lifeline)
+    code = 70
+    try:
+        code = Worker(launch).run()
+        _thread.start_new_thread(_exit_after, (GRACE, code))
+        with contextlib.suppress(BaseException):
+            atexit._run_exitfuncs()  # noqa: SLF001 - os._exit below skips them, and user code relies on them
+    except BaseException:  # noqa: BLE001 - the last line of defence
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        # Not sys.exit: threads of the user or of grpc must not keep a dismissed worker alive.
+        os._exit(code)

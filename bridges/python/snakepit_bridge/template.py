@@ -1,0 +1,297 @@
+"""A process that has imported everything a worker needs, and forks workers on the warden's command.
+
+Why forking is safe here: a fork copies only the calling thread, so a lock that any other thread holds at that instant
+stays locked in the child for ever, and grpc's core is full of such threads and locks. A template therefore imports grpc
+but creates no grpc object (the first one starts the threads) and no thread of its own, and it refuses to serve when
+importing the adapter started one: the pool then starts its workers cold. Workers create everything after the fork.
+
+Why two forks: the warden must be the parent of every worker, or it could neither wait for it nor be sure of its
+identity. The template forks an intermediate process which forks the workers and exits; the workers are orphaned for an
+instant and then adopted by their nearest subreaper, the warden. A worker waits for that before it does anything else.
+
+Why a gate: until the warden has recorded the worker on disk, the worker only waits for a message on its gate. The
+gate's end without a message means that nobody will ever know it: it exits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from typing import Any, NoReturn
+
+from snakepit_bridge.title import set_title
+
+__all__ = ["main"]
+
+EXIT_UNWANTED = 125
+MOST_AT_ONCE = 64
+PACKET = 1 << 18
+PR_SET_PDEATHSIG = 1
+
+
+def main(instance: str) -> int:  # noqa: RET503 - `serve` never returns
+    """The base template: serves until the warden closes the control socket."""
+    descriptor = os.environ.pop("SNAKEPIT_CONTROL_FD", "")
+    if not descriptor:
+        print("snakepit_bridge template: not started by snakepit (SNAKEPIT_CONTROL_FD missing).", file=sys.stderr)
+        return 2
+    control = socket.socket(fileno=int(descriptor))
+    os.set_inheritable(control.fileno(), False)
+    _import_everything()
+    set_title(f"snakepit template base instance={instance}", "pit-template")
+    _freeze()
+    send(control, {"ready": True})
+    serve(control, None)  # for ever
+
+
+def _import_everything() -> None:
+    """What every worker needs. Nothing here may create a grpc object or a thread."""
+    import asyncio
+    import ctypes
+    import encodings.idna
+    import inspect
+    import random
+    import traceback
+    import uuid
+
+    import grpc
+
+    from snakepit_bridge import resolve
+    from snakepit_bridge.adapters import base
+    from snakepit_bridge.runtime import worker
+
+    _ = (asyncio, ctypes, encodings.idna, inspect, random, traceback, uuid, grpc, base, resolve, worker)
+
+
+def _freeze() -> None:
+    """Moves what exists out of the collector's sight, so that no child copies pages to count references."""
+    gc.collect()
+    gc.freeze()
+
+
+# ------------------------------------------------------------------------------------------------ control
+
+
+def send(channel: socket.socket, message: dict[str, Any]) -> None:
+    """One JSON object, one packet; texts that would not fit are cut."""
+    data = json.dumps(message).encode()
+    if len(data) > 60_000 and "failure" in message:
+        message["failure"] = {key: text[:8_000] for key, text in message["failure"].items()}
+        data = json.dumps(message).encode()
+    channel.send(data)
+
+
+def receive(channel: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
+    """The next message and its descriptors; None at the end."""
+    try:
+        data, descriptors, _flags, _address = socket.recv_fds(
+            channel, PACKET, MOST_AT_ONCE + 1, getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+        )
+    except OSError:
+        return None, []
+    return (json.loads(data) if data else None), descriptors
+
+
+def serve(control: socket.socket, loaded: type | None) -> NoReturn:
+    """Forks when told to; ends with the control socket."""
+    warden = os.getppid()
+    while True:
+        message, gates = receive(control)
+        if message is None:
+            os._exit(0)
+        if message.get("op") == "fork":
+            _fork(warden, control, gates, loaded)
+        for gate in gates:
+            os.close(gate)
+
+
+def _fork(warden: int, control: socket.socket, gates: list[int], loaded: type | None) -> None:
+    """One intermediate, one child for each gate."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    intermediate = os.fork()
+    if intermediate:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(intermediate, 0)
+        return
+    try:
+        middle = os.getpid()
+        for gate in gates:
+            if os.fork() == 0:
+                _child(warden, middle, control, gates, gate=gate, loaded=loaded)
+    finally:
+        os._exit(0)
+
+
+# ------------------------------------------------------------------------------------------------ in the child
+
+
+def _child(
+    warden: int, middle: int, control: socket.socket, gates: list[int], *, gate: int, loaded: type | None
+) -> NoReturn:
+    """Never returns into the template's code, whatever happens."""
+    try:
+        _wait_for_adoption(warden, middle)
+        os.setsid()
+        _reset_signals()
+        os.close(control.detach())
+        for other in gates:
+            if other != gate:
+                os.close(other)
+        channel = socket.socket(fileno=gate)
+        send(channel, {"pid": os.getpid()})
+        go, descriptors = receive(channel)
+        if go is None:
+            os._exit(EXIT_UNWANTED)
+        _become(go, channel, descriptors, loaded)
+    except BaseException:  # noqa: BLE001 - the last line of defence
+        import traceback
+
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(70)
+
+
+def _wait_for_adoption(warden: int, middle: int) -> None:
+    """Until the warden is the parent. Anyone else as the parent means that the warden is gone."""
+    while True:
+        parent = os.getppid()
+        if parent == warden:
+            break
+        if parent != middle:
+            os._exit(EXIT_UNWANTED)
+        time.sleep(0.0002)
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != warden:  # it died between the look and the leash
+        os._exit(EXIT_UNWANTED)
+
+
+def _reset_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGURG):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def _become(go: dict[str, Any], channel: socket.socket, descriptors: list[int], loaded: type | None) -> NoReturn:
+    """Takes on the role that the go message names."""
+    _adopt_surroundings(go, descriptors)
+    if go.get("role") == "template":
+        set_title(f"snakepit template {go.get('pool') or 'base'} instance={go.get('instance', '')}", "pit-template")
+        _serve_adapter(go, channel)
+    _reseed()
+    title = f"snakepit worker {go['worker']} [{go['adapter']}] instance={go.get('instance', '')}"
+    set_title(title, "pit-worker")
+    from snakepit_bridge.runtime.worker import Launch, run
+
+    launch = Launch(
+        instance=go.get("instance", ""),
+        pool=go.get("pool", ""),
+        worker=go["worker"],
+        adapter=go["adapter"],
+        cwd=go.get("cwd", ""),
+        gateway=os.environ["SNAKEPIT_GATEWAY"],
+        token=go.get("token", ""),
+        lifeline=channel.detach(),
+        loaded=loaded,
+    )
+    run(launch)
+    os._exit(70)
+
+
+def _adopt_surroundings(go: dict[str, Any], descriptors: list[int]) -> None:
+    """Log, standard input, environment, directory."""
+    from snakepit_bridge.runtime.worker import prepare_output
+
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    for log in descriptors[:1]:
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+    for descriptor in descriptors:
+        if descriptor > 2:
+            os.close(descriptor)
+    prepare_output()
+    if "env" in go:
+        os.environ.clear()
+        os.environ.update(go["env"])
+    try:
+        os.chdir(go.get("cwd") or ".")
+    except OSError as error:
+        print(f"snakepit_bridge: cannot change to {go.get('cwd')}: {error.strerror}", file=sys.stderr)
+
+
+def _reseed() -> None:
+    """Forked workers must not draw the same random numbers."""
+    import random
+
+    random.seed()
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+
+
+# ------------------------------------------------------------------------------------------------ adapter templates
+
+
+def _serve_adapter(go: dict[str, Any], channel: socket.socket) -> NoReturn:
+    """Imports the adapter's class and serves forks that have it already."""
+    from snakepit_bridge.describe import commands_of
+    from snakepit_bridge.failures import Refusal
+    from snakepit_bridge.resolve import resolve
+
+    try:
+        cls = resolve(go["adapter"], go.get("cwd") or None)
+        commands = list(commands_of(cls))
+    except Refusal as refusal:
+        send(channel, {"ready": False, "failure": _failure_fields(refusal.failure)})
+        os._exit(0)
+    threads = _other_threads()
+    if threads:
+        reason = "importing the adapter started a thread"
+        send(channel, {"ready": False, "threads": threads, "reason": reason})
+        os._exit(0)
+    _freeze()
+    send(channel, {"ready": True, "commands": commands})
+    serve(channel, cls)
+
+
+def _failure_fields(reason: Any) -> dict[str, str]:
+    from snakepit_bridge import worker_pb2 as pb
+
+    return {
+        "kind": pb.Failure.Kind.Name(reason.kind).lower(),
+        "type": reason.type,
+        "message": reason.message,
+        "traceback": reason.traceback,
+    }
+
+
+def _other_threads() -> list[str]:
+    """Names of all threads but this one, those of C libraries included."""
+    import threading
+
+    named = {one.native_id: one.name for one in threading.enumerate()}
+    try:
+        numbers = [int(one) for one in os.listdir("/proc/self/task")]
+    except OSError:
+        return [name for number, name in named.items() if number != threading.get_native_id()]
+    return [named.get(one) or _short_name(one) for one in numbers if one != os.getpid()]
+
+
+def _short_name(thread: int) -> str:
+    try:
+        with open(f"/proc/self/task/{thread}/comm", encoding="utf-8", errors="replace") as comm:
+            return comm.read().strip()
+    except OSError:
+        return str(thread)
