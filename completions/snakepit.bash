@@ -1,0 +1,61 @@
+# Generated from the verbs of snakepit (python -m tests.tools.regen). Do not edit.
+
+_snakepit() {
+    local current previous verb='' given=0 i word offered=''
+    current=${COMP_WORDS[COMP_CWORD]}
+    previous=${COMP_WORDS[COMP_CWORD - 1]}
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+            (--adapter|--args|--color|--field|--instance|--lines|--pool|--progress|--session|--size|--timeout|-L|-n) i=$((i + 1)) ;;
+            (-*) ;;
+            (*)
+                case $verb in
+                    ('') verb=$word ;;
+                    (server) verb="server $word" ;;
+                    (*) given=$((given + 1)) ;;
+                esac
+                ;;
+        esac
+    done
+    case $previous in
+        --pool) offered="$(snakepit __complete pools 2>/dev/null)" ;;
+        --progress) offered="auto bar plain jsonl none" ;;
+        --color) offered="auto always never" ;;
+        --adapter|--args|--color|--field|--instance|--lines|--pool|--progress|--session|--size|--timeout|-L|-n) return ;;
+        *)
+            if [[ $current == -* ]]; then
+                offered='-L --instance --no-start --color -q --quiet --debug --help'
+                case $verb in
+                    '') offered+=' --version' ;;
+                    'exec') offered+=' --args --pool --session --timeout --json --field --raw' ;;
+                    'stream') offered+=' --args --pool --session --timeout --json --field --raw --progress' ;;
+                    'commands') offered+=' --pool --json' ;;
+                    'up') offered+=' --size --adapter --timeout --no-wait --json' ;;
+                    'down') offered+=' --all --timeout --json' ;;
+                    'status') offered+=' --json' ;;
+                    'workers') offered+=' --pool --json' ;;
+                    'logs') offered+=' --follow -f --lines -n' ;;
+                    'reap') offered+=' --dry-run --json' ;;
+                    'server stop') offered+=' --timeout --json' ;;
+                    'server restart') offered+=' --timeout' ;;
+                    'server status') offered+=' --json' ;;
+                esac
+            else
+                case $verb:$given in
+                    :0) offered='exec stream commands up down status workers logs reap completion server' ;;
+                    server:0) offered='run start stop restart status' ;;
+                    exec:0) offered="$(snakepit __complete commands 2>/dev/null)" ;;
+                    stream:0) offered="$(snakepit __complete commands 2>/dev/null)" ;;
+                    up:0) offered="$(snakepit __complete pools 2>/dev/null)" ;;
+                    down:0) offered="$(snakepit __complete pools 2>/dev/null)" ;;
+                    logs:0) offered="$(snakepit __complete workers 2>/dev/null) server warden" ;;
+                    completion:0) offered="bash zsh fish" ;;
+                esac
+            fi
+            ;;
+    esac
+    while IFS='' read -r word; do COMPREPLY+=("$word"); done < <(compgen -W "$offered" -- "$current")
+}
+
+complete -o default -F _snakepit snakepit

@@ -1,0 +1,60 @@
+#compdef snakepit
+# Generated from the verbs of snakepit (python -m tests.tools.regen). Do not edit.
+
+_snakepit() {
+    local verb='' given=0 i word
+    local -a offered
+    for ((i = 2; i < CURRENT; i++)); do
+        word=${words[i]}
+        case $word in
+            (--adapter|--args|--color|--field|--instance|--lines|--pool|--progress|--session|--size|--timeout|-L|-n) i=$((i + 1)) ;;
+            (-*) ;;
+            (*)
+                case $verb in
+                    ('') verb=$word ;;
+                    (server) verb="server $word" ;;
+                    (*) given=$((given + 1)) ;;
+                esac
+                ;;
+        esac
+    done
+    case ${words[CURRENT-1]} in
+        (--pool) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"}; return ;;
+        (--progress) compadd -- auto bar plain jsonl none; return ;;
+        (--color) compadd -- auto always never; return ;;
+        (--adapter|--args|--color|--field|--instance|--lines|--pool|--progress|--session|--size|--timeout|-L|-n) _files; return ;;
+    esac
+    if [[ ${words[CURRENT]} == -* ]]; then
+        offered=('-L:the instance to talk to (SNAKEPIT_INSTANCE; default: default)' '--instance:the instance to talk to (SNAKEPIT_INSTANCE; default: default)' '--no-start:never start a server' '--color:when to colour (NO_COLOR and FORCE_COLOR are honoured)' '-q:say nothing but errors' '--quiet:say nothing but errors' '--debug:show where an error comes from' '--help:show help')
+        case $verb in
+            ('') offered+=('--version:print the version') ;;
+            ('exec') offered+=('--args:All arguments as one JSON object' '--pool:The pool to call (SNAKEPIT_POOL)' '--session:Stay with one worker (SNAKEPIT_SESSION)' '--timeout:How long to wait: 30, 90s, 2m' '--json:Exactly one JSON document on stdout, also on failure' '--field:A part of the result: a.b[0].c' '--raw:Texts without quotes') ;;
+            ('stream') offered+=('--args:All arguments as one JSON object' '--pool:The pool to call (SNAKEPIT_POOL)' '--session:Stay with one worker (SNAKEPIT_SESSION)' '--timeout:How long to wait: 30, 90s, 2m' '--json:Exactly one JSON document on stdout, also on failure' '--field:A part of the result: a.b[0].c' '--raw:Texts without quotes' '--progress:How to show progress on stderr') ;;
+            ('commands') offered+=('--pool:The pool to call (SNAKEPIT_POOL)' '--json:Exactly one JSON document on stdout, also on failure') ;;
+            ('up') offered+=('--size:How many workers' '--adapter:What they run: pkg.mod:Class or file.py:Class' '--timeout:How long they may take to get ready' '--no-wait:Return before they are ready' '--json:Print the pool as one JSON document') ;;
+            ('down') offered+=('--all:Every instance of yours' '--timeout:How long running calls may go on' '--json:Print what was stopped as one JSON document') ;;
+            ('status') offered+=('--json:Exactly one JSON document on stdout') ;;
+            ('workers') offered+=('--pool:Only this pool'\''s (SNAKEPIT_POOL)' '--json:Exactly one JSON document on stdout') ;;
+            ('logs') offered+=('--follow:Go on with what comes; ends with Ctrl-C' '-f:Go on with what comes; ends with Ctrl-C' '--lines:How many of the last lines of each' '-n:How many of the last lines of each') ;;
+            ('reap') offered+=('--dry-run:Only show what would be ended, and why it is ours' '--json:Exactly one JSON document on stdout') ;;
+            ('server stop') offered+=('--timeout:How long running calls may go on' '--json:Exactly one JSON document on stdout') ;;
+            ('server restart') offered+=('--timeout:How long running calls may go on') ;;
+            ('server status') offered+=('--json:Exactly one JSON document on stdout') ;;
+        esac
+        _describe option offered
+        return
+    fi
+    case $verb:$given in
+        (:0) offered=('exec:Call a command and print its result as JSON' 'stream:Call a command and print the chunks of its answer, one JSON text a line, while they are produced' 'commands:List what the adapter of a pool offers' 'up:Start a pool, or change its size or adapter' 'down:Stop this instance (or a pool, or all instances)' 'status:Show the server and its pools' 'workers:List the workers with what they do and how much memory they hold' 'logs:Print what workers, server and warden wrote' 'reap:End processes that dead runs of this instance left behind' 'completion:Print the completion script for a shell' 'server:The background process: run, start, stop, restart, status'); _describe verb offered ;;
+        (server:0) offered=('run:Run the server in the foreground, for a service manager or to see what it does' 'start:Start the server when it does not run' 'stop:Stop the server and all of its pools: the same as `snakepit down`' 'restart:End the server process and start it again with the same pools' 'status:Show the server and its pools: the same as `snakepit status`'); _describe verb offered ;;
+        (exec:0) compadd -- ${(f)"$(snakepit __complete commands 2>/dev/null)"} ;;
+        (stream:0) compadd -- ${(f)"$(snakepit __complete commands 2>/dev/null)"} ;;
+        (up:0) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"} ;;
+        (down:0) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"} ;;
+        (logs:0) compadd -- ${(f)"$(snakepit __complete workers 2>/dev/null)"} server warden ;;
+        (completion:0) compadd -- bash zsh fish ;;
+        (*) _files ;;
+    esac
+}
+
+if [[ $funcstack[1] == _snakepit ]]; then _snakepit "$@"; else compdef _snakepit snakepit; fi

@@ -1,0 +1,235 @@
+"""The completion scripts themselves, one writer for each shell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from snakepit_cli.cli.completion import Entry, Option
+
+_NOTE = "Generated from the verbs of snakepit (python -m tests.tools.regen). Do not edit."
+
+
+def _names(options: Iterable[Option], *, value: bool | None = None) -> list[str]:
+    return [name for option in options for name in option.names if value is None or option.value == value]
+
+
+def _groups(entries: Iterable[Entry]) -> list[str]:
+    return sorted({entry.path.split()[0] for entry in entries if " " in entry.path})
+
+
+def _children(entries: Iterable[Entry], group: str) -> list[Entry]:
+    """Verbs directly below a group; "" is the root."""
+    prefix = f"{group} " if group else ""
+    return [e for e in entries if e.path.startswith(prefix) and " " not in e.path[len(prefix) :]]
+
+
+def _last(entries: Iterable[Entry]) -> list[str]:
+    return [entry.path.split()[-1] for entry in entries]
+
+
+def _valued(entries: Iterable[Entry], shared: Iterable[Option]) -> str:
+    options = [option for entry in entries for option in entry.options] + list(shared)
+    return "|".join(sorted(set(_names(options, value=True))))
+
+
+def _choices(entries: Iterable[Entry], shared: Iterable[Option]) -> dict[str, str]:
+    """Option → what its value may be."""
+    options = [option for entry in entries for option in entry.options] + list(shared)
+    return {"|".join(option.names): option.words for option in options if option.words}
+
+
+def _loop(entries: tuple[Entry, ...], shared: tuple[Option, ...], *, first: int, here: str, words: str) -> list[str]:
+    """Finds the verb, and how many words were given after it. The same in bash and zsh."""
+    return [
+        f"    for ((i = {first}; i < {here}; i++)); do",
+        f"        word=${{{words}[i]}}",
+        "        case $word in",
+        f"            ({_valued(entries, shared)}) i=$((i + 1)) ;;",
+        "            (-*) ;;",
+        "            (*)",
+        "                case $verb in",
+        "                    ('') verb=$word ;;",
+        *(f'                    ({group}) verb="{group} $word" ;;' for group in _groups(entries)),
+        "                    (*) given=$((given + 1)) ;;",
+        "                esac",
+        "                ;;",
+        "        esac",
+        "    done",
+    ]
+
+
+# --------------------------------------------------------------------------------------------------- bash
+
+
+def _bash(entries: tuple[Entry, ...], shared: tuple[Option, ...], words: Mapping[str, str]) -> str:
+    groups = _groups(entries)
+    lines = [f"# {_NOTE}", "", "_snakepit() {", "    local current previous verb='' given=0 i word offered=''"]
+    lines += [
+        "    current=${COMP_WORDS[COMP_CWORD]}",
+        "    previous=${COMP_WORDS[COMP_CWORD - 1]}",
+        *_loop(entries, shared, first=1, here="COMP_CWORD", words="COMP_WORDS"),
+        "    case $previous in",
+        *(f"        {names}) offered={_bash_words(what)} ;;" for names, what in _choices(entries, shared).items()),
+        f"        {_valued(entries, shared)}) return ;;",
+        "        *)",
+        "            if [[ $current == -* ]]; then",
+        f"                offered='{' '.join(_names(shared))}'",
+        "                case $verb in",
+        "                    '') offered+=' --version' ;;",
+        *(
+            f"                    '{entry.path}') offered+=' {' '.join(_names(entry.options))}' ;;"
+            for entry in entries
+            if entry.options
+        ),
+        "                esac",
+        "            else",
+        "                case $verb:$given in",
+        *(
+            f"                    {group}:0) offered='{' '.join(_last(_children(entries, group)))}' ;;"
+            for group in ["", *groups]
+        ),
+        *(f"                    {verb}:0) offered={_bash_words(what)} ;;" for verb, what in words.items()),
+        "                esac",
+        "            fi",
+        "            ;;",
+        "    esac",
+        '    while IFS=\'\' read -r word; do COMPREPLY+=("$word"); done < <(compgen -W "$offered" -- "$current")',
+        "}",
+        "",
+        "complete -o default -F _snakepit snakepit",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _bash_words(what: str) -> str:
+    asked = [f"$(snakepit __complete {word[1:]} 2>/dev/null)" for word in what.split() if word[0] == "@"]
+    fixed = [word for word in what.split() if word[0] != "@"]
+    return f'"{" ".join([*asked, *fixed])}"'
+
+
+# ---------------------------------------------------------------------------------------------------- zsh
+
+
+def _zsh(entries: tuple[Entry, ...], shared: tuple[Option, ...], words: Mapping[str, str]) -> str:
+    groups = _groups(entries)
+    lines = [
+        "#compdef snakepit",
+        f"# {_NOTE}",
+        "",
+        "_snakepit() {",
+        "    local verb='' given=0 i word",
+        "    local -a offered",
+    ]
+    lines += [
+        *_loop(entries, shared, first=2, here="CURRENT", words="words"),
+        "    case ${words[CURRENT-1]} in",
+        *(
+            f"        ({names}) compadd -- {_zsh_words(what)}; return ;;"
+            for names, what in _choices(entries, shared).items()
+        ),
+        f"        ({_valued(entries, shared)}) _files; return ;;",
+        "    esac",
+        "    if [[ ${words[CURRENT]} == -* ]]; then",
+        f"        offered=({_zsh_options(shared)})",
+        "        case $verb in",
+        "            ('') offered+=('--version:print the version') ;;",
+        *(
+            f"            ('{entry.path}') offered+=({_zsh_options(entry.options)}) ;;"
+            for entry in entries
+            if entry.options
+        ),
+        "        esac",
+        "        _describe option offered",
+        "        return",
+        "    fi",
+        "    case $verb:$given in",
+        *(
+            f"        ({group}:0) offered=({_zsh_verbs(_children(entries, group))}); _describe verb offered ;;"
+            for group in ["", *groups]
+        ),
+        *(f"        ({verb}:0) compadd -- {_zsh_words(what)} ;;" for verb, what in words.items()),
+        "        (*) _files ;;",
+        "    esac",
+        "}",
+        "",
+        # Loaded by compinit as a function file, or sourced.
+        'if [[ $funcstack[1] == _snakepit ]]; then _snakepit "$@"; else compdef _snakepit snakepit; fi',
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _zsh_words(what: str) -> str:
+    return " ".join(
+        f'${{(f)"$(snakepit __complete {word[1:]} 2>/dev/null)"}}' if word[0] == "@" else word for word in what.split()
+    )
+
+
+def _zsh_options(options: Iterable[Option]) -> str:
+    return " ".join(_zsh_item(name, option.text) for option in options for name in option.names)
+
+
+def _zsh_verbs(entries: Iterable[Entry]) -> str:
+    return " ".join(_zsh_item(entry.path.split()[-1], entry.text) for entry in entries)
+
+
+def _zsh_item(name: str, text: str) -> str:
+    return _quoted(name.replace(":", "\\:") + ":" + text)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+# --------------------------------------------------------------------------------------------------- fish
+
+
+def _fish(entries: tuple[Entry, ...], shared: tuple[Option, ...], words: Mapping[str, str]) -> str:
+    groups = _groups(entries)
+    lines = [f"# {_NOTE}", "", "complete -c snakepit -f"]
+    lines += [f"complete -c snakepit{_fish_option(option)}" for option in shared]
+    lines.append("complete -c snakepit -n __fish_use_subcommand -l version -d 'print the version'")
+    lines += [
+        f"complete -c snakepit -n __fish_use_subcommand -a {entry.path} -d {_fish_text(entry.text)}"
+        for entry in _children(entries, "")
+    ]
+    for entry in entries:
+        if entry.path in groups:
+            continue
+        condition = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in entry.path.split())
+        if " " in entry.path:
+            group, verb = entry.path.split()
+            others = " ".join(one.path.split()[1] for one in _children(entries, group))
+            only = f"__fish_seen_subcommand_from {group}; and not __fish_seen_subcommand_from {others}"
+            lines.append(f"complete -c snakepit -n {_fish_text(only)} -a {verb} -d {_fish_text(entry.text)}")
+        if entry.path in words:
+            lines.append(
+                f"complete -c snakepit -n {_fish_text(condition)} -a {_fish_text(_fish_words(words[entry.path]))}"
+            )
+        lines += [f"complete -c snakepit -n {_fish_text(condition)}{_fish_option(one)}" for one in entry.options]
+    return "\n".join([*lines, ""])
+
+
+def _fish_option(option: Option) -> str:
+    names = [f" -l {name[2:]}" if name.startswith("--") else f" -s {name[1:]}" for name in option.names]
+    words = f" -a {_fish_text(_fish_words(option.words))}" if option.words else ""
+    # A file may be the value unless the words are known.
+    value = "" if not option.value else " -x" if words else " -r -F"
+    return "".join(names) + value + words + f" -d {_fish_text(option.text)}"
+
+
+def _fish_words(what: str) -> str:
+    return " ".join(
+        f"(snakepit __complete {word[1:]} 2>/dev/null)" if word[0] == "@" else word for word in what.split()
+    )
+
+
+def _fish_text(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+Writer = Callable[[tuple["Entry", ...], tuple["Option", ...], Mapping[str, str]], str]
+WRITERS: dict[str, Writer] = {"bash": _bash, "zsh": _zsh, "fish": _fish}

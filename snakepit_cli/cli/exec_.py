@@ -1,0 +1,138 @@
+"""snakepit exec, stream and commands."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+import typer
+
+from snakepit_cli.cli import table
+from snakepit_cli.cli.calls import opened, perform
+from snakepit_cli.cli.help import Verb, argument, option
+from snakepit_cli.client import api
+from snakepit_cli.client.request import Request, Shared, pool_name
+
+_EXEC = """
+snakepit exec ping
+snakepit exec add a:=1 b:=2 --field sum
+snakepit exec embed text=@doc.txt --timeout 2m
+snakepit exec load --args '{"path": "big.csv"}'
+jq -c . data.json | snakepit exec check data:=@-
+"""
+_STREAM = """
+snakepit stream count n:=1000 | head
+snakepit stream train epochs:=10 --progress
+snakepit stream tail path=app.log --field line --raw
+"""
+_COMMANDS = """
+snakepit commands
+snakepit commands --pool gpu
+snakepit commands --json
+"""
+_WORDS_HELP = "key=text, key:=JSON, key=@file, key:=@file; @- is standard input"
+
+
+class Progress(enum.StrEnum):
+    AUTO = "auto"
+    BAR = "bar"
+    PLAIN = "plain"
+    JSONL = "jsonl"
+    NONE = "none"
+
+
+Command = Annotated[str, argument("COMMAND", "Name of a command of the adapter.")]
+Items = Annotated[list[str] | None, argument("KEY=VALUE", _WORDS_HELP)]
+Args = Annotated[str | None, option("--args", "All arguments as one JSON object.", "JSON|@FILE")]
+Pool = Annotated[str | None, option("--pool", "The pool to call (SNAKEPIT_POOL).", "POOL")]
+Session = Annotated[str | None, option("--session", "Stay with one worker (SNAKEPIT_SESSION).", "ID")]
+Timeout = Annotated[str | None, option("--timeout", "How long to wait: 30, 90s, 2m.", "TIME")]
+Json = Annotated[bool, option("--json", "Exactly one JSON document on stdout, also on failure.")]
+Field = Annotated[str | None, option("--field", "A part of the result: a.b[0].c", "PATH")]
+Raw = Annotated[bool, option("--raw", "Texts without quotes.")]
+
+
+def exec_(
+    ctx: typer.Context,
+    *,
+    command: Command,
+    items: Items = None,
+    args: Args = None,
+    pool: Pool = None,
+    session: Session = None,
+    timeout: Timeout = None,
+    json: Json = False,
+    field: Field = None,
+    raw: Raw = False,
+) -> int:
+    """Call a command and print its result as JSON. A pool or server that is needed is started."""
+    request = Request(
+        ctx.obj, command, items or [], stream=False, args=args, pool=pool, session=session, timeout=timeout,
+        json=json, field=field, raw=raw,
+    )  # fmt: skip
+    return perform(request)
+
+
+def stream(
+    ctx: typer.Context,
+    *,
+    command: Command,
+    items: Items = None,
+    args: Args = None,
+    pool: Pool = None,
+    session: Session = None,
+    timeout: Timeout = None,
+    json: Json = False,
+    field: Field = None,
+    raw: Raw = False,
+    progress: Annotated[
+        Progress, option("--progress", "How to show progress on stderr.", "auto|bar|plain|jsonl|none")
+    ] = Progress.NONE,
+) -> int:
+    """Call a command and print the chunks of its answer, one JSON text a line, while they are produced."""
+    request = Request(
+        ctx.obj, command, items or [], stream=True, args=args, pool=pool, session=session, timeout=timeout,
+        json=json, field=field, raw=raw, progress=progress.value,
+    )  # fmt: skip
+    if request.progress == "none":
+        return perform(request)
+    from snakepit_cli.cli import progress as pictures
+
+    return perform(request, pictures.talking(request))
+
+
+def commands(
+    ctx: typer.Context,
+    *,
+    pool: Pool = None,
+    json: Json = False,
+) -> None:
+    """List what the adapter of a pool offers."""
+    shared: Shared = ctx.obj
+    name = pool_name(pool)
+    with api.Connection(opened(shared, json=json)) as connection:
+        answer = api.commands(connection, name)
+    if json:
+        table.document(answer)
+        return
+    rows = [
+        (one["name"], " ".join(_parameter(p) for p in one["parameters"]) + (" …" if one["open"] else ""), _kind(one))
+        for one in answer["commands"]
+    ]
+    table.show(("COMMAND", "ARGUMENTS", ""), rows, shared, wide=2)
+
+
+def _kind(command: api.Json) -> str:
+    return ("(stream) " if command["streaming"] else "") + str(command["summary"]).partition("\n")[0]
+
+
+def _parameter(parameter: api.Json) -> str:
+    sign = "=" if parameter["type"] in {"", "str", "str | None"} else ":="
+    text = f"{parameter['name']}{sign}{parameter['type'] or '…'}"
+    return text if parameter["required"] else f"[{text}]"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("exec", cls=Verb, epilog=_EXEC)(exec_)
+    app.command("stream", cls=Verb, epilog=_STREAM)(stream)
+    app.command("commands", cls=Verb, epilog=_COMMANDS)(commands)

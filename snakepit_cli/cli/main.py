@@ -1,0 +1,92 @@
+"""The Typer application: every verb, and what is done about any way in which it can end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from snakepit_cli import __version__
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.cli import completion, down, exec_, help, logs, reap, server, status, up  # noqa: A004
+from snakepit_cli.cli.report import report
+from snakepit_cli.client.request import hoist
+from snakepit_cli.client.talk import write
+
+# Typer does not export these two under names of its own, and where they come from has changed.
+_UsageError: Any = typer.BadParameter.__base__
+_ClickError: Any = _UsageError.__base__
+
+_EXAMPLES = """
+snakepit exec ping
+snakepit exec add a:=1 b:=2 --field sum
+snakepit up --adapter model.py --size 4
+snakepit status
+snakepit down
+"""
+
+app = help.group("snakepit", _EXAMPLES, "Warm, supervised pools of workers in any language.", alone=True)
+
+
+@app.callback()
+def _root(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        write(f"snakepit {__version__}\n".encode())
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        write(help.SHORT.encode())
+
+
+for module in (exec_, up, down, status, logs, reap, server, completion):
+    module.register(app)
+
+
+def command() -> Any:
+    """The tree of verbs."""
+    return typer.main.get_command(app)
+
+
+def run(argv: list[str]) -> int:
+    """Exit code. Whatever goes wrong is told here."""
+    _occupy_standard_descriptors()
+    try:
+        code = _dispatch(argv)
+        sys.stdout.flush()
+    except BaseException as error:  # noqa: BLE001 — whatever it is, a person reads a sentence, not a traceback
+        return report(error, argv)
+    return code
+
+
+def _dispatch(argv: list[str]) -> int:
+    try:
+        shared, rest = hoist(argv)
+        with command().make_context("snakepit", rest, obj=shared) as ctx:
+            result = ctx.command.invoke(ctx)
+    except typer.Exit as leaving:
+        return leaving.exit_code
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except _ClickError as error:
+        raise _usage(error) from error
+    return result if isinstance(result, int) else 0
+
+
+def _usage(error: Any) -> PitError:
+    """What is wrong, and which help to read."""
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "snakepit"
+    return PitError("usage", str(error.format_message()).rstrip("."), hint=f"run `{path} --help`")
+
+
+def _occupy_standard_descriptors() -> None:
+    """A standard stream that was closed would be opened again as a socket or a file of ours."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # Reading from it ends at once, writing to it fails, as it would have.
+            os.open(os.devnull, os.O_RDONLY)

@@ -1,0 +1,49 @@
+"""A JSON text for a person at a terminal: indented and coloured, its numbers as they were received."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from snakepit_cli.cli.color import enabled, paint
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
+_KEY, _TEXT, _NUMBER, _WORD = "1;34", "32", "36", "35"
+
+
+def pretty(body: bytes, color: str) -> bytes:
+    """With a line break at the end."""
+    on = enabled(1, color)
+    out: list[str] = []
+    depth = 0
+    tokens = _TOKEN.findall(body.decode(errors="replace"))
+    following = [*tokens[1:], ""]
+    for lexeme, after in zip(tokens, following, strict=True):
+        if lexeme in {"{", "["}:
+            depth += 1
+            out.append(lexeme if after in {"}", "]"} else f"{lexeme}\n{'  ' * depth}")
+        elif lexeme in {"}", "]"}:
+            depth -= 1
+            out.append(lexeme if out[-1][-1:] in {"{", "["} else f"\n{'  ' * depth}{lexeme}")
+        elif lexeme == ",":
+            out.append(f",\n{'  ' * depth}")
+        elif lexeme == ":":
+            out.append(": ")
+        else:
+            out.append(paint(_readable(lexeme), _kind(lexeme, after), on=on))
+    return ("".join(out) + "\n").encode(errors="replace")
+
+
+def _kind(token: str, after: str) -> str:
+    if token[0] == '"':
+        return _KEY if after == ":" else _TEXT
+    return _WORD if token[0] in "tfnNI" else _NUMBER
+
+
+def _readable(token: str) -> str:
+    """Letters instead of their escapes, except what a terminal could take for a command."""
+    if "\\u" not in token:
+        return token
+    text = json.loads(token)
+    shown = json.dumps(text, ensure_ascii=False)
+    return shown if shown.isprintable() else token

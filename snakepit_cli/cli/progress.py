@@ -1,0 +1,161 @@
+"""Progress of a stream on stderr: a bar for a person at a terminal, lines for a log, JSON lines for a program.
+
+A chunk that is an object with `progress_percent` moves the bar; other chunks are counted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from snakepit_cli.base.durations import show
+from snakepit_cli.cli.color import enabled
+from snakepit_cli.cli.output import converse
+from snakepit_cli.cli.say import err
+from snakepit_cli.client.request import Request
+
+_EVERY = {"plain": 10.0, "jsonl": 1.0, "bar": 0.1}
+_STEP = 10.0
+_LONGEST_LINE = 1 << 16
+
+
+class Picture(Protocol):
+    """One way to show it."""
+
+    every: float
+    """Seconds between two pictures."""
+
+    def draw(self, chunks: int, percent: float | None, took: float) -> None: ...
+
+    def end(self) -> None: ...
+
+
+def talking(request: Request) -> Callable[[socket.socket, Request], int]:
+    """`output.converse` with a picture of it."""
+    kind = request.progress
+    if kind == "auto":
+        kind = "bar" if os.isatty(2) and os.environ.get("TERM") != "dumb" and not os.environ.get("CI") else "plain"
+
+    def talk(sock: socket.socket, request: Request) -> int:
+        picture = _PICTURES[kind](request)
+        meter = Meter(picture)
+
+        def leave(code: int) -> None:
+            picture.end()  # the cursor is hidden while a bar is drawn
+            os._exit(code)
+
+        try:
+            return converse(sock, request, meter.seen, leave)
+        finally:
+            meter.end()
+
+    return talk
+
+
+class Meter:
+    """Counts, and decides when a new picture is due."""
+
+    def __init__(self, picture: Picture) -> None:
+        self._picture = picture
+        self._started = time.monotonic()
+        self._drawn = self._started
+        self._at = 0.0
+        self._chunks = 0
+        self._shown = -1
+        self._percent: float | None = None
+        picture.draw(0, None, 0.0)
+
+    def seen(self, data: bytes) -> None:
+        self._chunks += data.count(b"\n")
+        now = time.monotonic()
+        due = now - self._drawn >= self._picture.every
+        self._percent = _percent(data) if due or len(data) < _LONGEST_LINE else self._percent
+        if due or (self._percent or 0.0) - self._at >= _STEP:
+            self._draw(now)
+
+    def end(self) -> None:
+        if self._shown != self._chunks:
+            self._draw(time.monotonic())
+        self._picture.end()
+
+    def _draw(self, now: float) -> None:
+        self._drawn, self._at, self._shown = now, self._percent or 0.0, self._chunks
+        self._picture.draw(self._chunks, self._percent, now - self._started)
+
+
+def _percent(data: bytes) -> float | None:
+    """Of the last chunk of a block."""
+    line = data.rstrip(b"\n").rpartition(b"\n")[2]
+    if b'"progress_percent"' not in line:
+        return None
+    try:
+        value = json.loads(line)["progress_percent"]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _words(command: str, chunks: int, percent: float | None, took: float) -> str:
+    part = "" if percent is None else f"{percent:.0f} %, "
+    return f"{command}: {part}{chunks} chunk{'' if chunks == 1 else 's'}, {show(took)}"
+
+
+class Plain:
+    every = _EVERY["plain"]
+
+    def __init__(self, request: Request) -> None:
+        self._command = request.command
+
+    def draw(self, chunks: int, percent: float | None, took: float) -> None:
+        err(f"{self._command}: started" if not took else _words(self._command, chunks, percent, took))
+
+    def end(self) -> None:
+        pass
+
+
+class Lines:
+    every = _EVERY["jsonl"]
+
+    def __init__(self, request: Request) -> None:
+        self._command = request.command
+
+    def draw(self, chunks: int, percent: float | None, took: float) -> None:
+        facts = {"command": self._command, "chunks": chunks, "percent": percent, "seconds": round(took, 3)}
+        err(json.dumps(facts))
+
+    def end(self) -> None:
+        pass
+
+
+class Bar:
+    every = _EVERY["bar"]
+
+    def __init__(self, request: Request) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        color = enabled(2, request.shared.color)
+        console = Console(stderr=True, no_color=not color, highlight=False)
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        # Chunks may go to the same terminal: the bar is drawn below them and leaves nothing when it ends.
+        self._progress = Progress(
+            *columns, console=console, transient=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+        )  # fmt: skip
+        self._command = request.command
+        self._task = self._progress.add_task(self._command, total=None)
+        self._progress.start()
+
+    def draw(self, chunks: int, percent: float | None, took: float) -> None:
+        words = _words(self._command, chunks, percent, took).rpartition(",")[0]
+        total = None if percent is None else 100.0
+        self._progress.update(self._task, description=words, total=total, completed=percent or 0.0, refresh=True)
+
+    def end(self) -> None:
+        self._progress.stop()
+
+
+_PICTURES: dict[str, Callable[[Request], Picture]] = {"plain": Plain, "jsonl": Lines, "bar": Bar, "none": Plain}

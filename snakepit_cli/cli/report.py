@@ -1,0 +1,82 @@
+"""An error as a person or a program reads it, and its exit code. The only place where errors become words."""
+
+from __future__ import annotations
+
+import json
+
+from snakepit_cli.base.arguments import ArgumentsError
+from snakepit_cli.base.errors import KINDS, PitError
+from snakepit_cli.cli.color import DIM, RED, enabled, paint
+from snakepit_cli.cli.say import clean, err
+from snakepit_cli.client.request import Shared, UsageError, hoist
+from snakepit_cli.client.talk import RefusedError, StoppedError, write
+
+
+def report(error: BaseException, argv: list[str]) -> int:
+    """Says it, as JSON on stdout when `argv` has --json; returns the exit code."""
+    try:
+        shared, rest = hoist(argv)
+    except UsageError:
+        shared, rest = Shared(), argv
+    found = as_pit_error(error)
+    if shared.debug:
+        import traceback
+
+        err("".join(traceback.format_exception(error)).rstrip())
+    if found.kind == "output_closed" or isinstance(error, KeyboardInterrupt):
+        return found.exit_code
+    if "--json" in rest[: rest.index("--") if "--" in rest else None]:
+        try:
+            write(json.dumps({"error": found.as_dict()}).encode() + b"\n")
+        except StoppedError:
+            pass
+        else:
+            return found.exit_code
+    for line in story(found, color=enabled(2, shared.color)):
+        err(line)
+    return found.exit_code
+
+
+def as_pit_error(error: BaseException) -> PitError:
+    if isinstance(error, PitError):
+        return error
+    if isinstance(error, RefusedError):
+        from snakepit_cli.client.api import error_of
+
+        return error_of(error.body)
+    if isinstance(error, StoppedError | ArgumentsError):
+        return PitError(error.kind, error.message)
+    return _foreign(error)
+
+
+def _foreign(error: BaseException) -> PitError:
+    if isinstance(error, UsageError):
+        return PitError("usage", str(error))
+    if isinstance(error, BrokenPipeError):
+        return PitError("output_closed", "the reader of the output went away")
+    if isinstance(error, KeyboardInterrupt):
+        return PitError("interrupted", "interrupted")
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return PitError("internal", text, hint="run it again with --debug to see where")
+
+
+def story(error: PitError, *, color: bool) -> list[str]:
+    """What happened, what is known about it, what to do."""
+    detail = error.detail
+    name = detail.get("type")
+    message = error.message if not name or error.message.startswith(str(name)) else f"{name}: {error.message}"
+    lines = [f"{paint('error:', RED, on=color)} {clean(message.strip() or KINDS[error.kind].cause)}"]
+    if trace := detail.get("traceback"):
+        language = f" ({detail['language']})" if detail.get("language") else ""
+        lines += [f"Traceback from the worker{language}:", clean(_body(str(trace)))]
+    if log := detail.get("log"):
+        whose = f" of {detail['worker']}" if detail.get("worker") else ""
+        lines += [f"last lines of the log{whose}:", *(f"  {clean(str(line))}" for line in log)]
+    if error.hint:
+        lines.append(paint(f"hint: {clean(error.hint)}", DIM, on=color))
+    return lines
+
+
+def _body(trace: str) -> str:
+    """Python's own first line would only repeat ours."""
+    return trace.strip("\n").removeprefix("Traceback (most recent call last):\n")

@@ -1,0 +1,46 @@
+"""What is said to a person: on stderr, in plain words, and never again when nobody can read it."""
+
+from __future__ import annotations
+
+import os
+
+from snakepit_cli.cli.color import enabled, paint
+from snakepit_cli.client.request import Shared
+
+# Escape sequences in what a worker wrote must not reach the terminal.
+_HARMLESS = {code: "\ufffd" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
+
+
+def clean(text: str) -> str:
+    return text.replace("\r\n", "\n").translate(_HARMLESS)
+
+
+def err(text: str) -> None:
+    """As it is, with a line break."""
+    data = (text + "\n").encode(errors="replace")
+    try:
+        while data:
+            data = data[os.write(2, data) :]
+    except OSError:
+        pass  # nobody listens; the exit code says the same
+
+
+class Voice:
+    """Notes about what happened; none with --quiet."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._quiet = shared.quiet
+        self._color = enabled(2, shared.color)
+
+    def note(self, text: str) -> None:
+        if not self._quiet:
+            err(clean(text))
+
+    def next(self, text: str) -> None:
+        """What one would do now."""
+        if not self._quiet:
+            err(paint(f"next: {text}", "2", on=self._color))
+
+    def starting(self) -> None:
+        if not self._quiet and os.isatty(2):
+            err(paint("starting snakepit server…", "2", on=self._color))

@@ -1,0 +1,71 @@
+"""snakepit up."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from snakepit_cli.base.durations import show
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.cli import table
+from snakepit_cli.cli.calls import current
+from snakepit_cli.cli.help import Verb, argument, option
+from snakepit_cli.cli.say import Voice
+from snakepit_cli.client import api
+from snakepit_cli.client.request import Shared, UsageError, pool_name, seconds
+
+_EXAMPLES = """
+snakepit up
+snakepit up --size 8
+snakepit up gpu --adapter models.py:Embedder --size 2 --timeout 3m
+"""
+
+
+def up(
+    ctx: typer.Context,
+    *,
+    pool: Annotated[
+        str | None,
+        argument("POOL", "Its name (SNAKEPIT_POOL; default: default)."),
+    ] = None,
+    size: Annotated[int | None, option("--size", "How many workers.", "N")] = None,
+    adapter: Annotated[str | None, option("--adapter", "What they run: pkg.mod:Class or file.py:Class.", "A")] = None,
+    timeout: Annotated[str, option("--timeout", "How long they may take to get ready.", "TIME")] = "60s",
+    no_wait: Annotated[bool, option("--no-wait", "Return before they are ready.")] = False,
+    json: Annotated[bool, option("--json", "Print the pool as one JSON document.")] = False,
+) -> None:
+    """Start a pool, or change its size or adapter. Returns when the workers are ready. Repeating it changes nothing."""
+    shared: Shared = ctx.obj
+    name = pool_name(pool) or "default"
+    limit = seconds(timeout)
+    if size is not None and size < 1:
+        raise UsageError(f"--size {size}: at least 1 (`snakepit down {name}` stops a pool)")
+    started = time.monotonic()
+    with current(shared, json=json) as connection:
+        answer = api.up(connection, pool=name, size=size, adapter=adapter, timeout=limit, wait=not no_wait)
+    if not no_wait and (reason := answer.get("reason")) and not answer["ready"]:
+        raise PitError.from_dict(reason)
+    if json:
+        table.document(answer)
+    else:
+        _tell(Voice(shared), answer, time.monotonic() - started)
+
+
+def _tell(voice: Voice, pool: api.Json, took: float) -> None:
+    name, ready, size = pool["name"], pool["ready"], pool["size"]
+    workers = f"{ready} worker{'' if ready == 1 else 's'} ready"
+    if ready < size:
+        workers = f"{ready} of {size} workers ready"
+    how = f" in {show(took)}" if pool["changed"] and ready >= size else "" if pool["changed"] else " already"
+    voice.note(f"pool {name}: {workers}{how} ({pool['adapter']})")
+    if pool.get("note"):
+        voice.note(f"note: {pool['note']}")
+    other = "" if name == "default" else f" --pool {name}"
+    ping = "ping" if pool["adapter"] == "showcase" else "COMMAND"
+    voice.next(f"snakepit exec {ping}{other}" if ping == "ping" else f"snakepit commands{other}")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("up", cls=Verb, epilog=_EXAMPLES)(up)

@@ -1,0 +1,221 @@
+"""Requests to a server that is connected: one typed function each. Blocking, one thread, no retries."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import snakepit_cli
+from snakepit_cli.base.environment import for_workers
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.client.request import cwd
+from snakepit_cli.wire import front
+
+_QUERY_SECONDS = 10.0
+_LATE_SECONDS = 15.0
+_RECEIVE = 1 << 18
+
+Json = dict[str, Any]
+
+
+class Connection:
+    """Owns the socket. Answers to requests that were given up or are not waited for are dropped."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._next = 0
+        self._buffer = b""
+        self._at = 0
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives up whatever is still running on it."""
+        self.sock.close()
+
+    def wait_closed(self, seconds: float) -> None:
+        """Until the server has closed it, which it does when it ends; gives up after `seconds`."""
+        self.sock.settimeout(seconds + _LATE_SECONDS)
+        try:
+            while self.sock.recv(_RECEIVE):
+                pass
+        except OSError:
+            pass
+
+    def query(self, op: str, *, patience: float | None = _QUERY_SECONDS, **fields: Any) -> Any:
+        """Asks about or for something; `patience` is how long the server may take. Raises PitError."""
+        body = json.dumps({"op": op, **{k: v for k, v in fields.items() if v is not None}}).encode()
+        self.sock.settimeout(patience)
+        request = self._send(front.QUERY, body)
+        kind, answer = next(self._answers(request))
+        if kind != front.RESULT:
+            raise PitError("internal", f"the server answered {op} with a frame of kind {chr(kind)}")
+        return json.loads(answer)
+
+    def call(self, command: str, args: bytes = b"{}", **header: Any) -> bytes:
+        """The result of a command as JSON. `header`: pool, session, timeout. Raises PitError."""
+        request = self._call(command, args, header)
+        return next(body for kind, body in self._answers(request) if kind == front.RESULT)
+
+    def stream(self, command: str, args: bytes = b"{}", **header: Any) -> Iterator[bytes]:
+        """Blocks of JSON lines, as they come. Closing the iterator gives up the request. Raises PitError."""
+        request = self._call(command, args, {**header, "stream": True})
+        ended = False
+        try:
+            for kind, body in self._answers(request):
+                ended = kind == front.RESULT
+                if kind == front.CHUNKS:
+                    yield body
+        except PitError:
+            ended = True
+            raise
+        finally:
+            if not ended:
+                self.cancel(request)
+
+    def cancel(self, request: int) -> None:
+        try:
+            self.sock.sendall(front.frame(front.CANCEL, request, b""))
+        except OSError:
+            pass
+
+    def _call(self, command: str, args: bytes, header: Mapping[str, Any]) -> int:
+        timeout = header.get("timeout")
+        self.sock.settimeout(None if timeout is None or header.get("stream") else timeout + _LATE_SECONDS)
+        version = snakepit_cli.__version__
+        return self._send(front.CALL, front.call_body(command, args, version=version, cwd=cwd(), **header))
+
+    def _send(self, kind: int, body: bytes) -> int:
+        self._next += 1
+        try:
+            self.sock.sendall(front.frame(kind, self._next, body))
+        except TimeoutError:
+            raise _silent() from None
+        except OSError:
+            pass  # it may have said why before it closed: that is read next
+        return self._next
+
+    def _answers(self, request: int) -> Iterator[tuple[int, bytes]]:
+        """Frames about the request up to its end. Raises PitError for an error frame and for a lost connection."""
+        while True:
+            kind, about, body = self._frame()
+            if about != request:
+                continue
+            if kind == front.ERROR:
+                raise error_of(body)
+            yield kind, body
+            if kind == front.RESULT:
+                return
+
+    def _frame(self) -> tuple[int, int, bytes]:
+        head = self._take(front.HEADER)
+        size = int.from_bytes(head[1:5], "big") - 4
+        return head[0], int.from_bytes(head[5:9], "big"), self._take(size)
+
+    def _take(self, size: int) -> bytes:
+        got = len(self._buffer) - self._at
+        if got < size:
+            parts = [self._buffer[self._at :]]
+            while got < size:
+                parts.append(self._receive())
+                got += len(parts[-1])
+            self._buffer, self._at = b"".join(parts), 0
+        self._at += size
+        return self._buffer[self._at - size : self._at]
+
+    def _receive(self) -> bytes:
+        try:
+            data = self.sock.recv(_RECEIVE)
+        except TimeoutError:
+            raise _silent() from None
+        except OSError:
+            data = b""
+        if not data:
+            raise PitError("server_restarted", "the connection was lost before the answer came")
+        return data
+
+
+def _silent() -> PitError:
+    return PitError(
+        "unavailable", "the server does not answer", hint="read `snakepit logs server`; end it with `snakepit down`"
+    )
+
+
+def error_of(body: bytes) -> PitError:
+    """The error that an error frame tells."""
+    try:
+        data = json.loads(body)
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
+        return PitError("internal", f"the server answered with something that is not an error: {body[:200]!r}")
+    return PitError.from_dict(data)
+
+
+# ---------------------------------------------------------------------------------------------- requests
+
+
+def ping(connection: Connection) -> Json:
+    answer: Json = connection.query("ping")
+    return answer
+
+
+def status(connection: Connection) -> Json:
+    answer: Json = connection.query("status")
+    return answer
+
+
+def workers(connection: Connection, pool: str | None = None) -> list[Json]:
+    answer: list[Json] = connection.query("workers", pool=pool)
+    return answer
+
+
+def commands(connection: Connection, pool: str | None = None) -> Json:
+    """What the adapter of a pool offers. Starts the pool like a call, so it may take as long."""
+    answer: Json = connection.query("commands", patience=None, pool=pool)
+    return answer
+
+
+def up(
+    connection: Connection,
+    *,
+    pool: str,
+    size: int | None,
+    adapter: str | None,
+    timeout: float | None,
+    wait: bool,
+) -> Json:
+    """POOL, with `changed`: whether it was not already so."""
+    answer: Json = connection.query(
+        "up", patience=None if timeout is None else timeout + _LATE_SECONDS,
+        pool=pool, size=size, adapter=adapter, cwd=cwd(), env=for_workers(os.environ), timeout=timeout, wait=wait,
+    )  # fmt: skip
+    return answer
+
+
+def down(connection: Connection, pool: str, timeout: float) -> Json:
+    answer: Json = connection.query("down", patience=timeout + _LATE_SECONDS, pool=pool, timeout=timeout)
+    return answer
+
+
+def shutdown(connection: Connection, timeout: float, *, patience: float, if_idle: bool = False) -> Json:
+    """Everything is stopped when it answers; the warden ends next."""
+    answer: Json = connection.query("shutdown", patience=patience, timeout=timeout, if_idle=if_idle or None)
+    return answer
+
+
+def restart(connection: Connection, timeout: float) -> Json:
+    answer: Json = connection.query("restart", patience=timeout + _LATE_SECONDS, timeout=timeout)
+    return answer
+
+
+def reap(connection: Connection, *, dry_run: bool) -> list[Json]:
+    answer: list[Json] = connection.query("reap", patience=60.0, dry_run=dry_run)
+    return answer

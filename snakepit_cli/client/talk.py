@@ -1,0 +1,203 @@
+"""One call: sent, its answer read as it comes, given up with Ctrl-C. Both paths of the command line use it.
+
+The fast path imports this: nothing that CPython has not loaded already, except `_socket`.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # `signal` imports enum
+import os
+import sys
+from _socket import AF_UNIX, SO_PEERCRED, SOCK_STREAM, SOL_SOCKET, socket
+
+from snakepit_cli.base import paths
+from snakepit_cli.client.request import CALL_ID, Request
+from snakepit_cli.wire import front
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RECEIVE = 1 << 18
+_CANCEL_SECONDS = 5.0
+_LATE_SECONDS = 10.0
+
+
+class StoppedError(Exception):
+    """The talk ended early, not by a word of the server: `kind` is a kind of base.errors."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+
+
+class RefusedError(Exception):
+    """The server answered with an error; `body` is its JSON."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self.body = body
+
+
+def nearby(instance: str) -> socket | None:
+    """A connection to the server in the usual place, when one is there and all is as it should be."""
+    try:
+        folder = paths.runtime_dir(instance)
+    except paths.PathError:
+        return None
+    if not paths.is_ours(folder):
+        return None
+    sock = socket(AF_UNIX, SOCK_STREAM)
+    try:
+        sock.connect(f"{folder}/front.sock")
+        credentials = sock.getsockopt(SOL_SOCKET, SO_PEERCRED, 12)
+        if int.from_bytes(credentials[4:8], sys.byteorder) == os.geteuid():
+            return sock
+    except OSError:
+        pass
+    sock.close()
+    return None
+
+
+def write(data: bytes) -> None:
+    """All of it to standard output. Raises StoppedError."""
+    while data:
+        try:
+            written = os.write(1, data)
+        except BrokenPipeError:
+            raise StoppedError("output_closed", "the reader of the output went away") from None
+        except BlockingIOError:
+            # Somebody who shares the terminal or pipe with us made it non-blocking.
+            from select import select
+
+            select([], [1], [])
+            continue
+        except OSError as error:
+            raise StoppedError("output_failed", f"cannot write to standard output: {error.strerror}") from None
+        if written == len(data):
+            return
+        data = data[written:]
+
+
+class Talk:
+    """One request on a connection of its own, from the first byte sent to the last byte received.
+
+    The first Ctrl-C sends a cancel and goes on listening for the end of the request, the second leaves at once. A
+    handler that sets a flag, not KeyboardInterrupt: an exception out of `recv` could lose what it had received.
+    """
+
+    __slots__ = ("_chunks", "_leave", "_request", "_sent", "_sock", "interrupted")
+
+    def __init__(
+        self,
+        sock: socket,
+        request: Request,
+        chunks: Callable[[bytes], object] = write,
+        leave: Callable[[int], object] = os._exit,
+    ) -> None:
+        """`chunks` gets each block of chunks as it comes; `leave` ends the process with an exit code."""
+        self._sock = sock
+        self._request = request
+        self._chunks = chunks
+        self._leave = leave
+        self._sent = False
+        self.interrupted = False
+
+    def run(self) -> bytes | None:
+        """The result, or None when it was interrupted. Raises RefusedError, StoppedError, ArgumentsError."""
+        frame = self._request.frame()
+        # It may be ignored from the start (nohup, a background job of sh): then it stays so.
+        default = _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler
+        if default:
+            _signal.signal(_signal.SIGINT, self._interrupt)
+        try:
+            self._send(frame)
+            return self._listen()
+        finally:
+            if self.interrupted:
+                _signal.setitimer(_signal.ITIMER_REAL, 0)
+            if default:
+                _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+
+    def _interrupt(self, *_: object) -> None:
+        if self.interrupted:
+            self._leave(130)
+        self.interrupted = True
+        _signal.signal(_signal.SIGALRM, lambda *_: self._leave(130))
+        _signal.setitimer(_signal.ITIMER_REAL, _CANCEL_SECONDS)
+        if not self._request.shared.quiet:
+            try:
+                os.write(2, "\ncancelling… (press again to leave now)\n".encode())
+            except OSError:
+                pass
+        if self._sent:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        try:
+            self._sock.send(front.frame(front.CANCEL, CALL_ID, b""))
+        except OSError:
+            pass  # it is over, then
+
+    def _send(self, frame: bytes) -> None:
+        try:
+            if self._request.timeout is not None and not self._request.stream:
+                # The server keeps the time; this is for one that is stopped or stuck.
+                self._sock.settimeout(self._request.timeout + _LATE_SECONDS)
+            self._sock.sendall(frame)
+        except OSError:
+            # It may have said why before it closed: that is read next.
+            pass
+        self._sent = True
+        if self.interrupted:
+            # While half a frame was on its way there was no place for another one.
+            self._give_up()
+
+    def _receive(self) -> bytes:
+        try:
+            data = self._sock.recv(_RECEIVE)
+        except TimeoutError:
+            raise StoppedError("worker_timeout", "the server did not answer in time") from None
+        except OSError:
+            data = b""
+        if not data:
+            raise StoppedError("server_restarted", "the connection was lost before the answer came")
+        return data
+
+    def _listen(self) -> bytes | None:
+        data = self._receive()
+        while True:
+            at, end, chunks = 0, len(data), []
+            while end - at >= front.HEADER:
+                kind, after = data[at], at + 5 + int.from_bytes(data[at + 1 : at + 5], "big")
+                if after > end:
+                    break
+                body = data[at + front.HEADER : after]
+                at = after
+                if kind == front.CHUNKS:
+                    chunks.append(body)
+                elif kind in {front.RESULT, front.ERROR}:
+                    self._pass_on(chunks)
+                    if self.interrupted:
+                        return None
+                    if kind == front.ERROR:
+                        raise RefusedError(body)
+                    return body
+            self._pass_on(chunks)
+            data = self._more(data[at:])
+
+    def _more(self, rest: bytes) -> bytes:
+        """What was left over and the bytes after it; a long frame is collected before it is joined."""
+        if not rest:
+            return self._receive()
+        wanted = 5 + int.from_bytes(rest[1:5], "big") if len(rest) >= 5 else front.HEADER
+        parts, got = [rest], len(rest)
+        while got < wanted:
+            parts.append(self._receive())
+            got += len(parts[-1])
+        return b"".join(parts)
+
+    def _pass_on(self, chunks: list[bytes]) -> None:
+        if chunks and not self.interrupted:
+            self._chunks(b"".join(chunks))
