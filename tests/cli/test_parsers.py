@@ -1,0 +1,95 @@
+"""The two parsers of the command line agree: the fast one declines, or asks for exactly the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from snakepit_cli import fast
+from snakepit_cli.cli import exec_, main
+from snakepit_cli.client.request import Request
+
+WORDS = [
+    "ping", "echo", "a=1", "b:=2", "c:=[1,{}]", "=x", "k=", "k:=", "a=@", "a=\\@x", "é=ü", "\udcff", "a=\udcff", "",
+    "-", "--", "---", "-x", "-5", "exec", "stream", "status", "none", "bar", "auto", "default",
+    "--json", "--json=1", "--raw", "--no-json", "--field", "--field=a.b", "--field=", "--jso", "--help",
+    "-h", "--version",
+    "--args", "--args={}", '{"z":1}', "[]", "--pool", "--pool=gpu", "--pool=", "-p", "gpu", "no such!", "x" * 40,
+    "--session", "--session=s", "--timeout", "--timeout=1m", "--timeout=x", "30", "250ms", "1e5", "9" * 400,
+    "--timeout=0",
+    "--progress", "--progress=none", "--progress=bar", "--progress=odd",
+    "-L", "-Lci", "-L=ci", "--instance", "--instance=ci", "--instance=", "-q", "--quiet", "--quiet=1", "--no-start",
+    "--debug", "--color", "--color=never", "--color=auto", "--color=odd", "-qL", "-Lq",
+]  # fmt: skip
+argvs = st.one_of(
+    st.lists(st.sampled_from(WORDS), max_size=7),
+    st.builds(
+        lambda before, verb, rest: [*before, verb, *rest],
+        st.lists(st.sampled_from(["-q", "-L", "ci", "--no-start", "--instance=x"]), max_size=2),
+        st.sampled_from(["exec", "stream"]),
+        st.lists(st.one_of(st.sampled_from(WORDS), st.text(max_size=6).filter(lambda t: "\0" not in t)), max_size=7),
+    ),
+)
+
+
+def everything(request: Request) -> dict[str, Any]:
+    facts = {name: getattr(request, name) for name in Request.__slots__ if name not in {"shared", "_frame"}}
+    facts |= {name: getattr(request.shared, name) for name in type(request.shared).__slots__}
+    try:
+        facts["frame"] = request.frame()
+    except Exception as error:  # noqa: BLE001 — a file that is missing, JSON that is none: then both must say so
+        facts["frame"] = f"{type(error).__name__}: {error}"
+    return facts
+
+
+@given(argvs)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_parsers_agree(monkeypatch: pytest.MonkeyPatch, argv: list[str]) -> None:
+    light = fast.parse(argv)
+    if light is None:
+        return
+    heavy: list[Request] = []
+    monkeypatch.setattr(exec_, "perform", lambda request: heavy.append(request) or 0)
+    assert main._dispatch(argv) == 0
+    assert everything(light) == everything(heavy[0])
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["exec", "ping"],
+        ["stream", "count", "n:=3"],
+        ["-L", "ci", "exec", "ping", "--json"],
+        ["exec", "--args", "{}", "ping", "--", "--odd=1"],
+        ["stream", "x", "--progress", "none"],
+        ["exec", "x", "--field", "a", "--raw", "-q"],
+        ["exec", "x", "--timeout=2m", "--pool", "gpu", "--session", "s"],
+    ],
+)
+def test_plain_forms_are_fast(argv: list[str]) -> None:
+    assert fast.parse(argv) is not None
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["status"],
+        ["exec"],
+        ["exec", "ping", "--help"],
+        ["exec", "ping", "--bogus"],
+        ["stream", "x", "--progress"],
+        ["exec", "ping", "--debug"],
+        ["exec", "ping", "--color", "always"],
+        ["exec", "ping", "--pool"],
+        ["exec", "ping", "--timeout", "soon"],
+        ["exec", "ping", "--json", "--raw"],
+        ["exec", "ping", "-L", "no such"],
+        ["exec", "ping", "--progress=none"],
+    ],
+)
+def test_odd_forms_are_not(argv: list[str]) -> None:
+    assert fast.parse(argv) is None
