@@ -1,8 +1,8 @@
 """python3 -m tests: installs what the tests need, under build/, and runs all of them. Needs only a Python ≥ 3.11.
 
-    python3 -m tests                     everything, on every Python that this project supports
-    python3 -m tests --only 3.11         one of them
-    python3 -m tests tests/core -k fifo  arguments go to pytest; linters and type checks are left out
+python3 -m tests                     everything, on every Python that this project supports
+python3 -m tests --only 3.11         one of them
+python3 -m tests tests/core -k fifo  arguments go to pytest; linters and type checks are left out
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def members(text: str, what: str) -> dict[str, str]:
     """Keys of a JSON object with the text of each value. Raises ArgumentsError when it is anything else."""
     text = check_json(text, what)
     if text[:1] != "{":
-        raise ArgumentsError("invalid_arguments", f"{what}: a JSON object is wanted ({{\"key\": value}})")
+        raise ArgumentsError("invalid_arguments", f'{what}: a JSON object is wanted ({{"key": value}})')
     found: dict[str, str] = {}
     at = _skip(text, 1)
     while text[at] != "}":

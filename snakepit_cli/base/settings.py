@@ -1,17 +1,17 @@
 """The configuration file: all defaults of the project that a person can change.
 
-    [server]
-    idle_timeout = "30m"              # a server that `up` did not start ends after so long without use
-    max_message_bytes = 33554432      # largest arguments, result or chunk
+[server]
+idle_timeout = "30m"              # a server that `up` did not start ends after so long without use
+max_message_bytes = 33554432      # largest arguments, result or chunk
 
-    [limits]                          # of every pool; [pools.NAME.limits] of one
-    queue_timeout = "5s"
+[limits]                          # of every pool; [pools.NAME.limits] of one
+queue_timeout = "5s"
 
-    [pools.NAME]
-    adapter = "path/to/file.py:Class"
-    size = 4
-    python = "/path/to/venv/bin/python"
-    env = { NAME = "value" }
+[pools.NAME]
+adapter = "path/to/file.py:Class"
+size = 4
+python = "/path/to/venv/bin/python"
+env = { NAME = "value" }
 """
 
 from __future__ import annotations

@@ -114,9 +114,9 @@ class Connection(asyncio.Protocol):
         try:
             header = _decode_header(head)
             if header.version != __version__:
-                raise _skew(header.version, busy=self._host.busy())  # noqa: TRY301
+                raise _skew(header.version, busy=self._host.busy())
             if request in self._calls or request in self._queries:
-                raise PitError("usage", f"request {request} is still running")  # noqa: TRY301
+                raise PitError("usage", f"request {request} is still running")
             pool, call = self._host.submit(self, request, header, args)
         except msgspec.MsgspecError as error:
             self.error(request, PitError("usage", f"malformed call: {error}"))

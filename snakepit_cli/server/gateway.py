@@ -65,7 +65,9 @@ class WorkerLink:
     def welcome(self, max_message_bytes: int) -> None:
         self._message().welcome.MergeFrom(pb.Welcome(protocol=PROTOCOL, max_message_bytes=max_message_bytes))
 
-    def call(self, call_id: int, command: str, args: bytes, *, session: str, timeout: float, stream: bool, cwd: str) -> None:
+    def call(
+        self, call_id: int, command: str, args: bytes, *, session: str, timeout: float, stream: bool, cwd: str
+    ) -> None:
         self._message().calls.add(
             id=call_id, command=command, args=args, session=session, timeout_seconds=timeout, stream=stream, cwd=cwd,
             credit_bytes=CREDIT if stream else 0,

@@ -86,7 +86,11 @@ def make(spec: Spec, instance: str, gateway: str) -> Launch:
     # The bridge must be importable by an interpreter that runs from a source tree, too.
     path = str(bridge_folder().parent)
     env = {**spec.env, "SNAKEPIT_GATEWAY": f"unix:{gateway}", "SNAKEPIT_POOL": spec.name, "GRPC_VERBOSITY": "NONE"}
-    if spec.python == sys.executable and path not in env.get("PYTHONPATH", "").split(":") and "site-packages" not in path:
+    if (
+        spec.python == sys.executable
+        and path not in env.get("PYTHONPATH", "").split(":")
+        and "site-packages" not in path
+    ):
         env["PYTHONPATH"] = ":".join(part for part in (path, env.get("PYTHONPATH")) if part)
     return Launch(
         argv=_fill(manifest["worker"], holes),

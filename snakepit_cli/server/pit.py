@@ -92,7 +92,9 @@ class Pit:
         known = self.pools.get(name)
         if known is None:
             settings = self.settings.pool(name) or PoolSettings(limits=self.settings.limits)
-            spec = self._spec(name, settings, cwd, environment.for_workers(env), adapter=adapter, size=size, startup=startup)
+            spec = self._spec(
+                name, settings, cwd, environment.for_workers(env), adapter=adapter, size=size, startup=startup
+            )
             return self._create(spec), True
         if adapter is not None and adapter != known.spec.adapter:
             hint = f"run `snakepit down {name}` first, or give the new pool another name"
@@ -216,7 +218,8 @@ class Pit:
     def memo(self) -> dict[str, Any]:
         """What the next server needs to go on."""
         pools = [
-            {**asdict(pool.spec), "size": pool.snapshot()["size"], "next": pool.next_worker} for pool in self.pools.values()
+            {**asdict(pool.spec), "size": pool.snapshot()["size"], "next": pool.next_worker}
+            for pool in self.pools.values()
         ]
         return {"pinned": self.pinned, "pools": pools}
 

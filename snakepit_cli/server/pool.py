@@ -243,7 +243,12 @@ class Pool:
         if not self._start.waiting:
             launch = self._launch
             self._warden.send(
-                "template", pool=self.spec.name, argv=launch.template, env=launch.template_env, key=launch.key, go=launch.go
+                "template",
+                pool=self.spec.name,
+                argv=launch.template,
+                env=launch.template_env,
+                key=launch.key,
+                go=launch.go,
             )
         self._start.waiting += effect.workers
 

@@ -75,12 +75,7 @@ async def _workers(desk: Desk, fields: Fields) -> Any:
     wanted = fields.get("pool")
     if wanted is not None and wanted not in desk.pit.pools:
         raise PitError("pool_not_found", f"no pool {wanted!r} is running")
-    rows = [
-        row
-        for name, pool in desk.pit.pools.items()
-        if wanted in {None, name}
-        for row in pool.worker_rows()
-    ]
+    rows = [row for name, pool in desk.pit.pools.items() if wanted in {None, name} for row in pool.worker_rows()]
     for row in rows:
         row["memory"] = _resident(row["pid"])
     return rows
@@ -131,7 +126,12 @@ async def _up(desk: Desk, fields: Fields) -> Any:
         await known.drained.wait()
         await asyncio.sleep(0)  # whoever stopped it takes it off the list first
     pool, changed = desk.pit.up(
-        name, adapter=fields.get("adapter"), size=fields.get("size"), cwd=fields["cwd"], env=fields["env"], startup=timeout
+        name,
+        adapter=fields.get("adapter"),
+        size=fields.get("size"),
+        cwd=fields["cwd"],
+        env=fields["env"],
+        startup=timeout,
     )
     shot = await pool.settled(timeout or _UP_SECONDS) if fields["wait"] else pool.snapshot()
     return {**shot, "changed": changed}

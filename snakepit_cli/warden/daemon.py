@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden import contain, reap, serverlink, spawn
+from snakepit_cli.warden import contain, reap, serverlink
 from snakepit_cli.warden.children import Child
 from snakepit_cli.warden.logs import CappedLog, Journal
 from snakepit_cli.warden.loop import Loop
@@ -34,7 +34,9 @@ Message = dict[str, Any]
 
 
 class Warden:
-    def __init__(self, places: Places, registry: Registry, secret: str, run: str, say: Callable[[Message], None]) -> None:
+    def __init__(
+        self, places: Places, registry: Registry, secret: str, run: str, say: Callable[[Message], None]
+    ) -> None:
         """`say` is told once whether the instance accepts commands, or why it does not."""
         self.places = places
         self.run_id = run
@@ -267,7 +269,9 @@ class Warden:
 
     def _template_gone(self, child: Child, how: str) -> None:
         if child.pool and child.kill_at is None:
-            self._tell_template(child.pool, {"ready": False, "reason": f"the template ended with {how}", "log": child.pump.tail()})
+            self._tell_template(
+                child.pool, {"ready": False, "reason": f"the template ended with {how}", "log": child.pump.tail()}
+            )
         elif not child.pool:
             self._bases = {key: name for key, name in self._bases.items() if name != child.id}
 

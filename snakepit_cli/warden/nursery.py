@@ -28,7 +28,15 @@ class Nursery:
     """`born` is called for each child that may run, `failed` with id and reason for each that never will."""
 
     def __init__(
-        self, loop: Loop, registry: Registry, places: Places, marks: Mapping[str, str], run: str, *, born: Born, failed: Failed
+        self,
+        loop: Loop,
+        registry: Registry,
+        places: Places,
+        marks: Mapping[str, str],
+        run: str,
+        *,
+        born: Born,
+        failed: Failed,
     ) -> None:
         self._loop = loop
         self._registry = registry
@@ -75,7 +83,13 @@ class Nursery:
             one.open()
 
     def _fork(
-        self, name: str, argv: Sequence[str], env: Mapping[str, str], cwd: str, token: str | None, extra: Mapping[str, int]
+        self,
+        name: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: str,
+        token: str | None,
+        extra: Mapping[str, int],
     ) -> tuple[spawn.Gated, Pump]:
         pump = self._pump(name)
         descriptors = dict(extra)
@@ -102,14 +116,24 @@ class Nursery:
             self._fork_batch(parent, role, ids[at : at + template.BATCH], message, tokens or {})
 
     def _fork_batch(
-        self, parent: socket.socket, role: str, ids: Sequence[str], message: Mapping[str, Any], tokens: Mapping[str, str]
+        self,
+        parent: socket.socket,
+        role: str,
+        ids: Sequence[str],
+        message: Mapping[str, Any],
+        tokens: Mapping[str, str],
     ) -> None:
         birth = template.Birth([], time.monotonic() + _BIRTH_SECONDS)
         theirs: list[socket.socket] = []
         for name in ids:
             ours, other = template.pair()
             theirs.append(other)
-            go = {**message, "role": role, "worker": name, "env": {**message["env"], **self._marks, "SNAKEPIT_WORKER_ID": name}}
+            go = {
+                **message,
+                "role": role,
+                "worker": name,
+                "env": {**message["env"], **self._marks, "SNAKEPIT_WORKER_ID": name},
+            }
             if name in tokens:
                 go["token"] = tokens[name]
             birth.unborn.append(template.Unborn(name, role, go, self._pump(name), ours))

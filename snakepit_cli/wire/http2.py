@@ -146,7 +146,9 @@ class Stream:
             if partial[at]:
                 self.finish(Status.UNIMPLEMENTED, "compressed messages are not supported")
             elif size > self._connection.max_message:
-                self.finish(Status.RESOURCE_EXHAUSTED, f"a message of {size} bytes; {self._connection.max_message} are allowed")
+                self.finish(
+                    Status.RESOURCE_EXHAUSTED, f"a message of {size} bytes; {self._connection.max_message} are allowed"
+                )
             elif len(partial) - at - 5 < size:
                 break
             else:
@@ -162,7 +164,9 @@ class Stream:
 class Connection:
     """One client. `opened` is called with each new stream and its path, and gives the stream a listener or ends it."""
 
-    def __init__(self, write: Callable[[bytes], None], opened: Callable[[Stream, str], None], *, max_message: int) -> None:
+    def __init__(
+        self, write: Callable[[bytes], None], opened: Callable[[Stream, str], None], *, max_message: int
+    ) -> None:
         self.write = write
         self.streams: dict[int, Stream] = {}
         self.window = 65535

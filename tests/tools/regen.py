@@ -1,7 +1,7 @@
 """Writes every generated file of the repository, or checks that they are current.
 
-    python -m tests.tools.regen            write
-    python -m tests.tools.regen --check    exit 1 and name what is stale
+python -m tests.tools.regen            write
+python -m tests.tools.regen --check    exit 1 and name what is stale
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def _portable(code: str) -> str:
     The bridge runs in interpreters we do not choose (Python 3.9 stops at protobuf 6); the builder calls
     that remain are the same since protobuf 4.
     """
-    code = re.sub(r"^# Protobuf Python Version: .*\n", "", code, flags=re.M)
-    code = re.sub(r"^from google\.protobuf import runtime_version as _runtime_version\n", "", code, flags=re.M)
-    return re.sub(r"^_runtime_version\.ValidateProtobufRuntimeVersion\(\n(?:    .*\n)*\)\n", "", code, flags=re.M)
+    code = re.sub(r"^# Protobuf Python Version: .*\n", "", code, flags=re.MULTILINE)
+    code = re.sub(r"^from google\.protobuf import runtime_version as _runtime_version\n", "", code, flags=re.MULTILINE)
+    return re.sub(r"^_runtime_version\.ValidateProtobufRuntimeVersion\(\n(?:    .*\n)*\)\n", "", code, flags=re.MULTILINE)
 
 
 def protobuf() -> Iterator[tuple[str, str]]:
@@ -45,7 +45,15 @@ def protobuf() -> Iterator[tuple[str, str]]:
         yield f"{target}/worker_pb2.pyi", stub
 
 
-GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (protobuf,)
+def completions() -> Iterator[tuple[str, str]]:
+    """Completion scripts for shells, from the tree of verbs."""
+    from snakepit_cli.cli import completion, main
+
+    for shell in completion.Shell:
+        yield f"completions/snakepit.{shell.value}", completion.script(shell.value, main.command())
+
+
+GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (protobuf, completions)
 
 
 def stale() -> list[str]:
