@@ -11,6 +11,7 @@ import sys
 import traceback
 from typing import Any
 
+from snakepit_cli.base.errors import KINDS
 from snakepit_cli.base.paths import PathError
 from snakepit_cli.registry.store import Registry
 from snakepit_cli.warden import daemon, logs, reap
@@ -60,6 +61,8 @@ def _run(arguments: argparse.Namespace) -> int:
         lock = places.lock()
         if lock is None:
             say({"locked": True})
+            if arguments.foreground:
+                print(f"snakepit: a server of instance {arguments.instance} is running already", file=sys.stderr)
             return ALREADY_RUNNING
         if not arguments.foreground:
             _detach(places)
@@ -68,16 +71,16 @@ def _run(arguments: argparse.Namespace) -> int:
         registry, secret, run = _registry(places), reap.cookie(places.state), secrets.token_hex(8)
         for orphan in reap.reap(registry, secret, None):
             print(f"reaped {orphan}", file=sys.stderr)
-        warden = daemon.Warden(places, registry, secret, run, say)
+        warden = daemon.Warden(places, registry, secret, run, say, foreground=arguments.foreground)
         warden.run()
     except Failed as error:
         say({"error": {"kind": error.kind, "message": str(error)}})
         print(f"snakepit: {error}", file=sys.stderr)
-        return 1
+        return KINDS[error.kind].exit
     except BaseException:
         say({"error": {"kind": "internal", "message": traceback.format_exc()}})
         raise
-    return 1 if warden.failed else 0
+    return KINDS[warden.failure["kind"]].exit if warden.failure else 0
 
 
 def _detach(places: Places) -> None:

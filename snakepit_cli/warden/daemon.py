@@ -35,17 +35,18 @@ Message = dict[str, Any]
 
 class Warden:
     def __init__(
-        self, places: Places, registry: Registry, secret: str, run: str, say: Callable[[Message], None]
-    ) -> None:
+        self, places: Places, registry: Registry, secret: str, run: str, say: Callable[[Message], None],
+        *, foreground: bool,
+    ) -> None:  # fmt: skip
         """`say` is told once whether the instance accepts commands, or why it does not."""
         self.places = places
         self.run_id = run
         self.started = time.time()
-        self.failed = False
+        self.failure: Message | None = None
         self._registry = registry
         self._secret = secret
         self._say = say
-        self._journal = Journal(CappedLog(places.log("warden")))
+        self._journal = Journal(CappedLog(places.log("warden")), foreground=foreground)
         self._loop = Loop()
         marks = {"SNAKEPIT_INSTANCE": places.instance, reap.COOKIE: secret, reap.RUN: run}
         self._nursery = Nursery(
@@ -230,7 +231,7 @@ class Warden:
         self._start_server()
 
     def _give_up(self, error: Message) -> None:
-        self.failed = True
+        self.failure = error
         self._journal(f"giving up: {error['message']}")
         self._say({"error": error})
         self._shutdown(_STOP_SECONDS)

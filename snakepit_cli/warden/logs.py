@@ -99,14 +99,21 @@ class Pump:
 
 
 class Journal:
-    """The warden's own log: one line an event."""
+    """The warden's own log: one line an event; in the foreground on stderr, too."""
 
-    def __init__(self, log: CappedLog) -> None:
+    def __init__(self, log: CappedLog, *, foreground: bool) -> None:
         self._log = log
+        self._foreground = foreground
 
     def __call__(self, text: str) -> None:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        self._log.write(f"{stamp} {text}\n".encode(errors="replace"))
+        line = f"{stamp} {text}\n".encode(errors="replace")
+        self._log.write(line)
+        if self._foreground:
+            try:
+                os.write(2, line)
+            except OSError:
+                pass
 
 
 def prune(folder: Path) -> None:

@@ -40,8 +40,9 @@ class Pit:
 
     def __exit__(self, *_: object) -> None:
         """Stops it, then looks for what should not be there any more."""
-        self.run("down", "--timeout", "1", check=False)
-        left = procs.marked(self.cookie) if self.cookie else []
+        self.run("down", "--all", "--timeout", "1", check=False)
+        cookies = [path.read_text() for path in self.folder.glob("state/*/cookie")]
+        left = [pid for cookie in cookies for pid in procs.marked(cookie)]
         titles = [f"{pid} {procs.title(pid)}" for pid in left]
         for pid in left:
             procs.kill(pid)
@@ -90,15 +91,14 @@ class Pit:
         return next(pool for pool in self.status()["pools"] if pool["name"] == name)
 
     def until_pool(self, what: str, name: str = "default", **wanted: Any) -> dict[str, Any]:
-        """Waits until the pool's figures are as wanted."""
+        """Waits until the pool exists and its figures are as wanted."""
 
-        def reached() -> dict[str, Any] | None:
-            pool = self.pool(name)
-            return pool if all(pool[key] == value for key, value in wanted.items()) else None
+        def reached() -> list[dict[str, Any]]:
+            pools = self.json("status", check=False).get("pools", [])
+            wanted_items = {"name": name, **wanted}.items()
+            return [pool for pool in pools if pool.items() >= wanted_items]
 
-        found = wait.until(reached, what)
-        assert found is not None
-        return found
+        return wait.until(reached, what)[0]
 
     def processes(self) -> list[int]:
         """Pids of the warden and everything it started that lives."""
