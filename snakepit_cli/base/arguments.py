@@ -84,18 +84,11 @@ def check_depth(text: str, what: str) -> None:
     """Refuses nesting that a worker's parser could choke on. Counts only when there are enough brackets."""
     if text.count("[") + text.count("{") <= DEPTH_LIMIT:
         return
-    depth, inside, escaped = 0, False, False
-    for character in text:
-        if inside:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                inside = False
-        elif character == '"':
-            inside = True
-        elif character in "[{":
+    # Between the quotes that are not escaped, every second piece is a string: brackets in it do not nest.
+    outside = text.replace("\\\\", "").replace('\\"', "").split('"')[::2]
+    depth = 0
+    for character in "".join(outside):
+        if character in "[{":
             depth += 1
             if depth > DEPTH_LIMIT:
                 raise ArgumentsError("invalid_arguments", f"{what}: nested more than {DEPTH_LIMIT} levels deep")

@@ -6,7 +6,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _NAMES = frozenset(
-    ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TERM", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LD_PRELOAD", "NODE_PATH", "NODE_OPTIONS", "GEM_HOME", "GEM_PATH", "RUBYLIB", "RUBYOPT", "GOPATH", "GOCACHE", "GOFLAGS", "R_LIBS", "R_LIBS_USER", "R_HOME", "PERL5LIB", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "RUNNER_TRACKING_ID", "JENKINS_NODE_COOKIE", "BUILD_ID"]
+    [
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "LANG",
+        "LANGUAGE",
+        "TZ",
+        "TMPDIR",
+        "TERM",
+        "VIRTUAL_ENV",
+        "LD_LIBRARY_PATH",
+        "LD_PRELOAD",
+        "NODE_PATH",
+        "NODE_OPTIONS",
+        "GEM_HOME",
+        "GEM_PATH",
+        "RUBYLIB",
+        "RUBYOPT",
+        "GOPATH",
+        "GOCACHE",
+        "GOFLAGS",
+        "R_LIBS",
+        "R_LIBS_USER",
+        "R_HOME",
+        "PERL5LIB",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "NODE_EXTRA_CA_CERTS",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "RUNNER_TRACKING_ID",
+        "JENKINS_NODE_COOKIE",
+        "BUILD_ID",
+    ]
 )
 _PREFIXES = ("LC_", "XDG_", "PYTHON", "CONDA_", "CUDA_", "NVIDIA_", "OMP_", "MKL_", "OPENBLAS_", "HF_", "TORCH_")
 _SINGLE_THREADED = (

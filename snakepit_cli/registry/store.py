@@ -2,8 +2,8 @@
 
 SQLite in WAL mode, `synchronous=FULL`, `locking_mode=EXCLUSIVE`, one connection, opened only by the holder of the
 instance's lock. Exclusive mode comes before WAL: it keeps the index in memory (no shared-memory file) and turns a
-second opener away. A file that cannot be used is set aside under another name, never deleted (the newest five are kept); what it held
-is found again by the environment marker (see warden.reap).
+second opener away. A file that cannot be used is set aside under another name, never deleted (the newest five are
+kept); what it held is found again by the environment marker (see warden.reap).
 """
 
 from __future__ import annotations

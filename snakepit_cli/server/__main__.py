@@ -1,4 +1,4 @@
-"""python -m snakepit_cli.server --instance NAME: started by the warden, which the arguments are for the eyes of `ps`."""
+"""python -m snakepit_cli.server --instance NAME: started by the warden. The arguments are for the eyes of `ps`."""
 
 from __future__ import annotations
 

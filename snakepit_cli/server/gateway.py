@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+from pathlib import Path
 from typing import Protocol
-
-from google.protobuf.message import DecodeError
 
 from snakepit_cli.server.peers import peer_uid
 from snakepit_cli.wire import http2
 from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.http2 import Status
+from snakepit_cli.wire.worker import MalformedError, from_worker
 
 PROTOCOL = 1
 PATH = "/snakepit.worker.v1.Gateway/Attach"
@@ -26,7 +27,7 @@ _HEADROOM = 4 << 20
 _GREETING_SECONDS = 30.0
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The worker is not let in."""
 
     def __init__(self, status: Status, text: str) -> None:
@@ -48,10 +49,10 @@ class Host(Protocol):
     max_message_bytes: int
 
     def welcome(self, hello: pb.Hello, link: WorkerLink) -> Guest:
-        """Called once for each worker that says hello. Raises Refused."""
+        """Called once for each worker that says hello. Raises RefusedError."""
 
     def start_failed(self, report: pb.StartFailure) -> None:
-        """Called when a worker says that it cannot get ready. Raises Refused."""
+        """Called when a worker says that it cannot get ready. Raises RefusedError."""
 
 
 class WorkerLink:
@@ -107,9 +108,9 @@ class _Attach:
 
     def message(self, data: bytes) -> None:
         try:
-            message = pb.FromWorker.FromString(data)
-        except DecodeError:
-            self._stream.finish(Status.INVALID_ARGUMENT, "not a FromWorker message")
+            message = from_worker(data)
+        except MalformedError as error:
+            self._stream.finish(Status.INVALID_ARGUMENT, str(error))
             return
         if self._guest is not None:
             self._guest.heard(message)
@@ -117,7 +118,7 @@ class _Attach:
         self._patience.cancel()
         try:
             self._greet(message)
-        except Refused as refusal:
+        except RefusedError as refusal:
             self._stream.finish(refusal.status, str(refusal))
 
     def ended(self) -> None:
@@ -131,11 +132,11 @@ class _Attach:
             self._stream.finish(Status.OK)
             return
         if not message.HasField("hello"):
-            raise Refused(Status.INVALID_ARGUMENT, "the first message must be hello or start_failure")
+            raise RefusedError(Status.INVALID_ARGUMENT, "the first message must be hello or start_failure")
         hello = message.hello
         if not hello.protocol_min <= PROTOCOL <= hello.protocol_max:
             text = f"the server speaks protocol {PROTOCOL}, the worker {hello.protocol_min} to {hello.protocol_max}"
-            raise Refused(Status.FAILED_PRECONDITION, text)
+            raise RefusedError(Status.FAILED_PRECONDITION, text)
         link = WorkerLink(self._stream)
         link.welcome(self._host.max_message_bytes)
         self._guest = self._host.welcome(hello, link)
@@ -173,6 +174,11 @@ class _Connection(asyncio.Protocol):
 
 async def listen(host: Host, path: str) -> None:
     """Lets workers in at this socket from now on."""
-    if os.path.lexists(path):
-        os.unlink(path)  # left by the server before us
-    await asyncio.get_running_loop().create_unix_server(lambda: _Connection(host), path)
+    await asyncio.get_running_loop().create_unix_server(lambda: _Connection(host), sock=_bound(path))
+
+
+def _bound(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    Path(path).unlink(missing_ok=True)  # left by the server before us
+    listener.bind(path)
+    return listener

@@ -85,7 +85,7 @@ def make(spec: Spec, instance: str, gateway: str) -> Launch:
     manifest = _manifest()
     # The bridge must be importable by an interpreter that runs from a source tree, too.
     path = str(bridge_folder().parent)
-    env = {**spec.env, "SNAKEPIT_GATEWAY": f"unix:{gateway}", "SNAKEPIT_POOL": spec.name, "GRPC_VERBOSITY": "NONE"}
+    env = {**spec.env, "SNAKEPIT_GATEWAY": f"unix:{gateway}", "SNAKEPIT_POOL": spec.name}
     if (
         spec.python == sys.executable
         and path not in env.get("PYTHONPATH", "").split(":")
@@ -98,7 +98,7 @@ def make(spec: Spec, instance: str, gateway: str) -> Launch:
         env=env,
         # Nothing in the current directory may shadow a module of the template's own.
         template_env={**env, "PYTHONSAFEPATH": "1"},
-        key="\0".join([spec.python] + sorted(f"{k}={v}" for k, v in env.items() if k.startswith("PYTHON"))),
+        key="\0".join([spec.python, *sorted(f"{k}={v}" for k, v in env.items() if k.startswith("PYTHON"))]),
         go={
             "instance": instance,
             "pool": spec.name,

@@ -21,7 +21,7 @@ from snakepit_cli.base.settings import LIMITS, PoolSettings, Settings
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.server import launch
 from snakepit_cli.server.calls import Call, Caller, Header
-from snakepit_cli.server.gateway import Refused, WorkerLink
+from snakepit_cli.server.gateway import RefusedError, WorkerLink
 from snakepit_cli.server.pool import Pool, Worker
 from snakepit_cli.server.warden import WardenLink
 from snakepit_cli.wire import worker_pb2 as pb
@@ -181,9 +181,9 @@ class Pit:
         pool = self.pools.get(name.rpartition("-")[0])
         worker = pool.workers.get(name) if pool is not None else None
         if pool is None or worker is None or not hmac.compare_digest(worker.token, token):
-            raise Refused(Status.UNAUTHENTICATED, "no worker of this name and token is expected")
+            raise RefusedError(Status.UNAUTHENTICATED, "no worker of this name and token is expected")
         if worker.link is not None:
-            raise Refused(Status.ALREADY_EXISTS, f"worker {name} is attached already")
+            raise RefusedError(Status.ALREADY_EXISTS, f"worker {name} is attached already")
         return pool, worker
 
     # ----------------------------------------------------------------------------------------- warden

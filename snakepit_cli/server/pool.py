@@ -113,17 +113,17 @@ class Pool:
                     "uptime": now - worker.started,
                 }
 
-    async def settled(self, timeout: float) -> dict[str, Any]:
-        """Waits until all workers are attached; raises PitError when the pool gives up, or after `timeout`."""
-        await self._until(lambda seen: seen.state == "open" and seen.ready >= seen.size, timeout)
+    async def settled(self, seconds: float) -> dict[str, Any]:
+        """Waits until all workers are attached; raises PitError when the pool gives up, or after `seconds`."""
+        await self._until(lambda seen: seen.state == "open" and seen.ready >= seen.size, seconds)
         return self.snapshot()
 
-    async def any_attached(self, timeout: float) -> None:
+    async def any_attached(self, seconds: float) -> None:
         """The same for the first worker."""
-        await self._until(lambda seen: seen.ready > 0, timeout)
+        await self._until(lambda seen: seen.ready > 0, seconds)
 
-    async def _until(self, reached: Callable[[Snapshot], bool], timeout: float) -> None:
-        deadline = _clock() + timeout
+    async def _until(self, reached: Callable[[Snapshot], bool], seconds: float) -> None:
+        deadline = _clock() + seconds
         while not reached(seen := self._machine.snapshot()):
             if seen.reason is not None:
                 raise failures.of_core(seen.reason)
@@ -133,7 +133,7 @@ class Pool:
             try:
                 await asyncio.wait_for(self._changed.wait(), deadline - _clock())
             except TimeoutError:
-                message = f"{seen.ready} of {seen.size} workers of pool {seen.name} got ready within {timeout:g} s"
+                message = f"{seen.ready} of {seen.size} workers of pool {seen.name} got ready within {seconds:g} s"
                 raise PitError("startup_timeout", message) from None
 
     # --------------------------------------------------------------------------------------- happened
@@ -168,7 +168,7 @@ class Pool:
         self._feed(ev.StartFailed(worker.id, reason, permanent=True))
 
     def hung_up(self, worker: Worker) -> None:
-        """Its stream ended: it is on its way out, or a live worker that cannot be reached. Its exit will be reported."""
+        """Its stream ended: it is on its way out, or cannot be reached any more. Its exit will be reported."""
         if worker.id in self.workers:
             self._warden.send("stop", worker=worker.id, grace=_FAREWELL_SECONDS)
 

@@ -21,7 +21,7 @@ from snakepit_cli.warden.paths import Places
 ALREADY_RUNNING = 75
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """The warden cannot run; the message is a kind of base.errors and what happened."""
 
     def __init__(self, kind: str, message: str) -> None:
@@ -33,14 +33,14 @@ def _places(instance: str) -> Places:
     try:
         return Places.of(instance)
     except PathError as error:
-        raise Failed("unsafe_directory", str(error)) from error
+        raise FailedError("unsafe_directory", str(error)) from error
 
 
 def _registry(places: Places) -> Registry:
     try:
         registry = Registry(places.registry)
     except (sqlite3.Error, OSError) as error:
-        raise Failed("unsafe_directory", f"the registry {places.registry} cannot be used: {error}") from error
+        raise FailedError("unsafe_directory", f"the registry {places.registry} cannot be used: {error}") from error
     if registry.quarantined:
         print(f"the registry was not readable and was set aside as {registry.quarantined}", file=sys.stderr)
     return registry
@@ -73,7 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
             print(f"reaped {orphan}", file=sys.stderr)
         warden = daemon.Warden(places, registry, secret, run, say, foreground=arguments.foreground)
         warden.run()
-    except Failed as error:
+    except FailedError as error:
         say({"error": {"kind": error.kind, "message": str(error)}})
         print(f"snakepit: {error}", file=sys.stderr)
         return KINDS[error.kind].exit
@@ -106,7 +106,7 @@ def _reap(arguments: argparse.Namespace) -> int:
         registry.close()
         if not arguments.dry_run:
             places.unpublish()
-    except Failed as error:
+    except FailedError as error:
         print(json.dumps({"error": {"kind": error.kind, "message": str(error)}}))
         return 1
     print(json.dumps({"orphans": report}))

@@ -20,7 +20,7 @@ from snakepit_cli.warden import contain, reap, serverlink
 from snakepit_cli.warden.children import Child
 from snakepit_cli.warden.logs import CappedLog, Journal
 from snakepit_cli.warden.loop import Loop
-from snakepit_cli.warden.nursery import Nursery
+from snakepit_cli.warden.nursery import Nursery, Program
 from snakepit_cli.warden.paths import Places
 from snakepit_cli.warden.template import receive
 
@@ -99,7 +99,7 @@ class Warden:
         )
         argv = [sys.executable, "-m", "snakepit_cli.server", "--instance", self.places.instance]
         descriptors = {"SNAKEPIT_CONTROL_FD": theirs.fileno(), "SNAKEPIT_FRONT_FD": self._listener.fileno()}
-        self._nursery.execute("server", "", ["server"], argv, os.environ, "/", descriptors=descriptors)
+        self._nursery.execute("server", "", ["server"], Program(argv, os.environ), descriptors=descriptors)
         theirs.close()
 
     def _containment(self) -> list[str]:
@@ -248,7 +248,7 @@ class Warden:
         self._bases[message["key"]] = name
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._nursery.execute(
-            "template", "", [name], message["argv"], message["env"], "/",
+            "template", "", [name], Program(message["argv"], message["env"]),
             descriptors={"SNAKEPIT_CONTROL_FD": theirs.fileno()}, channel=ours,
         )  # fmt: skip
         theirs.close()
@@ -315,9 +315,8 @@ class Warden:
         tokens: dict[str, str] = message["tokens"]
         pool = message["pool"]
         if message["via"] == "exec":
-            self._nursery.execute(
-                "worker", pool, list(tokens), message["argv"], message["go"]["env"], message["go"]["cwd"], tokens=tokens
-            )
+            program = Program(message["argv"], message["go"]["env"], message["go"]["cwd"])
+            self._nursery.execute("worker", pool, list(tokens), program, tokens=tokens)
             return
         template = self._template_of(pool)
         if template is None or template.channel is None:

@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from snakepit_cli.registry import identity as ident
@@ -22,6 +23,15 @@ _BIRTH_SECONDS = 10.0
 
 Born = Callable[[Child], None]
 Failed = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is executed. `{worker}` in an argument becomes the id of the process."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: str = "/"
 
 
 class Nursery:
@@ -55,23 +65,22 @@ class Nursery:
         return bool(self._births)
 
     def execute(
-        self, role: str, pool: str, ids: Sequence[str], argv: Sequence[str], env: Mapping[str, str], cwd: str,
-        *, tokens: Mapping[str, str] | None = None, descriptors: Mapping[str, int] | None = None,
-        channel: socket.socket | None = None,
+        self, role: str, pool: str, ids: Sequence[str], program: Program, *, tokens: Mapping[str, str] | None = None,
+        descriptors: Mapping[str, int] | None = None, channel: socket.socket | None = None,
     ) -> None:  # fmt: skip
-        """Starts one process for each id. `{worker}` in argv and environment becomes the id."""
+        """Starts one process for each id."""
         gated: list[tuple[str, spawn.Gated, Pump]] = []
         identities: list[tuple[str, Identity]] = []
         try:
             self._registry.reserve(self._run, role, ids)
             for name in ids:
-                one, pump = self._fork(name, argv, env, cwd, (tokens or {}).get(name), descriptors or {})
+                one, pump = self._fork(name, program, (tokens or {}).get(name), descriptors or {})
                 gated.append((name, one, pump))
                 if found := ident.identify(one.pid):
                     identities.append((name, found))
             self._registry.bind(identities)
         except (sqlite3.Error, OSError) as error:
-            for name, one, pump in gated:
+            for _, one, pump in gated:
                 one.refuse()
                 pump.close()
             for name in ids:
@@ -83,22 +92,16 @@ class Nursery:
             one.open()
 
     def _fork(
-        self,
-        name: str,
-        argv: Sequence[str],
-        env: Mapping[str, str],
-        cwd: str,
-        token: str | None,
-        extra: Mapping[str, int],
+        self, name: str, program: Program, token: str | None, extra: Mapping[str, int]
     ) -> tuple[spawn.Gated, Pump]:
         pump = self._pump(name)
         descriptors = dict(extra)
         if token is not None:
             descriptors |= {"SNAKEPIT_TOKEN_FD": _readable(token), "SNAKEPIT_LIFELINE_FD": self._lifeline}
         launch = spawn.Launch(
-            argv=[part.replace("{worker}", name) for part in argv],
-            env={**env, **self._marks, "SNAKEPIT_WORKER_ID": name},
-            cwd=cwd,
+            argv=[part.replace("{worker}", name) for part in program.argv],
+            env={**program.env, **self._marks, "SNAKEPIT_WORKER_ID": name},
+            cwd=program.cwd,
             log=pump.write_end,
             descriptors=descriptors,
         )
@@ -116,13 +119,9 @@ class Nursery:
             self._fork_batch(parent, role, ids[at : at + template.BATCH], message, tokens or {})
 
     def _fork_batch(
-        self,
-        parent: socket.socket,
-        role: str,
-        ids: Sequence[str],
-        message: Mapping[str, Any],
+        self, parent: socket.socket, role: str, ids: Sequence[str], message: Mapping[str, Any],
         tokens: Mapping[str, str],
-    ) -> None:
+    ) -> None:  # fmt: skip
         birth = template.Birth([], time.monotonic() + _BIRTH_SECONDS)
         theirs: list[socket.socket] = []
         for name in ids:

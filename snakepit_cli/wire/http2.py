@@ -1,9 +1,9 @@
 """gRPC over HTTP/2 as a server needs it for one long-lived stream a connection, without threads and without I/O.
 
-Bytes in (`receive`), bytes out (`write`), callbacks for what happens. A DATA frame that holds exactly one message, which is
-nearly every frame here, takes a few microseconds. Header blocks are decoded by the hpack package; ours are short enough
-to be constants. docs/decisions/0001-own-grpc-transport.md says why this is not grpcio: it moves each message through two
-or three threads, and on one pair of processors their wake-ups cost more than everything else in a call together.
+Bytes in (`receive`), bytes out (`write`), callbacks for what happens. A DATA frame that holds exactly one message,
+which is nearly every frame here, takes a few microseconds. Header blocks are decoded by the hpack package; ours are
+short enough to be constants. docs/decisions/0001-own-grpc-transport.md says why this is not grpcio: it moves each
+message through two or three threads, and their wake-ups cost more than everything else in a call together.
 
 RFC 9113 (HTTP/2) and the gRPC over HTTP/2 protocol document.
 """
@@ -132,10 +132,10 @@ class Stream:
         if self._unread > _REPLENISH:
             self._connection.write(frame(_WINDOW_UPDATE, 0, self._number, self._unread.to_bytes(4, "big")))
             self._unread = 0
-        if not self._partial and len(payload) > 5 and payload[0] == 0:
-            if int.from_bytes(payload[1:5], "big") == len(payload) - 5:
-                self._deliver(payload[5:])
-                return
+        whole = not self._partial and len(payload) > 5 and payload[0] == 0
+        if whole and int.from_bytes(payload[1:5], "big") == len(payload) - 5:
+            self._deliver(payload[5:])
+            return
         self._partial += payload
         self._take_messages()
 

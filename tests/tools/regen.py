@@ -26,7 +26,8 @@ def _portable(code: str) -> str:
     """
     code = re.sub(r"^# Protobuf Python Version: .*\n", "", code, flags=re.MULTILINE)
     code = re.sub(r"^from google\.protobuf import runtime_version as _runtime_version\n", "", code, flags=re.MULTILINE)
-    return re.sub(r"^_runtime_version\.ValidateProtobufRuntimeVersion\(\n(?:    .*\n)*\)\n", "", code, flags=re.MULTILINE)
+    check = r"^_runtime_version\.ValidateProtobufRuntimeVersion\(\n(?:    .*\n)*\)\n"
+    return re.sub(check, "", code, flags=re.MULTILINE)
 
 
 def protobuf() -> Iterator[tuple[str, str]]:

@@ -54,7 +54,8 @@ PARENT = """
 import os, sys
 from snakepit_cli.warden import spawn
 log = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
-children = [spawn.fork(spawn.Launch(["/bin/sh", "-c", "echo ran >> $W"], {"W": sys.argv[2]}, "/", log)) for _ in range(3)]
+note = spawn.Launch(["/bin/sh", "-c", "echo ran >> $W"], {"W": sys.argv[2]}, "/", log)
+children = [spawn.fork(note) for _ in range(3)]
 if sys.argv[3] == "run":
     children = [spawn.fork(spawn.Launch(["/bin/sleep", "600"], {}, "/", log)) for _ in range(3)]
     [child.open() for child in children]

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-# Before grpc is imported for the first time: its log lines belong to nobody.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-
 REQUIRED = ("SNAKEPIT_GATEWAY", "SNAKEPIT_WORKER_ID", "SNAKEPIT_TOKEN_FD")
 
 USAGE = """\

@@ -1,9 +1,8 @@
 """A process that has imported everything a worker needs, and forks workers on the warden's command.
 
 Why forking is safe here: a fork copies only the calling thread, so a lock that any other thread holds at that instant
-stays locked in the child for ever, and grpc's core is full of such threads and locks. A template therefore imports grpc
-but creates no grpc object (the first one starts the threads) and no thread of its own, and it refuses to serve when
-importing the adapter started one: the pool then starts its workers cold. Workers create everything after the fork.
+stays locked in the child for ever. A template therefore creates no thread, and it refuses to serve when importing the
+adapter started one: the pool then starts its workers cold. Workers create everything after the fork.
 
 Why two forks: the warden must be the parent of every worker, or it could neither wait for it nor be sure of its
 identity. The template forks an intermediate process which forks the workers and exits; the workers are orphaned for an
@@ -51,7 +50,7 @@ def main(instance: str) -> int:  # noqa: RET503 - `serve` never returns
 
 
 def _import_everything() -> None:
-    """What every worker needs. Nothing here may create a grpc object or a thread."""
+    """What every worker needs. Nothing here may create a thread."""
     import asyncio
     import ctypes
     import encodings.idna
@@ -60,13 +59,11 @@ def _import_everything() -> None:
     import traceback
     import uuid
 
-    import grpc
-
     from snakepit_bridge import resolve
     from snakepit_bridge.adapters import base
     from snakepit_bridge.runtime import worker
 
-    _ = (asyncio, ctypes, encodings.idna, inspect, random, traceback, uuid, grpc, base, resolve, worker)
+    _ = (asyncio, ctypes, encodings.idna, inspect, random, traceback, uuid, base, resolve, worker)
 
 
 def _freeze() -> None:

@@ -1,7 +1,7 @@
 """The worker at run time: one stream to the server, and the threads that serve it.
 
-reader thread   takes messages off the stream (link.py), hands calls to whoever runs them
-main thread     runs plain handlers, so that libraries that insist on it work and signals reach them (runner.py)
+main thread     reads the stream and runs plain handlers, so that libraries that insist on it work and signals reach
+                them (worker.py, runner.py); sends its answers itself
+understudy      reads while a handler keeps the main thread busy, sends what was left for later (understudy.py)
 loop thread     runs async handlers; exists only if the adapter has any (asyncside.py)
-sender thread   grpc's own: asks the outbox for the next message whenever the last one has left (outbox.py)
 """

@@ -1,7 +1,8 @@
 """Runs async handlers on an event loop in a thread of its own.
 
 Two ways in: the main thread runs one coroutine and waits for it (adapters with plain commands too: one call at a
-time), or, when every command is async, the reader hands over calls directly and up to `capacity` of them run at once.
+time), or, when every command is async, whoever reads hands over calls directly and up to `capacity` of them
+run at once.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from types import AsyncGeneratorType
@@ -20,6 +22,7 @@ from snakepit_bridge.context import CallCancelled
 from snakepit_bridge.failures import Refusal
 from snakepit_bridge.runtime import answers
 from snakepit_bridge.runtime.calls import Call, CallTable
+from snakepit_bridge.runtime.understudy import MOMENT
 
 __all__ = ["AsyncSide"]
 
@@ -83,7 +86,7 @@ class AsyncSide:
         result = self.wait(value, call)
         return bytes(self.wait(self._settle(call, result), call))
 
-    # ---------------------------------------------------------------------------------- reader's thread
+    # ---------------------------------------------------------------------------------- whoever reads
 
     def serve(self, capacity: int) -> None:
         """From now on calls may be submitted; at most so many run at once."""
@@ -170,7 +173,7 @@ class AsyncSide:
 
     async def _stream(self, call: Call, chunks: AsyncGenerator[Any, None]) -> bytes:
         limit, outbox, streams = self._limit(), call.outbox, call.streams
-        room, size = call.room, 0
+        room, size, due = call.room, 0, 0.0
         parts = call.lines if streams else []
         if streams:
             outbox.open_stream(call)
@@ -185,10 +188,14 @@ class AsyncSide:
                     if size + answers.OVERHEAD > limit:
                         raise answers.too_large(call.command, size, limit)
                     continue
-                if outbox.idle:
+                if time.monotonic() >= due:
                     outbox.wake()
+                    due = time.monotonic() + MOMENT
+                else:
+                    outbox.later()
                 room -= len(data) + 1
                 if room <= 0:
+                    outbox.wake()
                     room = await self._wait_for_room(call, room)
                 if call.cancelled:
                     raise CallCancelled

@@ -38,7 +38,7 @@ class Call:
         self.command: str = spec.command
         self.outbox = outbox
         self.cancelled = False
-        """Set by the reader, once; read by whoever runs the call."""
+        """Set by whoever reads, once; read by whoever runs the call."""
         self.stop: Callable[[], None] | None = None
         """How to interrupt the handler; set by whoever runs it."""
         self.notify: Callable[[], None] | None = None
@@ -76,7 +76,7 @@ class Call:
         return self._context
 
     def cancel(self) -> None:
-        """Gives the call up, from the reader's thread: flag first, then wake whoever works on it."""
+        """Gives the call up, by whoever reads: flag first, then wake whoever works on it."""
         self.cancelled = True
         if self._context is not None:
             self._context.cancel()
@@ -86,14 +86,15 @@ class Call:
             stop()
 
     def grant(self, room: int) -> None:
-        """More room for chunks, from the reader's thread."""
+        """More room for chunks, by whoever reads."""
         self.credits.put(room)
         notify = self.notify
         if notify is not None:
             notify()
 
-    def succeed(self, value: bytes) -> None:
-        self.outbox.put_result(pb.Result(id=self.id, value=value), self)
+    def succeed(self, value: bytes, *, later: bool = False) -> None:
+        """`later`: the next answer will follow at once, so they may leave together."""
+        self.outbox.put_result(pb.Result(id=self.id, value=value), self, later=later)
 
     def fail(self, reason: pb.Failure) -> None:
         self.outbox.put_result(pb.Result(id=self.id, failure=reason), self)
@@ -148,5 +149,6 @@ class CallTable:
             call.grant(room)
 
     @property
-    def empty(self) -> bool:
-        return not self._waiting and not self._running
+    def more(self) -> bool:
+        """Calls wait."""
+        return bool(self._waiting)

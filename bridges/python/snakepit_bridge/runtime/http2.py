@@ -1,6 +1,6 @@
 """gRPC over HTTP/2 as a worker needs it: one stream to the gateway over a Unix socket, without threads of its own.
 
-Messages leave from the thread that has something to say and arrive in the thread that reads. grpcio would move each
+Messages leave from the thread that has something to say and arrive in the one that reads. grpcio would move each
 through two or three threads of its core; on few processors their wake-ups cost more than everything else in a call
 together, and importing it costs each worker 70 ms and several MB.
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import _thread
 import socket
-import threading
 from collections.abc import Iterator
 from urllib.parse import unquote
 
@@ -44,7 +43,8 @@ def _literal(name: bytes, value: bytes) -> bytes:
 
 
 def _opening(path: str) -> bytes:
-    settings = b"\x00\x02\x00\x00\x00\x00\x00\x04%b\x00\x05%b" % (
+    # No dynamic table, no pushes, and all the room there can be.
+    settings = b"\x00\x01\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x04%b\x00\x05%b" % (
         _WINDOW.to_bytes(4, "big"),
         _LARGEST_FRAME.to_bytes(4, "big"),
     )
@@ -69,7 +69,7 @@ def _opening(path: str) -> bytes:
 
 
 class GatewayStream:
-    """An open stream. Iterate over it for the server's messages; afterwards `status` says how it ended."""
+    """An open stream. `receive` until it gives None; afterwards `status` says how it ended."""
 
     def __init__(self, address: str, path: str, outbox: Outbox) -> None:
         """Raises OSError when nobody listens. The outbox is being sent from now on."""
@@ -80,77 +80,72 @@ class GatewayStream:
         except OSError:
             self._socket.close()
             raise
-        self._outbox = outbox
+        self.outbox = outbox
         self._sending = _thread.allocate_lock()
         self._writing = _thread.allocate_lock()
         self._window = 65535
         self._stream_window = 65535
         self._initial_window = 65535
         self._max_frame = 16384
-        self._more_room = threading.Condition()
-        self._reader = threading.get_ident()
+        self._windows = _thread.allocate_lock()
+        self._rest = b""
+        """What of the last message the server had no room for."""
         self._closed = False
         self._unread = 0
+        self._buffer = bytearray()
         self._partial = bytearray()
         self.status = (UNAVAILABLE, "the stream broke")
         outbox.wake = self.pump
         self.pump()
 
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
     def close(self) -> None:
-        """Breaks the stream, from any thread."""
+        """By whoever reads. What is put into the outbox after this is dropped."""
+        self.outbox.wake = _drop
         self._socket.close()
 
     # ------------------------------------------------------------------------------------------ sending
 
+    def pending(self) -> bool:
+        """Something could be sent."""
+        return bool(self._rest and self._room() > 0) or (not self._rest and self.outbox.pending())
+
     def pump(self) -> None:
         """Sends what there is to say unless another thread is at it, which then looks again. From any thread."""
-        outbox, sending = self._outbox, self._sending
+        outbox, sending = self.outbox, self._sending
         while sending.acquire(False):
             try:
                 outbox.idle = False
                 closing = outbox.closing
-                while (message := outbox.take()) is not None:
-                    self._send(message)
-                if closing and not self._closed:
+                while self._send_rest() and (message := outbox.take()) is not None:
+                    self._rest = b"\x00%b%b" % (len(message).to_bytes(4, "big"), message)
+                if closing and not self._rest and not self._closed:
                     self._closed = True
                     self._write(_frame(_DATA, _END_STREAM, _STREAM))
             except OSError:
-                # The reader sees the end of the stream and tells everybody.
-                return
+                return  # the reader sees the end of the stream and tells everybody
             finally:
                 outbox.idle = True
                 sending.release()
             # Whoever put something in before seeing `idle` did not wake us: look again.
-            if not (outbox.pending() or (outbox.closing and not self._closed)):
+            if not (self.pending() or (outbox.closing and not self._closed and not self._rest)):
                 return
 
-    def _send(self, message: bytes) -> None:
-        data = b"\x00%b%b" % (len(message).to_bytes(4, "big"), message)
-        size = len(data)
-        if size <= self._window and size <= self._stream_window and size <= self._max_frame:
-            self._take_room(size)
-            self._write(_frame(_DATA, 0, _STREAM, data))
-            return
-        at = 0
-        while at < size:
-            room = min(self._room(), self._max_frame, size - at)
-            self._take_room(room)
-            self._write(_frame(_DATA, 0, _STREAM, data[at : at + room]))
-            at += room
+    def _send_rest(self) -> bool:
+        """As much as the server has room for; whether that was everything. Our server has room for 2 GiB."""
+        while self._rest and (room := min(self._room(), self._max_frame)) > 0:
+            part, self._rest = self._rest[:room], self._rest[room:]
+            # Only the sender subtracts and only the reader adds, but neither does it at one stroke.
+            with self._windows:
+                self._window -= len(part)
+                self._stream_window -= len(part)
+            self._write(_frame(_DATA, 0, _STREAM, part))
+        return not self._rest
 
     def _room(self) -> int:
-        """How much may be sent now; waits while that is nothing."""
-        with self._more_room:
-            while (room := min(self._window, self._stream_window)) <= 0:
-                # The reader cannot wait for itself. Our server gives so much room that it never has to.
-                if threading.get_ident() == self._reader or not self._more_room.wait(_ROOM_SECONDS):
-                    raise OSError("the server takes no more")
-            return room
-
-    def _take_room(self, size: int) -> None:
-        with self._more_room:
-            self._window -= size
-            self._stream_window -= size
+        return min(self._window, self._stream_window)
 
     def _write(self, data: bytes) -> None:
         """Whole frames only: the reader answers pings and settings in between."""
@@ -159,31 +154,34 @@ class GatewayStream:
 
     # ---------------------------------------------------------------------------------------- receiving
 
-    def __iter__(self) -> Iterator[bytes]:
-        """Must run in one thread, the reader's."""
-        self._reader = threading.get_ident()
-        buffer = bytearray()
-        receive = self._socket.recv
+    def receive(self) -> list[bytes] | None:
+        """The messages that came with one read (maybe none); None when there will be no more. One thread at a time."""
         try:
-            while data := receive(_READ):
-                buffer += data
-                at, size = 0, len(buffer)
-                while size - at >= 9:
-                    length = int.from_bytes(buffer[at : at + 3], "big")
-                    if size - at - 9 < length:
-                        break
-                    kind, flags = buffer[at + 3], buffer[at + 4]
-                    payload = bytes(buffer[at + 9 : at + 9 + length])
-                    at += 9 + length
-                    if kind == _DATA:
-                        yield from self._messages(payload, flags)
-                    elif self._control(
-                        kind, flags, payload, int.from_bytes(buffer[at - length - 4 : at - length], "big")
-                    ):
-                        return
-                del buffer[:at]
+            data = self._socket.recv(_READ)
+            return self._parse(data) if data else None
         except OSError as error:
             self.status = (UNAVAILABLE, error.strerror or str(error))
+            return None
+
+    def _parse(self, data: bytes) -> list[bytes] | None:
+        buffer = self._buffer
+        buffer += data
+        messages: list[bytes] = []
+        at, size = 0, len(buffer)
+        while size - at >= 9:
+            length = int.from_bytes(buffer[at : at + 3], "big")
+            if size - at - 9 < length:
+                break
+            kind, flags = buffer[at + 3], buffer[at + 4]
+            stream = int.from_bytes(buffer[at + 5 : at + 9], "big")
+            payload = bytes(buffer[at + 9 : at + 9 + length])
+            at += 9 + length
+            if kind == _DATA:
+                messages += self._messages(payload, flags)
+            elif self._control(kind, flags, payload, stream):
+                return None
+        del buffer[:at]
+        return messages
 
     def _messages(self, payload: bytes, flags: int) -> Iterator[bytes]:
         self._account(len(payload))
@@ -238,22 +236,26 @@ class GatewayStream:
                 self._max_frame = value
 
     def _give_room(self, size: int, stream: int) -> None:
-        with self._more_room:
+        with self._windows:
             if stream:
                 self._stream_window += size
             else:
                 self._window += size
-            self._more_room.notify_all()
+        if self._rest:
+            self.pump()
+
+
+def _drop() -> None:
+    """The stream has ended: nobody hears it."""
 
 
 def _status(block: bytes) -> tuple[int, str]:
-    """Status and text of a block of trailers made of plain literals, which is what our server sends."""
-    fields: dict[bytes, bytes] = {}
-    at = 0
-    while at < len(block) and block[at] == 0:
-        name_end = at + 2 + block[at + 1]
-        value_end = name_end + 1 + block[name_end]
-        fields[block[at + 2 : name_end]] = block[name_end + 1 : value_end]
-        at = value_end
+    """Status and text of the trailers. No block refers to another: we allow no dynamic table."""
+    from hpack import Decoder, HPACKError
+
+    try:
+        fields = dict(Decoder().decode(block, raw=True))
+    except HPACKError as error:
+        return UNKNOWN, f"unreadable trailers: {error}"
     code = fields.get(b"grpc-status", b"")
     return (int(code) if code.isdigit() else UNKNOWN), unquote(fields.get(b"grpc-message", b"").decode())

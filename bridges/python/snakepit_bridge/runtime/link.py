@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
 import time
-from dataclasses import dataclass
 from typing import Callable, Protocol
 
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.runtime import http2
 from snakepit_bridge.runtime.calls import Call, CallTable
+from snakepit_bridge.runtime.http2 import GatewayStream
 from snakepit_bridge.runtime.outbox import Outbox
 
 __all__ = ["EXIT_REFUSED", "EXIT_UNREACHABLE", "EXIT_VERSION", "Link", "Listener"]
@@ -32,90 +35,121 @@ class Listener(Protocol):
         """There is no way back: the worker should exit with this code."""
 
 
-@dataclass
-class Ended:
-    """How one stream ended."""
-
-    attached: bool
-    code: int
-    details: str
-
-
 class Link:
-    """Lives in the reader's thread; `close` may be called from any."""
+    """`step` is for whoever reads, one thread at a time; everything else is for any thread."""
 
     def __init__(self, address: str, first: Callable[[], pb.FromWorker], table: CallTable, listener: Listener) -> None:
         self._address = address
         self._first = first
         self._table = table
         self._listener = listener
-        self._outbox: Outbox | None = None
+        self._stream: GatewayStream | None = None
+        self._attached = False
+        self._status = http2.UNAVAILABLE
+        """How the last stream ended."""
         self._closing = False
+        self._backoff = BACKOFF_FIRST
+        self._dial_at = 0.0
+        self._give_up_at = time.monotonic() + GIVE_UP_AFTER
+        self.later: Callable[[], None] = _at_once
+        """Makes somebody flush within a moment."""
         self.limit = DEFAULT_LIMIT
         """Welcome.max_message_bytes."""
+
+    @property
+    def open(self) -> bool:
+        return self._stream is not None
 
     def close(self) -> None:
         """No redialling any more; what is in the outbox still leaves, then the stream ends."""
         self._closing = True
-        if self._outbox is not None:
-            self._outbox.close()
+        stream = self._stream
+        if stream is not None:
+            stream.outbox.close()
 
-    def run(self) -> None:
-        """Serves until closed or hopeless."""
-        backoff = BACKOFF_FIRST
-        deadline = time.monotonic() + GIVE_UP_AFTER
-        while not self._closing:
-            ended = self._session()
-            # Nobody waits for these answers any more; the ids would mean other calls on the next stream.
-            self._table.cancel_all()
-            if self._closing:
-                break
-            if ended.attached:
-                backoff, deadline = BACKOFF_FIRST, time.monotonic() + GIVE_UP_AFTER
-            elif self._hopeless(ended):
-                return
-            if time.monotonic() >= deadline:
-                self._listener.on_gone(EXIT_UNREACHABLE, f"no server at {self._address} for {GIVE_UP_AFTER:.0f} s")
-                return
-            time.sleep(backoff)
-            backoff = min(backoff * 2, BACKOFF_LAST)
+    def flush(self) -> bool:
+        """Sends what there is to say; whether there was something."""
+        stream = self._stream
+        if stream is None or not stream.pending():
+            return False
+        stream.pump()
+        return True
 
-    def farewell(self) -> None:
-        """Sends the first message and nothing else."""
-        self._closing = True
+    def pending(self) -> bool:
+        stream = self._stream
+        return stream is not None and stream.pending()
+
+    # ----------------------------------------------------------------------------------- whoever reads
+
+    def step(self, wake: int, patience: float | None = None) -> None:
+        """Hands over what the server says next, or dials; a byte in `wake` or `patience` (seconds) ends the wait."""
+        stream = self._stream or self._dial(wake, patience)
+        if stream is None:
+            return
+        poll = select.poll()
+        poll.register(stream.fileno(), select.POLLIN)
+        poll.register(wake, select.POLLIN)
+        for descriptor, _ in poll.poll(None if patience is None else patience * 1000):
+            if descriptor == wake:
+                _hear(wake)
+            else:
+                self._receive(stream)
+
+    def await_word(self, wake: int) -> None:
+        """Waits for a byte in `wake` only."""
+        poll = select.poll()
+        poll.register(wake, select.POLLIN)
+        poll.poll()
+        _hear(wake)
+
+    def farewell(self, wake: int) -> None:
+        """Sends the first message and nothing else; returns when the server has taken it."""
         deadline = time.monotonic() + FAREWELL_AFTER
-        while self._session().code == http2.UNAVAILABLE and time.monotonic() < deadline:
-            time.sleep(BACKOFF_FIRST)
+        while self._status == http2.UNAVAILABLE and (left := deadline - time.monotonic()) > 0:
+            self.step(wake, left)
 
-    def _hopeless(self, ended: Ended) -> bool:
-        if ended.code == http2.UNAUTHENTICATED:
-            self._listener.on_gone(EXIT_REFUSED, f"the server refused this worker: {ended.details}")
-            return True
-        if ended.code == http2.FAILED_PRECONDITION:
-            self._listener.on_gone(EXIT_VERSION, f"the server cannot use this worker: {ended.details}")
-            return True
-        return False
-
-    def _session(self) -> Ended:
-        outbox = Outbox(self._first())
-        attached = False
+    def _dial(self, wake: int, patience: float | None) -> GatewayStream | None:
+        pause = self._dial_at - time.monotonic()
+        if self._closing or pause > 0:
+            pause = max(pause, 0.0)
+            poll = select.poll()
+            poll.register(wake, select.POLLIN)
+            if poll.poll(1000 * (pause if patience is None else min(pause, patience))):
+                _hear(wake)
+            return None
         try:
-            stream = http2.GatewayStream(self._address, METHOD, outbox)
+            outbox = Outbox(self._first(), self.later)
+            self._stream = GatewayStream(self._address, METHOD, outbox)
         except OSError as error:
-            return Ended(False, http2.UNAVAILABLE, error.strerror or str(error))
-        try:
-            self._outbox = outbox
-            if self._closing:
-                outbox.close()
-            for raw in stream:
-                message = pb.ToWorker.FromString(raw)
-                attached = attached or message.HasField("welcome")
-                self._take(message, outbox)
-            return Ended(attached, *stream.status)
-        finally:
-            self._outbox = None
-            outbox.close()
+            self._ended(http2.UNAVAILABLE, error.strerror or str(error))
+        return self._stream
+
+    def _receive(self, stream: GatewayStream) -> None:
+        messages = stream.receive()
+        if messages is None:
+            self._stream = None
             stream.close()
+            self._ended(*stream.status)
+            return
+        for raw in messages:
+            self._take(pb.ToWorker.FromString(raw), stream.outbox)
+
+    def _ended(self, code: int, details: str) -> None:
+        """The stream is over, or could not be opened. Decides when to dial again, if at all."""
+        self._status = code
+        # Nobody waits for these answers any more; the ids would mean other calls on the next stream.
+        self._table.cancel_all()
+        now = time.monotonic()
+        if self._attached:
+            self._attached = False
+            self._backoff, self._give_up_at = BACKOFF_FIRST, now + GIVE_UP_AFTER
+        elif code in _HOPELESS:
+            status, what = _HOPELESS[code]
+            self._listener.on_gone(status, f"the server {what} this worker: {details}")
+        elif now >= self._give_up_at:
+            self._listener.on_gone(EXIT_UNREACHABLE, f"no server at {self._address} for {GIVE_UP_AFTER:.0f} s")
+        self._dial_at = now + self._backoff
+        self._backoff = min(self._backoff * 2, BACKOFF_LAST)
 
     def _take(self, message: pb.ToWorker, outbox: Outbox) -> None:
         """Hands over one message. Fields are looked at in the order of the contract."""
@@ -130,6 +164,23 @@ class Link:
         if message.HasField("ping"):
             outbox.put_pong(message.ping.nonce)
         if message.HasField("welcome"):
+            self._attached = True
             self.limit = message.welcome.max_message_bytes or DEFAULT_LIMIT
         if message.HasField("drain"):
             self._listener.on_drain()
+
+
+_HOPELESS = {
+    http2.UNAUTHENTICATED: (EXIT_REFUSED, "refused"),
+    http2.FAILED_PRECONDITION: (EXIT_VERSION, "cannot use"),
+}
+"""Statuses after which there is no use in trying again: exit status and verb."""
+
+
+def _hear(wake: int) -> None:
+    with contextlib.suppress(BlockingIOError):
+        os.read(wake, 4096)
+
+
+def _at_once() -> None:
+    """There is no understudy (yet): nobody sends later."""

@@ -29,7 +29,7 @@ class Stream(Protocol):
 class Outbox:
     """What goes to the server on one stream. An outbox whose stream has ended takes everything and says nothing."""
 
-    def __init__(self, first: pb.FromWorker) -> None:
+    def __init__(self, first: pb.FromWorker, later: Callable[[], None]) -> None:
         self._first: pb.FromWorker | None = first
         self._results: deque[tuple[pb.Result, Stream]] = deque()
         self._streams: dict[int, Stream] = {}
@@ -40,12 +40,16 @@ class Outbox:
         """Nothing is on its way: whoever adds something must call `wake`. Set by the transport."""
         self.wake: Callable[[], None] = _nobody
         """Makes the transport look. Set by the transport."""
+        self.later = later
+        """Makes somebody look within a moment: for what more is likely to follow at once."""
 
     # -------------------------------------------------------------------------------------- any thread
 
-    def put_result(self, result: pb.Result, call: Stream) -> None:
+    def put_result(self, result: pb.Result, call: Stream, *, later: bool = False) -> None:
         self._results.append((result, call))
-        if self.idle:
+        if later:
+            self.later()
+        elif self.idle:
             self.wake()
 
     def put_pong(self, nonce: int) -> None:

@@ -8,11 +8,11 @@ import contextlib
 import inspect
 import os
 import platform
-import queue
 import signal
 import sys
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Callable
@@ -26,6 +26,7 @@ from snakepit_bridge.runtime.asyncside import AsyncSide
 from snakepit_bridge.runtime.calls import Call, CallTable
 from snakepit_bridge.runtime.link import Link
 from snakepit_bridge.runtime.runner import Runner
+from snakepit_bridge.runtime.understudy import Understudy
 
 __all__ = ["Launch", "run", "watch_lifeline"]
 
@@ -35,7 +36,7 @@ GRACE = 3.0
 LAST_WORDS = 1.0
 """Seconds for the last answers to leave and the server to end the stream."""
 SWITCH_INTERVAL = 0.001
-"""How long a busy handler may keep the other threads waiting: the sender and the reader of the stream."""
+"""How long a busy handler may keep the understudy waiting."""
 
 
 @dataclass
@@ -67,7 +68,12 @@ class Worker:
 
     def __init__(self, launch: Launch) -> None:
         self._launch = launch
-        self._work: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._work: deque[Any] = deque()
+        """Calls, and at last a Stop, for the main thread; see `_put`."""
+        self._wake, self._rope = os.pipe()
+        """Wakes the main thread when it waits for the server."""
+        os.set_blocking(self._wake, False)
+        os.set_blocking(self._rope, False)
         self._table = CallTable()
         self._adapter: Any = None
         self._commands: dict[str, Command] = {}
@@ -78,8 +84,8 @@ class Worker:
         self._failure: pb.Failure | None = None
         self._stopping = False
         self._link = Link(launch.gateway, self._first_message, self._table, self)
-        self._link_ended = threading.Event()
-        self._link_ended.set()
+        self._understudy = Understudy(self._link)
+        self._link.later = self._understudy.later
         self._ready = False
 
     # ---------------------------------------------------------------------------------- life
@@ -93,32 +99,24 @@ class Worker:
         except Refusal as refusal:
             return self._fail_to_start(refusal.failure)
         self._ready = True
-        if not self._stopping:
-            self._link_ended.clear()
-            threading.Thread(target=self._read, name="snakepit-reader", daemon=True).start()
+        self._understudy.start()
         stop = self._serve(runner)
         if stop.reason:
             _say(stop.reason)
         return self._finish(stop.code)
 
     def _serve(self, runner: Runner) -> Stop:
-        take, serve = self._work.get, runner.serve
+        work, understudy, serve = self._work, self._understudy, runner.serve
         while True:
-            item = take()
-            if type(item) is Call:
+            while work:
+                item = work.popleft()
+                if type(item) is not Call:
+                    stop: Stop = item
+                    return stop
+                understudy.enter()
                 serve(item)
-            else:
-                stop: Stop = item
-                return stop
-
-    def _read(self) -> None:
-        try:
-            self._link.run()
-        except BaseException as error:  # noqa: BLE001 - a worker that no longer hears is no worker
-            _say(f"the reader failed: {type(error).__name__}: {error}")
-            self.on_gone(70, "")
-        finally:
-            self._link_ended.set()
+                understudy.leave()
+            understudy.read(self._wake)
 
     def _finish(self, code: int) -> int:
         """cleanup(), the last answers, the end of the stream. Never hangs."""
@@ -129,7 +127,9 @@ class Worker:
             except BaseException as error:  # noqa: BLE001 - whatever it is, we are leaving
                 _say(f"cleanup() raised {type(error).__name__}: {error}")
         self._link.close()
-        self._link_ended.wait(LAST_WORDS)
+        deadline = time.monotonic() + LAST_WORDS
+        while self._link.open and (left := deadline - time.monotonic()) > 0:
+            self._understudy.read(self._wake, left)
         return code
 
     # ---------------------------------------------------------------------------------- getting ready
@@ -175,7 +175,7 @@ class Worker:
         _say(f"the adapter cannot be used: {reason.message}\n{reason.traceback}".rstrip())
         self._failure = reason
         _thread.start_new_thread(_exit_after, (GRACE * 2, 1))
-        self._link.farewell()
+        self._link.farewell(self._wake)
         return 1
 
     def _first_message(self) -> pb.FromWorker:
@@ -198,26 +198,32 @@ class Worker:
             )
         )
 
-    # ---------------------------------------------------------------------------------- what arrives (reader's thread)
+    # ---------------------------------------------------------------------------------- what arrives (whoever reads)
 
     def on_call(self, call: Call) -> None:
         if self._direct and self._async is not None:
             self._async.submit(call)
         else:
-            self._work.put(call)
+            self._work.append(call)
 
     def on_drain(self) -> None:
         self._stop_when_idle()
 
     def on_gone(self, code: int, reason: str) -> None:
         self._table.cancel_all()
-        self._work.put(Stop(code, reason))
+        self._put(Stop(code, reason))
 
     def _stop_when_idle(self) -> None:
         if self._direct and self._async is not None:
-            self._async.when_idle(lambda: self._work.put(Stop(0)))
+            self._async.when_idle(lambda: self._put(Stop(0)))
         else:
-            self._work.put(Stop(0))  # behind the calls that wait
+            self._put(Stop(0))  # behind the calls that wait
+
+    def _put(self, stop: Stop) -> None:
+        """From any thread, and from signal handlers: takes no lock."""
+        self._work.append(stop)
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._rope, b"\0")
 
     # ---------------------------------------------------------------------------------- signals (main thread)
 

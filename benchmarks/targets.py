@@ -1,0 +1,43 @@
+"""What each figure must reach, as data. Ratios hold on any machine; the others are meant for two cores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmarks.rows import Row
+
+
+@dataclass(frozen=True)
+class Target:
+    row: str
+    quantity: Literal["ratio", "value"]
+    """`ratio` to the row's peer, or the row's own `value` in its unit."""
+    comparison: Literal["≤", "<", "≥"]
+    limit: float
+
+    def met(self, row: Row) -> bool:
+        """False, too, when a ratio is wanted and there is no peer."""
+        measured = row.ratio if self.quantity == "ratio" else row.value
+        if measured is None:
+            return False
+        return {"≤": measured <= self.limit, "<": measured < self.limit, "≥": measured >= self.limit}[self.comparison]
+
+
+TARGETS = (
+    Target("exec ping, warm", "ratio", "≤", 1.5),
+    Target("exec ping, nothing running", "value", "≤", 600),
+    Target("round trip, p50", "ratio", "≤", 1.0),
+    Target("round trip, p99", "value", "<", 1.2),
+    Target("stream to a file", "value", "≥", 100_000),
+    Target("first chunk, slow stream", "value", "≤", 5),
+    Target("first chunk, fast stream", "value", "≤", 5),
+    Target("stream memory, worker", "ratio", "≤", 1.05),
+    Target("stream memory, server", "ratio", "≤", 1.05),
+    Target("16 workers attached", "value", "≤", 150),
+    Target("idle worker", "value", "≤", 8),
+)
+
+
+def target(row: Row) -> Target | None:
+    return next((one for one in TARGETS if one.row == row.name), None)

@@ -1,0 +1,117 @@
+"""The thread that stands in for the main thread while a handler keeps that busy.
+
+The main thread reads the stream itself while it has nothing else to do: handing each call over from a reading thread
+would cost a wake-up, which on few processors is a fifth of a whole call. But a handler may take long, and cancels,
+pings and credit must be heard meanwhile. So the understudy looks every millisecond, as long as anything happens at
+all, and when the main thread is still in the same call as at the last look it takes over the reading until that
+call is over. It also sends what was left to be sent *later*, so that answers and chunks that come thick and fast
+leave together.
+
+No call pays for this: while calls keep coming the understudy is awake anyway, and it is woken once when they begin.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+
+from snakepit_bridge.runtime.link import Link
+
+__all__ = ["MOMENT", "Understudy"]
+
+MOMENT = 0.001
+"""Seconds between two looks; what is sent *later* waits so long at most."""
+
+
+class Understudy:
+    """`enter`, `leave` and `read` belong to the main thread, `later` and `ring` to any."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._calls = 0
+        """How many calls the main thread has begun: tells one call from the next without holding on to it."""
+        self._busy = False
+        """The main thread is in a call."""
+        self._asleep = False
+        """Sees nothing before it is rung for. Written by both sides: see `_nothing_to_do`."""
+        self._reading = threading.Lock()
+        """Held by whoever reads the stream."""
+        self._bell, self._rope = os.pipe()
+        os.set_blocking(self._bell, False)
+        os.set_blocking(self._rope, False)
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="snakepit-understudy", daemon=True).start()
+
+    # ------------------------------------------------------------------------------------ main thread
+
+    def enter(self) -> None:
+        """A call begins."""
+        self._calls += 1
+        self._busy = True
+        if self._asleep:
+            self.ring()
+
+    def leave(self) -> None:
+        """The call is over."""
+        self._busy = False
+
+    def read(self, wake: int, patience: float | None = None) -> None:
+        """One step of the link; none when the understudy had to be stopped first: it may have read a call just now."""
+        if not self._reading.acquire(False):
+            self.ring()
+            with self._reading:
+                return
+        try:
+            self._link.step(wake, patience)
+        finally:
+            self._reading.release()
+
+    # ------------------------------------------------------------------------------------- any thread
+
+    def later(self) -> None:
+        """Sends what the outbox holds within a moment."""
+        if self._asleep:
+            self.ring()
+
+    def ring(self) -> None:
+        self._asleep = False
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._rope, b"\0")
+
+    # ------------------------------------------------------------------------------------- its thread
+
+    def _run(self) -> None:
+        seen = -1
+        while True:
+            calls = self._calls
+            if self._busy and calls == seen and self._reading.acquire(False):
+                try:
+                    self._read_while_in(calls)
+                finally:
+                    self._reading.release()
+            if self._link.flush() or self._busy or calls != seen:
+                seen = calls
+                time.sleep(MOMENT)
+            elif self._nothing_to_do():
+                self._link.await_word(self._bell)
+                self._asleep = False
+
+    def _read_while_in(self, calls: int) -> None:
+        while self._busy and self._calls == calls:
+            idle = not self._link.flush()
+            # From here on somebody who has something to send rings; what came before is seen by the second look.
+            self._asleep = idle
+            if idle and self._link.pending():
+                self._asleep = idle = False
+            self._link.step(self._bell, None if idle else MOMENT)
+        self._asleep = False
+
+    def _nothing_to_do(self) -> bool:
+        """Announces sleep, then looks again: whoever began something before the announcement did not ring."""
+        self._asleep = True
+        if self._busy or self._link.pending():
+            self._asleep = False
+        return self._asleep
