@@ -16,7 +16,7 @@ from snakepit_cli.client.request import Shared, UsageError, seconds
 
 _EXAMPLES = """
 snakepit down
-snakepit down gpu
+snakepit down words
 snakepit down --all --timeout 30s
 """
 

@@ -15,19 +15,19 @@ from snakepit_cli.client.request import Request, Shared, pool_name
 
 _EXEC = """
 snakepit exec ping
-snakepit exec add a:=1 b:=2 --field sum
-snakepit exec embed text=@doc.txt --timeout 2m
-snakepit exec load --args '{"path": "big.csv"}'
-jq -c . data.json | snakepit exec check data:=@-
+snakepit exec compute operation=multiply a:=7 b:=6 --field result
+snakepit exec echo text=@notes.txt --timeout 2m
+snakepit exec compute --args '{"operation": "sqrt", "a": 2}'
+cat data.json | snakepit exec echo data:=@-
 """
 _STREAM = """
-snakepit stream count n:=1000 | head
-snakepit stream train epochs:=10 --progress
-snakepit stream tail path=app.log --field line --raw
+snakepit stream ping_stream count:=1000 | head -3
+snakepit stream process_large_dataset file_path=big.csv --progress
+snakepit stream tail_and_analyze log_path=app.log follow:=false --field log_line --raw
 """
 _COMMANDS = """
 snakepit commands
-snakepit commands --pool gpu
+snakepit commands --pool words
 snakepit commands --json
 """
 _WORDS_HELP = "key=text, key:=JSON, key=@file, key:=@file; @- is standard input"

@@ -18,11 +18,11 @@ SHARED = (
 SHORT = """\
 snakepit: warm, supervised pools of workers in any language
 
-  snakepit exec ping                          call a command; what is needed is started
-  snakepit exec add a:=1 b:=2                 texts with =, JSON with :=, files with =@
-  snakepit stream count n:=3                  chunks as they come, one a line
-  snakepit up --adapter model.py --size 4     a pool of your own
-  snakepit down                               nothing is left
+  snakepit exec ping                            call a command; what is needed is started
+  snakepit exec echo text=hello number:=42      texts with =, JSON with :=, files with =@
+  snakepit stream ping_stream count:=3          chunks as they come, one a line
+  snakepit up words --adapter words.py          a pool of your own
+  snakepit down                                 nothing is left
 
 calls     exec  stream  commands
 pools     up  down  status  workers  reap

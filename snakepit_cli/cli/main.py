@@ -21,8 +21,8 @@ _ClickError: Any = _UsageError.__base__
 
 _EXAMPLES = """
 snakepit exec ping
-snakepit exec add a:=1 b:=2 --field sum
-snakepit up --adapter model.py --size 4
+snakepit exec compute operation=multiply a:=7 b:=6 --field result
+snakepit up words --adapter words.py --size 4
 snakepit status
 snakepit down
 """

@@ -19,7 +19,7 @@ from snakepit_cli.client.request import Shared, UsageError, pool_name, seconds
 _EXAMPLES = """
 snakepit up
 snakepit up --size 8
-snakepit up gpu --adapter models.py:Embedder --size 2 --timeout 3m
+snakepit up words --adapter words.py:Words --size 2 --timeout 3m
 """
 
 

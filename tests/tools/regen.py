@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTO = "snakepit/worker/v1/worker.proto"
@@ -54,7 +55,50 @@ def completions() -> Iterator[tuple[str, str]]:
         yield f"completions/snakepit.{shell.value}", completion.script(shell.value, main.command())
 
 
-GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (protobuf, completions)
+def errors() -> Iterator[tuple[str, str]]:
+    """The table of errors, for people."""
+    from snakepit_cli.base.errors import KINDS
+
+    rows = [
+        f"| {row.exit} | `{kind}` | {row.cause} | {'yes' if row.retryable else 'no'} | {row.hint} |"
+        for kind, row in KINDS.items()
+    ]
+    head = [
+        "# Every error",
+        "",
+        "Generated from `snakepit_cli/base/errors.py`. The set is closed: a command fails with one of these, or not at",
+        "all. With `--json` the kind is in `error.kind`, the exit code in `error.exit`, what to do next in `error.hint`;",
+        "*again* (`error.retryable`) says whether the same request may succeed when it is sent once more.",
+        "",
+        "| exit | kind | what it means | again | what to do |",
+        "|---|---|---|---|---|",
+    ]
+    yield "docs/errors.md", "\n".join([*head, *rows, ""])
+
+
+def reference() -> Iterator[tuple[str, str]]:
+    """`--help` of every verb, one after the other."""
+    import typer
+
+    from snakepit_cli.cli import main
+
+    def helps(command: Any, path: str, parent: typer.Context | None) -> Iterator[str]:
+        context = command.make_context(
+            path.split()[-1], ["--help-is-not-parsed"], parent=parent, resilient_parsing=True
+        )
+        context.terminal_width = context.max_content_width = 100
+        text = "\n".join(line.rstrip() for line in command.get_help(context).strip().splitlines())
+        yield f"## {path}\n\n```text\n{text}\n```\n"
+        for name, inner in getattr(command, "commands", {}).items():
+            yield from helps(inner, f"{path} {name}", context)
+
+    head = "# Command reference\n\nGenerated from `snakepit VERB --help`.\n"
+    yield "docs/cli.md", "\n".join([head, *helps(main.command(), "snakepit", None)])
+
+
+GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (
+    protobuf, completions, errors, reference,
+)  # fmt: skip
 
 
 def stale() -> list[str]:
