@@ -16,6 +16,7 @@ from benchmarks.instance import Instance
 from benchmarks.processes import BenchmarkError
 from benchmarks.rows import Row
 from benchmarks.trials import FULL, QUICK, Trials
+from snakepit_cli.base.errors import PitError
 
 GROUPS: dict[str, Callable[[Instance, Trials], list[Row]]] = {
     "startup": startup.measure,
@@ -48,7 +49,7 @@ def main() -> int:
     try:
         installation = install()
         rows = run(installation, QUICK if options.quick else FULL, [options.only] if options.only else list(GROUPS))
-    except BenchmarkError as error:
+    except (BenchmarkError, PitError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(report.table(rows) + "\n")
