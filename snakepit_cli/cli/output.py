@@ -9,6 +9,10 @@ from collections.abc import Callable
 from snakepit_cli.client.request import Request
 from snakepit_cli.client.talk import Talk, write
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from snakepit_cli.cli.pick import Picker
+
 
 def converse(
     sock: socket,
@@ -18,22 +22,28 @@ def converse(
 ) -> int:
     """Exit code. `seen` is told each block of chunks after it was written. Raises what `Talk.run` raises, PitError."""
 
+    picker = _picker(request) if request.stream else None
+
     def chunks(data: bytes) -> None:
-        write(_part(request, data) if request.field is not None or request.raw else data)
+        write(data if picker is None else picker.lines(data))
         if seen is not None:
             seen(data)
 
     body = Talk(sock, request, chunks, leave).run()
     if body is None:
         return 130
-    if not request.stream:
+    if picker is not None:
+        picker.end()
+    elif not request.stream:
         write(_result(request, body))
     return 0
 
 
 def _result(request: Request, body: bytes) -> bytes:
     if request.field is not None or request.raw:
-        return _part(request, body)
+        from snakepit_cli.cli.pick import pick
+
+        return pick(body.decode(errors="replace"), request.field, raw=request.raw) + b"\n"
     if not request.json and os.isatty(1):
         from snakepit_cli.cli.pretty import pretty
 
@@ -41,7 +51,9 @@ def _result(request: Request, body: bytes) -> bytes:
     return body + b"\n"
 
 
-def _part(request: Request, data: bytes) -> bytes:
-    from snakepit_cli.cli.pick import lines
+def _picker(request: Request) -> Picker | None:
+    if request.field is None and not request.raw:
+        return None
+    from snakepit_cli.cli.pick import Picker
 
-    return lines(data, request.field, raw=request.raw)
+    return Picker(request.field, raw=request.raw)

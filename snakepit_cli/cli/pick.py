@@ -9,10 +9,39 @@ _SHOWN = 12
 _WORDS = {'"': "a text", "t": "a boolean", "f": "a boolean", "n": "null"}
 
 
-def lines(data: bytes, field: str | None, *, raw: bool) -> bytes:
-    """The part of each JSON text of `data`, one per line. Raises PitError."""
-    texts = [line for line in data.split(b"\n") if line.strip()]
-    return b"".join([pick(text.decode(errors="replace"), field, raw=raw) + b"\n" for text in texts])
+class Picker:
+    """The same part of each chunk of a stream; a chunk without it is passed over, as long as another one has it."""
+
+    def __init__(self, field: str | None, *, raw: bool) -> None:
+        self._field = field
+        self._raw = raw
+        self._found = False
+        self._missing: PitError | None = None
+
+    def lines(self, data: bytes) -> bytes:
+        """The parts of these JSON lines, one per line. Raises PitError when one is no JSON."""
+        picked = []
+        for text in data.split(b"\n"):
+            if not text.strip():
+                continue
+            try:
+                picked.append(pick(text.decode(errors="replace"), self._field, raw=self._raw) + b"\n")
+                self._found = True
+            except NoSuchPartError as missing:
+                self._missing = missing
+        return b"".join(picked)
+
+    def end(self) -> None:
+        """Raises PitError when no chunk had the part."""
+        if self._missing is not None and not self._found:
+            raise self._missing
+
+
+class NoSuchPartError(PitError):
+    """The text does not have what --field names."""
+
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__("invalid_arguments", f"{where}: {what}", hint="look at the whole result without --field")
 
 
 def pick(text: str, field: str | None, *, raw: bool) -> bytes:
@@ -35,21 +64,18 @@ def parts(field: str) -> list[str]:
 
 def _step(text: str, part: str, path: list[str]) -> str:
     where = f"--field {'.'.join(path)}"
-    hint = "look at the whole result without --field"
     if text[:1] == "{":
         found = members(text, where)
         if part in found:
             return found[part]
-        raise PitError("invalid_arguments", f"{where}: no such key; there {_names(list(found))}", hint=hint)
+        raise NoSuchPartError(where, f"no such key; there {_names(list(found))}")
     if text[:1] == "[":
         items = _items(text)
         if part.removeprefix("-").isdecimal() and -len(items) <= int(part) < len(items):
             return items[int(part)]
-        raise PitError("invalid_arguments", f"{where}: no such item; the list has {len(items)}", hint=hint)
+        raise NoSuchPartError(where, f"no such item; the list has {len(items)}")
     kind = _WORDS.get(text[:1], "a number")
-    raise PitError(
-        "invalid_arguments", f"{where}: {'.'.join(path[:-1]) or 'the result'} is {kind}, it has no parts", hint=hint
-    )
+    raise NoSuchPartError(where, f"{'.'.join(path[:-1]) or 'the result'} is {kind}, it has no parts")
 
 
 def _names(names: list[str]) -> str:

@@ -18,7 +18,7 @@ from snakepit_cli.client.request import Shared, seconds
 _EXAMPLES = """
 snakepit server start
 snakepit server restart
-snakepit server run
+snakepit server stop
 """
 _FIRST = {
     "run": "snakepit server run\nsnakepit server run --instance ci",

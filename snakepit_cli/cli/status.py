@@ -22,7 +22,7 @@ snakepit status >/dev/null || snakepit up
 """
 _WORKERS = """
 snakepit workers
-snakepit workers --pool gpu --json
+snakepit workers --pool default --json
 """
 Json = Annotated[bool, option("--json", "Exactly one JSON document on stdout.")]
 _MEBI = 1 << 20

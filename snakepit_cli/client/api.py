@@ -16,7 +16,8 @@ from snakepit_cli.wire import front
 
 _QUERY_SECONDS = 10.0
 _LATE_SECONDS = 15.0
-_RECEIVE = 1 << 18
+_RECEIVE = 1 << 16
+"""More would make each read allocate fresh pages: malloc gives such sizes to mmap."""
 
 Json = dict[str, Any]
 

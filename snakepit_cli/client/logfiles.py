@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from snakepit_cli.base import paths
 from snakepit_cli.base.errors import PitError
 
+ALWAYS = frozenset({"server", "warden"})
+"""Who is known even when he has written nothing."""
 _BLOCK = 1 << 16
 
 
@@ -28,7 +30,7 @@ def known(instance: str, name: str) -> str:
     """The log's name as its file has it. Raises PitError when there is none."""
     file = name.replace(":", "-")
     found = names(instance)
-    if file in found:
+    if file in found or (name in ALWAYS and os.path.isdir(folder(instance))):
         return file
     there = f"there are: {', '.join(found[-12:])}" if found else f"there are none in {folder(instance)}"
     raise PitError("input_not_found", f"no log of {name!r}; {there}", hint="list workers with `snakepit workers`")

@@ -18,7 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_RECEIVE = 1 << 18
+_RECEIVE = 1 << 16
+"""More would make each read allocate fresh pages: malloc gives such sizes to mmap."""
 _CANCEL_SECONDS = 5.0
 _LATE_SECONDS = 10.0
 

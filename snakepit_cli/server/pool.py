@@ -60,6 +60,7 @@ class Pool:
         self._calls: dict[int, Call] = {}
         self._start = Start()
         self._machine = Machine(spec.name, spec.size, Limits(**spec.limits), first_worker=first_worker)  # type: ignore[arg-type]
+        self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
         self.drained = asyncio.Event()
@@ -220,13 +221,12 @@ class Pool:
         deadline = self._machine.next_deadline()
         if deadline is None:
             return
-        loop = asyncio.get_running_loop()
-        when = loop.time() + max(0.0, deadline - _clock())
+        when = self._loop.time() + max(0.0, deadline - _clock())
         if self._timer is not None:
             if self._timer.when() <= when:
                 return
             self._timer.cancel()
-        self._timer = loop.call_at(when, self._tick)
+        self._timer = self._loop.call_at(when, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
@@ -307,7 +307,7 @@ class Pool:
         if worker.id in self._start.waiting:
             self._start.waiting.remove(worker.id)
         report = {"reason": "is not wanted any more", "log": []}
-        asyncio.get_running_loop().call_soon(self.exited, worker.id, report)
+        self._loop.call_soon(self.exited, worker.id, report)
         return True
 
     def _drained(self, _: fx.Drained) -> None:

@@ -45,10 +45,7 @@ def test_hello_says_who_and_what(worker: Attached) -> None:
     assert [p.name for p in specs["about"].parameters] == ["name"]
 
 
-@pytest.mark.parametrize("way", ["direct", "plain"])
-def test_calls_of_all_kinds(start: Start, gateway: Gateway, way: str) -> None:
-    start(SNAKEPIT_GRPC=way)
-    worker = gateway.next()
+def test_calls_of_all_kinds(worker: Attached) -> None:
     assert worker.value("add", b'{"a":2}') == b"3"
     assert worker.value("add", b'{"b":5,"a":2}') == b"7"
     assert worker.value("whole", b'{"x":1,"y":2}') == b'{"keys":["x","y"]}'

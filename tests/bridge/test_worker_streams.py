@@ -7,17 +7,13 @@ import json
 import pytest
 from snakepit_bridge import worker_pb2 as pb
 
-from tests.bridge.conftest import Start
-from tests.bridge.gateway import Attached, Gateway
+from tests.bridge.gateway import Attached
 
 Kind = pb.Failure.Kind
 
 
-@pytest.mark.parametrize("way", ["direct", "plain"])
 @pytest.mark.parametrize("command", ["count", "acount"])
-def test_chunks_then_the_result(start: Start, gateway: Gateway, way: str, command: str) -> None:
-    start(SNAKEPIT_GRPC=way)
-    worker = gateway.next()
+def test_chunks_then_the_result(worker: Attached, command: str) -> None:
     call = worker.call(command, b'{"n":5000}', stream=True, credit=1 << 30)
     result = worker.result(call)
     assert worker.lines[call] == b"".join(b"%d\n" % i for i in range(5000))

@@ -36,6 +36,18 @@ def test_the_environment_gives_defaults(fake: Fake, run: Run, monkeypatch: pytes
     assert [(header["pool"], header["session"]) for header, _ in fake.calls] == [("gpu", "s2"), ("cpu", "s2")]
 
 
+def test_a_field_that_only_some_chunks_have(fake: Fake, run: Run) -> None:
+    def mixed(peer: Peer, request: int, *_: object) -> None:
+        peer.send(front.CHUNKS, request, b'{"line":"a"}\n{"total":2}\n{"line":"b"}\n')
+        peer.send(front.RESULT, request, b"null")
+
+    fake.answers["mixed"] = mixed
+    assert run("stream", "mixed", "--field", "line", "--raw").out == "a\nb\n"
+    typo = run("stream", "mixed", "--field", "lime")
+    assert (typo.code, typo.out) == (65, "")
+    assert "no such key" in typo.err
+
+
 def test_chunks_are_lines(fake: Fake, run: Run) -> None:
     assert run("stream", "count", "n:=3") == (0, '{"i":0}\n{"i":1}\n{"i":2}\n', "")
     assert fake.calls[0][0]["stream"] is True

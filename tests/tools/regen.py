@@ -67,7 +67,7 @@ def errors() -> Iterator[tuple[str, str]]:
         "# Every error",
         "",
         "Generated from `snakepit_cli/base/errors.py`. The set is closed: a command fails with one of these, or not at",
-        "all. With `--json` the kind is in `error.kind`, the exit code in `error.exit`, what to do next in `error.hint`;",
+        "all. With `--json` the kind is in `error.kind`, the exit code in `error.exit`, the next step in `error.hint`;",
         "*again* (`error.retryable`) says whether the same request may succeed when it is sent once more.",
         "",
         "| exit | kind | what it means | again | what to do |",
@@ -83,9 +83,7 @@ def reference() -> Iterator[tuple[str, str]]:
     from snakepit_cli.cli import main
 
     def helps(command: Any, path: str, parent: typer.Context | None) -> Iterator[str]:
-        context = command.make_context(
-            path.split()[-1], ["--help-is-not-parsed"], parent=parent, resilient_parsing=True
-        )
+        context = command.make_context(path, [], parent=parent, resilient_parsing=True)
         context.terminal_width = context.max_content_width = 100
         text = "\n".join(line.rstrip() for line in command.get_help(context).strip().splitlines())
         yield f"## {path}\n\n```text\n{text}\n```\n"

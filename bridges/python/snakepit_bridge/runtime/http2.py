@@ -29,7 +29,8 @@ _WINDOW = (1 << 31) - 1
 _REPLENISH = 1 << 29
 _LARGEST_FRAME = (1 << 24) - 1
 _STREAM = 1
-_READ = 1 << 18
+_READ = 1 << 16
+"""More would make each read allocate fresh pages (malloc gives such sizes to mmap), a tenth of a call."""
 _ROOM_SECONDS = 60.0
 
 

@@ -2,7 +2,7 @@
 
 The main thread reads the stream itself while it has nothing else to do: handing each call over from a reading thread
 would cost a wake-up, which on few processors is a fifth of a whole call. But a handler may take long, and cancels,
-pings and credit must be heard meanwhile. So the understudy looks every millisecond, as long as anything happens at
+pings and credit must be heard meanwhile. So the understudy looks every few milliseconds, as long as anything happens at
 all, and when the main thread is still in the same call as at the last look it takes over the reading until that
 call is over. It also sends what was left to be sent *later*, so that answers and chunks that come thick and fast
 leave together.
@@ -22,7 +22,9 @@ from snakepit_bridge.runtime.link import Link
 __all__ = ["MOMENT", "Understudy"]
 
 MOMENT = 0.001
-"""Seconds between two looks; what is sent *later* waits so long at most."""
+"""Seconds between two looks while there is something to send."""
+LOOK = 0.004
+"""The same while there are only calls."""
 
 
 class Understudy:
@@ -72,7 +74,7 @@ class Understudy:
     # ------------------------------------------------------------------------------------- any thread
 
     def later(self) -> None:
-        """Sends what the outbox holds within a moment."""
+        """Sends what the outbox holds within a few milliseconds."""
         if self._asleep:
             self.ring()
 
@@ -92,9 +94,12 @@ class Understudy:
                     self._read_while_in(calls)
                 finally:
                     self._reading.release()
-            if self._link.flush() or self._busy or calls != seen:
+            if self._link.flush():
                 seen = calls
                 time.sleep(MOMENT)
+            elif self._busy or calls != seen:
+                seen = calls
+                time.sleep(LOOK)
             elif self._nothing_to_do():
                 self._link.await_word(self._bell)
                 self._asleep = False

@@ -1,0 +1,126 @@
+"""Every command line in the documentation and in the examples of `--help` is run here, in order, as a person would."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snakepit_cli.cli import main
+from tests.harness.pit import ROOT, Pit
+
+PAGES = sorted([ROOT / "README.md", ROOT / "bridges/python/README.md", *(ROOT / "docs").rglob("*.md")])
+SET_UP = ("pip install ", "python3 -m tests")
+"""Tried in an environment of their own: tests/e2e/test_install.py and .ci/run."""
+ENDLESS = ("-f", "server run")
+"""What goes on until somebody ends it: here `timeout` does, after it has come up."""
+
+DATA = {
+    "notes.txt": "a line\nanother\n",
+    "data.json": '{"a": 1}\n',
+    "big.csv": "id,name\n" + "".join(f'{n},"name, {n}"\n' for n in range(2000)),
+    "app.log": "2024-01-01T00:00:00Z INFO start\n2024-01-01T00:00:01Z ERROR no disk\n",
+}
+
+
+def blocks(path: Path) -> Iterator[str]:
+    yield from re.findall(r"^```sh\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def examples(command: Any = None, path: str = "snakepit") -> Iterator[tuple[str, str]]:
+    command = command or main.command()
+    if command.epilog:
+        yield path, command.epilog
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from examples(inner, f"{path} {name}")
+
+
+@pytest.fixture(scope="module")
+def pit() -> Iterator[Pit]:
+    with Pit("[pools.default]\nsize = 2\n") as one:
+        for name, text in DATA.items():
+            (one.work / name).write_text(text)
+        shutil.copytree(ROOT / "examples", one.work / "examples")
+        shutil.copy(ROOT / "examples" / "words.py", one.work)
+        (one.work / ".zfunc").mkdir()
+        (one.work / ".config/fish/completions").mkdir(parents=True)
+        one.env |= {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(one.work),
+            "PYTHONPATH": str(ROOT / "bridges/python"),
+        }
+        yield one
+
+
+def script(text: str) -> str:
+    """The lines as a script that stops at the first failure; a pipe's reader may leave early."""
+    lines = ["set -eu"]
+    for line in text.strip().splitlines():
+        bare = line.strip()
+        if bare.startswith(SET_UP) or not bare:
+            continue
+        if any(word in bare.split("  #")[0] for word in ENDLESS):
+            lines.append(f"timeout --signal=INT 3 {bare} || [ $? = 124 ] || [ $? = 130 ]")
+        else:
+            lines.append(bare)
+    return "\n".join(lines) + "\n"
+
+
+def run(pit: Pit, text: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", script(text)], cwd=pit.work, env=pit.env, capture_output=True, text=True, timeout=120,
+        check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_command_lines_of_a_page(pit: Pit, page: Path) -> None:
+    for block in blocks(page):
+        run(pit, block)
+
+
+@pytest.mark.parametrize(("path", "text"), [pytest.param(*one, id=one[0]) for one in examples()])
+def test_the_examples_of_help(pit: Pit, path: str, text: str) -> None:
+    if path == "snakepit server restart":
+        run(pit, "snakepit server start")
+    if path.startswith(("snakepit commands", "snakepit down")):
+        run(pit, "snakepit down; snakepit up words --adapter words.py --size 1")
+    if path == "snakepit up":
+        run(pit, "snakepit down")
+    if path in {"snakepit status", "snakepit workers", "snakepit server status"}:
+        run(pit, "snakepit up --size 2")
+    if path == "snakepit server run":
+        run(pit, "snakepit down --all")
+    run(pit, text)
+
+
+def test_the_readme_shows_the_example_as_it_is() -> None:
+    """Not word for word: the file has more docstrings and types. But the code that both show is the same."""
+    shown = re.search(
+        r"^```python\n# examples/words.py\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert shown is not None
+    (namespace,) = [{}]
+    exec(shown.group(1), namespace)
+    assert {"count", "lines"} <= set(vars(namespace["Words"]))
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    command = "python3 -m tests"
+    assert f"```sh\n{command}\n```" in (ROOT / "README.md").read_text()
+    assert (ROOT / ".ci/run").read_text().splitlines()[-1] == command
