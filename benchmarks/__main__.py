@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import calls, pools, report, startup, streams
+from benchmarks import calls, pools, report, startup, streams, transport
 from benchmarks.installation import Installation, clean_environment, install
 from benchmarks.instance import Instance
 from benchmarks.processes import BenchmarkError
@@ -21,6 +21,7 @@ from snakepit_cli.base.errors import PitError
 GROUPS: dict[str, Callable[[Instance, Trials], list[Row]]] = {
     "startup": startup.measure,
     "calls": calls.measure,
+    "transport": transport.measure,
     "streams": streams.measure,
     "attach": pools.attach,
     "memory": pools.memory,
