@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -56,6 +58,16 @@ def bridge_folder() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise PitError("runtime_not_found", "the Python bridge (snakepit_bridge) is not installed")
     return Path(spec.submodule_search_locations[0])
+
+
+def find_runtime(python: str, pool: str, environ: Mapping[str, str]) -> str:
+    """The interpreter of a pool, when it is there and can be executed. Raises PitError."""
+    if shutil.which(python, path=environ.get("PATH")):
+        return python
+    hint = f"correct `python` of pool {pool} in the configuration"
+    if os.path.exists(python):
+        raise PitError("runtime_not_executable", f"{python} cannot be executed", hint=hint)
+    raise PitError("runtime_not_found", f"there is no {python}", hint=hint)
 
 
 @cache

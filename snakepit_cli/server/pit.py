@@ -113,14 +113,15 @@ class Pit:
         limits: dict[str, float] = dict(settings.limits)
         if startup is not None:
             limits["startup_timeout"] = max(startup, limits.get("startup_timeout", Limits().startup_timeout))
+        env = {**env, **settings.env}
         return launch.Spec(
             name=name,
             adapter=adapter or _absolute(settings.adapter, cwd),
             size=size or settings.size,
             cwd=cwd,
-            env={**env, **settings.env},
+            env=env,
             limits={key: limits[key] for key in LIMITS if key in limits},
-            python=settings.python or sys.executable,
+            python=launch.find_runtime(settings.python or sys.executable, name, env),
         )
 
     def _create(self, spec: launch.Spec, first_worker: int = 1) -> Pool:

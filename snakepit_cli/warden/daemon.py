@@ -255,7 +255,9 @@ class Warden:
         return next((child for child in self._children.values() if child.id == name), None)
 
     def _template_of(self, pool: str) -> Child | None:
-        return next((c for c in self._children.values() if c.role == "template" and c.pool == pool), None)
+        """The template of a pool, unless it is on its way out."""
+        mine = (c for c in self._children.values() if c.role == "template" and c.pool == pool)
+        return next((child for child in mine if child.kill_at is None), None)
 
     def _template_said(self, child: Child) -> None:
         message = receive(child.channel) if child.channel is not None else None
@@ -263,6 +265,8 @@ class Warden:
             if child.channel is not None:
                 self._loop.forget(child.channel)
         elif child.pool:
+            if not message.get("ready"):
+                child.stop(time.monotonic())  # it ends by itself; that will be no news
             self._tell_template(child.pool, message)
 
     def _tell_template(self, pool: str, message: Mapping[str, Any]) -> None:
@@ -306,6 +310,9 @@ class Warden:
     def _op_template(self, message: Message) -> None:
         base = self._base(message)
         pool = message["pool"]
+        if stale := self._template_of(pool):  # still importing the adapter, and nobody waits for it any more
+            stale.stop(time.monotonic())
+            stale.kill()
         if base is None or base.channel is None:
             self._tell_template(pool, {"ready": False, "reason": "no template for this interpreter"})
             return
