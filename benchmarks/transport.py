@@ -41,6 +41,7 @@ class _Ours:
     max_message_bytes = 4 << 20
 
     def __init__(self) -> None:
+        self.post = gateway.Post()
         self.link: gateway.WorkerLink | None = None
         self.answered = asyncio.Event()
 
@@ -69,7 +70,9 @@ async def _ours(path: Path, calls: int) -> list[float]:
 
         async def once(number: int) -> None:
             host.answered.clear()
+            host.post.held = True
             link.call(number, **_CALL)  # type: ignore[arg-type]
+            host.post.flush()
             await host.answered.wait()
 
         return await _times(once, calls)

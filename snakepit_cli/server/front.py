@@ -12,6 +12,7 @@ import msgspec
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.calls import Call, Header
+from snakepit_cli.server.gateway import Post
 from snakepit_cli.server.peers import peer_uid
 from snakepit_cli.server.pool import Pool
 from snakepit_cli.wire import front as wire
@@ -28,6 +29,7 @@ class Host(Protocol):
     """What a connection needs of the rest of the server."""
 
     max_message_bytes: int
+    post: Post
 
     def submit(self, caller: Connection, request: int, header: Header, args: bytes) -> tuple[Pool, Call]:
         """Raises PitError."""
@@ -78,6 +80,14 @@ class Connection(asyncio.Protocol):
             pool.resume(call)
 
     def data_received(self, data: bytes) -> None:
+        post = self._host.post
+        post.held = True
+        try:
+            self._take(data)
+        finally:
+            post.flush()
+
+    def _take(self, data: bytes) -> None:
         buffer = self._buffer
         buffer += data
         at, size = 0, len(buffer)

@@ -47,6 +47,7 @@ class Host(Protocol):
     """What the gateway needs to know of the pools."""
 
     max_message_bytes: int
+    post: Post
 
     def welcome(self, hello: pb.Hello, link: WorkerLink) -> Guest:
         """Called once for each worker that says hello. Raises RefusedError."""
@@ -55,12 +56,36 @@ class Host(Protocol):
         """Called when a worker says that it cannot get ready. Raises RefusedError."""
 
 
+class Post:
+    """Messages to workers that have been begun. They leave with the next turn of the event loop.
+
+    Who is taking in several things may hold the post back and flush it at the end: that saves the turn.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._begun: list[WorkerLink] = []
+        self.held = False
+        """Whoever sets it calls `flush`, whatever happens."""
+
+    def begun(self, link: WorkerLink) -> None:
+        if not self._begun and not self.held:
+            self._loop.call_soon(self.flush)
+        self._begun.append(link)
+
+    def flush(self) -> None:
+        self.held = False
+        for link in self._begun:
+            link.send()
+        self._begun.clear()
+
+
 class WorkerLink:
     """The way to one attached worker."""
 
-    def __init__(self, stream: http2.Stream) -> None:
+    def __init__(self, stream: http2.Stream, post: Post) -> None:
         self._stream = stream
-        self._loop = asyncio.get_running_loop()
+        self._post = post
         self._next: pb.ToWorker | None = None
 
     def welcome(self, max_message_bytes: int) -> None:
@@ -86,10 +111,11 @@ class WorkerLink:
     def _message(self) -> pb.ToWorker:
         if self._next is None:
             self._next = pb.ToWorker()
-            self._loop.call_soon(self._send)
+            self._post.begun(self)
         return self._next
 
-    def _send(self) -> None:
+    def send(self) -> None:
+        """What was begun."""
         message, self._next = self._next, None
         if message is not None:
             self._stream.send(message.SerializeToString())
@@ -137,7 +163,7 @@ class _Attach:
         if not hello.protocol_min <= PROTOCOL <= hello.protocol_max:
             text = f"the server speaks protocol {PROTOCOL}, the worker {hello.protocol_min} to {hello.protocol_max}"
             raise RefusedError(Status.FAILED_PRECONDITION, text)
-        link = WorkerLink(self._stream)
+        link = WorkerLink(self._stream, self._host.post)
         link.welcome(self._host.max_message_bytes)
         self._guest = self._host.welcome(hello, link)
 

@@ -21,7 +21,7 @@ from snakepit_cli.base.settings import LIMITS, PoolSettings, Settings
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.server import launch
 from snakepit_cli.server.calls import Call, Caller, Header
-from snakepit_cli.server.gateway import RefusedError, WorkerLink
+from snakepit_cli.server.gateway import Post, RefusedError, WorkerLink
 from snakepit_cli.server.pool import Pool, Worker
 from snakepit_cli.server.warden import WardenLink
 from snakepit_cli.wire import worker_pb2 as pb
@@ -51,6 +51,7 @@ class Pit:
         self.pools: dict[str, Pool] = {}
         self.settings = settings
         self.max_message_bytes = settings.max_message_bytes
+        self.post = Post()
         self.pinned = False
         """Somebody asked for this server by name: it does not end for want of use."""
         self.last_used = time.monotonic()

@@ -10,6 +10,7 @@ RFC 9113 (HTTP/2) and the gRPC over HTTP/2 protocol document, as far as one bidi
 from __future__ import annotations
 
 import _thread
+import select
 import socket
 from collections.abc import Iterator
 from urllib.parse import unquote
@@ -82,6 +83,7 @@ class GatewayStream:
             self._socket.close()
             raise
         self.outbox = outbox
+        self._polls: dict[int, select.poll] = {}
         self._sending = _thread.allocate_lock()
         self._writing = _thread.allocate_lock()
         self._window = 65535
@@ -101,6 +103,15 @@ class GatewayStream:
 
     def fileno(self) -> int:
         return self._socket.fileno()
+
+    def poll(self, wake: int) -> select.poll:
+        """Waits for the server or for a byte in `wake`; made once for each."""
+        found = self._polls.get(wake)
+        if found is None:
+            found = self._polls[wake] = select.poll()
+            found.register(self.fileno(), select.POLLIN)
+            found.register(wake, select.POLLIN)
+        return found
 
     def close(self) -> None:
         """By whoever reads. What is put into the outbox after this is dropped."""

@@ -86,10 +86,7 @@ class Link:
         stream = self._stream or self._dial(wake, patience)
         if stream is None:
             return
-        poll = select.poll()
-        poll.register(stream.fileno(), select.POLLIN)
-        poll.register(wake, select.POLLIN)
-        for descriptor, _ in poll.poll(None if patience is None else patience * 1000):
+        for descriptor, _ in stream.poll(wake).poll(None if patience is None else patience * 1000):
             if descriptor == wake:
                 _hear(wake)
             else:
