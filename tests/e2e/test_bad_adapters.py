@@ -22,7 +22,7 @@ FILES = {
     "raises.py": "raise OSError('no licence')\n",
     "leaves.py": "import sys\nsys.exit(3)\n",
     "empty.py": "",
-    "init.py": "class A:\n    def initialize(self): raise OSError('cannot load the model')\n    def execute_x(self): ...\n",
+    "init.py": "class A:\n    def initialize(self): raise OSError('no model')\n    def execute_x(self): ...\n",
     "construct.py": "class A:\n    def __init__(self): self.nothing[0]\n    def execute_x(self): ...\n",
     "two.py": "class A:\n    def execute_x(self): ...\nclass B:\n    def execute_y(self): ...\n",
 }
@@ -36,7 +36,7 @@ CASES = [
     ("syntax.py", "adapter_failed", ["SyntaxError", "def broken(:"]),
     ("raises.py", "adapter_failed", ["OSError: no licence", "raises.py"]),
     ("leaves.py", "adapter_failed", ["SystemExit: 3", "leaves.py"]),
-    ("init.py", "adapter_failed", ["OSError: cannot load the model", "in initialize"]),
+    ("init.py", "adapter_failed", ["OSError: no model", "in initialize"]),
     ("construct.py", "adapter_failed", ["AttributeError", "in __init__"]),
 ]
 
