@@ -49,6 +49,8 @@ class Attached:
 
     worker: str
     capacity: int = 1
+    sessions: tuple[str, ...] = ()
+    """Those it has served lately: it is their home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,13 @@ class Exited:
 
     worker: str
     failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """These workers of an earlier server live and will dial home; only before the first Resize."""
+
+    workers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +96,4 @@ class Tick:
     """A moment named by `next_deadline` has come."""
 
 
-Event = Submit | Cancel | Finished | Attached | StartFailed | Exited | Resize | Drain | Tick
+Event = Submit | Cancel | Finished | Attached | StartFailed | Exited | Adopt | Resize | Drain | Tick

@@ -17,6 +17,7 @@ from snakepit_cli.core.backoff import Backoff, Restarts
 from snakepit_cli.core.call import Call, Deadlines
 from snakepit_cli.core.effects import Dispatch, Drained, Effect, Interrupt, Kill, Settle, Spawn, Stop
 from snakepit_cli.core.events import (
+    Adopt,
     Attached,
     Cancel,
     Drain,
@@ -190,6 +191,8 @@ class Pool:
         if not self._roster.serving:
             self._serving_since = now
         self._roster.put(event.worker, Serving(max(1, event.capacity), now, {}, {}))
+        for session in event.sessions:
+            self._homes.put(session, event.worker)
         self._failed_starts = 0
         self._retries.reset()
         if isinstance(self._phase, Failed):  # it can be done after all
@@ -242,6 +245,10 @@ class Pool:
             self._stop(worker, now, out)
 
     # -- moves: the pool --
+
+    def _adopt(self, event: Adopt, _state: object, now: float, _out: Effects) -> None:
+        for worker in event.workers:
+            self._roster.put(worker, Starting(now, now + self._limits.startup_timeout))
 
     def _resize(self, event: Resize, _state: object, now: float, out: Effects) -> None:
         self._size = max(0, event.size)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from snakepit_cli.core.events import (
+    Adopt,
     Attached,
     Cancel,
     Drain,
@@ -65,26 +66,31 @@ TABLE: dict[tuple[type, type], str] = {
     # -- the pool --
     (Unstarted, Submit): "_accept",
     (Unstarted, Cancel): "_cancel",
+    (Unstarted, Adopt): "_adopt",
     (Unstarted, Resize): "_resize",
     (Unstarted, Drain): "_drain",
     (Unstarted, Tick): IGNORE,
     (Open, Submit): "_accept",
     (Open, Cancel): "_cancel",
+    (Open, Adopt): BUG,  # a new server knows at once which workers the old one left
     (Open, Resize): "_resize",
     (Open, Drain): "_drain",
     (Open, Tick): IGNORE,  # like every event it is followed by the tail, which does what is due
     (Failed, Submit): "_accept_or_fail",
     (Failed, Cancel): "_cancel",
+    (Failed, Adopt): BUG,
     (Failed, Resize): "_resize",
     (Failed, Drain): "_drain",
     (Failed, Tick): IGNORE,
     (Closing, Submit): "_refuse",
     (Closing, Cancel): "_cancel",
+    (Closing, Adopt): BUG,
     (Closing, Resize): IGNORE,  # a drain is final
     (Closing, Drain): "_drain",  # a second one may only hurry
     (Closing, Tick): IGNORE,
     (Over, Submit): "_refuse",
     (Over, Cancel): IGNORE,
+    (Over, Adopt): BUG,
     (Over, Resize): IGNORE,
     (Over, Drain): IGNORE,
     (Over, Tick): IGNORE,

@@ -31,6 +31,7 @@ async def serve() -> None:
     for inherited in (control, listener):
         inherited.set_inheritable(False)
     hello = first_message(control)
+    memos = [first_message(control) for _ in range(hello["pools"])]
     loop = asyncio.get_running_loop()
 
     def reported(message: dict[str, Any]) -> None:
@@ -54,14 +55,15 @@ async def serve() -> None:
     connections: set[Connection] = set()
     desk = Desk(pit, warden, hello, connections)
     server = await loop.create_unix_server(lambda: Connection(pit, desk.answer, connections), sock=listener)
+    desk.turn_away = server.close
     # The warden stops us; by hand we are stopped like a crash, and it starts another.
     loop.add_signal_handler(signal.SIGTERM, os._exit, 0)
-    pit.recall(hello["memo"])
+    pit.recall(hello, memos)
     # What there is now stays: the collector need not look at it again, a call's own rubbish is freed by counting.
     gc.freeze()
     warden.send("ready")
     tasks.add(loop.create_task(_watch_idleness(pit, warden, connections)))
-    await server.serve_forever()
+    await loop.create_future()  # the warden ends us
 
 
 async def _end(pit: Pit, warden: WardenLink, grace: float) -> None:

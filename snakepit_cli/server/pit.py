@@ -9,11 +9,8 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import msgspec
 
 from snakepit_cli.base import environment, paths
 from snakepit_cli.base.errors import PitError
@@ -22,12 +19,11 @@ from snakepit_cli.core.limits import Limits
 from snakepit_cli.server import launch
 from snakepit_cli.server.calls import Call, Caller, Header
 from snakepit_cli.server.gateway import Post, RefusedError, WorkerLink
-from snakepit_cli.server.pool import Pool, Worker
+from snakepit_cli.server.memo import Memo, recalled
+from snakepit_cli.server.pool import Pool, Survivors, Worker
 from snakepit_cli.server.warden import WardenLink
 from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.http2 import Status
-
-_MEMO_ENCODER = msgspec.json.Encoder()
 
 
 class Attached:
@@ -52,8 +48,7 @@ class Pit:
         self.settings = settings
         self.max_message_bytes = settings.max_message_bytes
         self.post = Post()
-        self.pinned = False
-        """Somebody asked for this server by name: it does not end for want of use."""
+        self._pinned = False
         self.last_used = time.monotonic()
         self._instance = instance
         self._gateway = gateway
@@ -61,7 +56,7 @@ class Pit:
         self._closing = False
         self._next_call = itertools.count(1)
         self._reaps: dict[int, asyncio.Future[list[Any]]] = {}
-        self._memo = b""
+        self._memo = Memo(warden)
 
     # ------------------------------------------------------------------------------------------ pools
 
@@ -81,7 +76,7 @@ class Pit:
     def up(self, name: str, *, adapter: str | None, size: int | None, cwd: str, env: Mapping[str, str],
            startup: float | None) -> tuple[Pool, bool]:  # fmt: skip
         """Makes the pool what is asked for; the second value says whether that changed anything. Raises PitError."""
-        self.pinned = True
+        self._pin()
         if self._closing:
             raise PitError("unavailable", "the server is stopping")
         if not paths.valid_name(name):
@@ -104,8 +99,17 @@ class Pit:
         changed = size != known.snapshot()["size"] or known.snapshot()["state"] != "open"
         if changed:
             known.resize(size)
-        self.remember()
         return known, changed
+
+    @property
+    def pinned(self) -> bool:
+        """Somebody asked for this server by name: it does not end for want of use."""
+        return self._pinned
+
+    def _pin(self) -> None:
+        if not self._pinned:
+            self._pinned = True
+            self._warden.send("pin")
 
     def _spec(
         self, name: str, settings: PoolSettings, cwd: str, env: Mapping[str, str], *, adapter: str | None = None,
@@ -125,12 +129,9 @@ class Pit:
             python=launch.find_runtime(settings.python or sys.executable, name, env),
         )
 
-    def _create(self, spec: launch.Spec, first_worker: int = 1) -> Pool:
+    def _create(self, spec: launch.Spec, survivors: Survivors | None = None) -> Pool:
         plan = launch.make(spec, self._instance, self._gateway)
-        pool = Pool(spec, plan, self._warden, first_worker=first_worker)
-        self.pools[spec.name] = pool
-        pool.resize(spec.size)
-        self.remember()
+        pool = self.pools[spec.name] = Pool(spec, plan, self._warden, self._memo.changed, survivors)
         return pool
 
     async def down(self, name: str, grace: float) -> int:
@@ -143,8 +144,15 @@ class Pit:
         await pool.drained.wait()
         if self.pools.get(name) is pool:
             del self.pools[name]
-        self.remember()
         return count
+
+    async def quiesce(self, grace: float) -> None:
+        """Waits until no call waits or runs, or for `grace` seconds."""
+        waits = [asyncio.create_task(pool.quiet.wait()) for pool in self.pools.values()]
+        if waits:
+            _, late = await asyncio.wait(waits, timeout=grace)
+            for wait in late:
+                wait.cancel()
 
     async def close(self, grace: float) -> tuple[int, int]:
         """Stops everything; pools and workers that there were. New calls are turned away from now on."""
@@ -172,7 +180,6 @@ class Pit:
     def welcome(self, hello: pb.Hello, link: WorkerLink) -> Attached:
         pool, worker = self._who(hello.worker, hello.token)
         pool.attached(worker, hello, link)
-        self.remember()
         return Attached(pool, worker)
 
     def start_failed(self, report: pb.StartFailure) -> None:
@@ -206,7 +213,6 @@ class Pit:
             pool.spawned(message["worker"], message["pid"])
         elif event == "exited":
             pool.exited(message["worker"], message)
-            self.remember()
 
     async def reap(self, *, dry_run: bool) -> list[Any]:
         ticket = next(self._next_call)
@@ -217,29 +223,18 @@ class Pit:
 
     # ------------------------------------------------------------------------------------------- memo
 
-    def memo(self) -> dict[str, Any]:
-        """What the next server needs to go on."""
-        pools = [
-            {**asdict(pool.spec), "size": pool.snapshot()["size"], "next": pool.next_worker}
-            for pool in self.pools.values()
-        ]
-        return {"pinned": self.pinned, "pools": pools}
-
-    def remember(self) -> None:
-        """Leaves the memo with the warden whenever it has changed."""
-        memo = self.memo()
-        encoded = _MEMO_ENCODER.encode(memo)
-        if encoded != self._memo:
-            self._memo = encoded
-            self._warden.send("memo", memo=memo)
-
-    def recall(self, memo: Mapping[str, Any]) -> None:
-        """Starts the pools that the server before us had."""
-        self.pinned = bool(memo.get("pinned"))
-        for known in memo.get("pools", ()):
-            fields = dict(known)
-            first = fields.pop("next")
-            self._create(launch.Spec(**fields), first)
+    def recall(self, hello: Mapping[str, Any], memos: Sequence[Mapping[str, Any]]) -> None:
+        """Goes on with the pools that the server before us had, and with those of their workers that live."""
+        self._pinned = bool(hello["pinned"])
+        alive, templates, expected = set(hello["workers"]), set(hello["templates"]), set()
+        for one in memos:
+            spec, survivors = recalled(one["memo"], alive, template=one["pool"] in templates)
+            expected |= {worker.id for worker in survivors.workers}
+            self._create(spec, survivors)
+        for stranger in alive - expected:  # started in the last moments, or of a pool that was being stopped
+            self._warden.send("kill", worker=stranger)
+        for pool in templates - self.pools.keys():
+            self._warden.send("retire", pool=pool)
 
 
 def _absolute(adapter: str, cwd: str) -> str:

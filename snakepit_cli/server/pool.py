@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,11 +33,33 @@ class Worker:
     id: str
     token: str
     started: float
+    """Monotonic seconds, which all processes of a machine share."""
     asked: bool = False
     """The warden has been asked for a process; only then will it report one's end."""
     pid: int | None = None
     link: WorkerLink | None = None
     requests: int = 0
+
+
+@dataclass(frozen=True)
+class Survivor:
+    """A worker of the server before us, which will dial home to us with this token."""
+
+    id: str
+    token: str
+    pid: int | None
+    requests: int
+    started: float
+
+
+@dataclass(frozen=True)
+class Survivors:
+    """What is left of a pool of the server before us."""
+
+    workers: Sequence[Survivor]
+    next_worker: int
+    start: str | None
+    note: str | None
 
 
 @dataclass
@@ -50,20 +72,38 @@ class Start:
 
 
 class Pool:
-    def __init__(self, spec: Spec, launch: Launch, warden: WardenLink, *, first_worker: int = 1) -> None:
+    def __init__(
+        self, spec: Spec, launch: Launch, warden: WardenLink, changed: Callable[[Pool], None],
+        survivors: Survivors | None = None,
+    ) -> None:  # fmt: skip
+        """Starts its workers. `changed` is called when there are others, or in another state, than before."""
         self.spec = spec
         self.workers: dict[str, Worker] = {}
         self.commands: tuple[pb.CommandSpec, ...] = ()
-        self.next_worker = first_worker
+        self.next_worker = survivors.next_worker if survivors else 1
         self._launch = launch
         self._warden = warden
         self._calls: dict[int, Call] = {}
-        self._start = Start()
-        self._machine = Machine(spec.name, spec.size, Limits(**spec.limits), first_worker=first_worker)  # type: ignore[arg-type]
+        self._start = Start(survivors.start, survivors.note) if survivors else Start()
+        limits = Limits(**spec.limits)  # type: ignore[arg-type]
+        self._machine = Machine(spec.name, spec.size, limits, first_worker=self.next_worker)
+        self._tell = changed
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
         self.drained = asyncio.Event()
+        self.quiet = asyncio.Event()
+        """No call waits or runs."""
+        self.quiet.set()
+        self._adopt(survivors.workers if survivors else ())
+        self.resize(spec.size)
+
+    def _adopt(self, survivors: Sequence[Survivor]) -> None:
+        for one in survivors:
+            self.workers[one.id] = Worker(
+                one.id, one.token, one.started, asked=True, pid=one.pid, requests=one.requests
+            )
+        self._feed(ev.Adopt(tuple(one.id for one in survivors)))
 
     # ------------------------------------------------------------------------------------------ asked
 
@@ -76,6 +116,7 @@ class Pool:
     def submit(self, call: Call) -> None:
         header = call.header
         self._calls[call.id] = call
+        self.quiet.clear()
         self._feed(ev.Submit(call.id, header.command, header.session, header.timeout, header.stream))
 
     def cancel(self, call: Call) -> None:
@@ -162,7 +203,7 @@ class Pool:
     def attached(self, worker: Worker, hello: pb.Hello, link: WorkerLink) -> None:
         worker.link = link
         self.commands = tuple(hello.commands)
-        self._feed(ev.Attached(worker.id, max(1, hello.capacity)))
+        self._feed(ev.Attached(worker.id, max(1, hello.capacity), tuple(hello.sessions)))
 
     def start_failed(self, worker: Worker, failure: pb.Failure) -> None:
         reason = failures.as_core(failures.of_worker(failure, self.spec.language))
@@ -214,6 +255,7 @@ class Pool:
         self._arm()
         if type(event) not in _ROUTINE:
             self._changed.set()
+            self._tell(self)
 
     def _arm(self) -> None:
         """One timer for everything the machine waits for. An earlier one that is still set does no harm: it only
@@ -276,6 +318,8 @@ class Pool:
     def _settle(self, effect: fx.Settle) -> None:
         call = self._calls.pop(effect.call)
         call.open = False
+        if not self._calls:
+            self.quiet.set()
         outcome = effect.outcome
         if isinstance(outcome, bytes):
             call.caller.result(call.request, outcome)

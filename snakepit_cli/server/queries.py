@@ -34,6 +34,8 @@ class Desk:
     hello: Mapping[str, Any]
     """The warden's first message."""
     connections: set[Any]
+    turn_away: Callable[[], None] = field(default=lambda: None)
+    """Takes no new connections from now on: they wait for the next server."""
     started: float = field(default_factory=time.monotonic)
 
     async def answer(self, fields: Fields) -> Any:
@@ -152,10 +154,12 @@ async def _shutdown(desk: Desk, fields: Fields) -> Any:
 
 
 async def _restart(desk: Desk, fields: Fields) -> Any:
-    memo = desk.pit.memo()
-    pools, workers = await desk.pit.close(_grace(fields))
-    asyncio.get_running_loop().call_later(0.01, lambda: desk.warden.send("restart", memo=memo))
-    return {"pools": pools, "workers": workers, "warden": desk.hello["warden"]}
+    """Only the server process ends, when it has no calls any more. The workers stay as they are."""
+    desk.turn_away()
+    await desk.pit.quiesce(_grace(fields))
+    asyncio.get_running_loop().call_later(0.01, lambda: desk.warden.send("restart"))
+    pools = desk.pit.pools.values()
+    return {"pools": len(pools), "workers": sum(len(pool.workers) for pool in pools), "warden": desk.hello["warden"]}
 
 
 async def _reap(desk: Desk, fields: Fields) -> Any:

@@ -22,12 +22,11 @@ from snakepit_cli.warden.logs import CappedLog, Journal
 from snakepit_cli.warden.loop import Loop
 from snakepit_cli.warden.nursery import Nursery, Program
 from snakepit_cli.warden.paths import Places
+from snakepit_cli.warden.restarts import Restarts
 from snakepit_cli.warden.template import receive
 
 _DRAIN_SECONDS = 10.0
 _STOP_SECONDS = 5.0
-_SERVER_FAILURES = 3
-_SERVER_WINDOW = 10.0
 _STRAY_SECONDS = 2.0
 
 Message = dict[str, Any]
@@ -55,9 +54,9 @@ class Warden:
         self._children: dict[int, Child] = {}
         self._link: serverlink.ServerLink | None = None
         self._bases: dict[str, str] = {}  # interpreter and its start-up environment → id of its base template
-        self._memo: Message = {}
-        self._restarts = 0
-        self._server_exits: list[float] = []
+        self._memos: dict[str, Message] = {}  # pool → what the next server has to know of it
+        self._pinned = False
+        self._restarts = Restarts()
         self._subreaper = contain.become_subreaper()
         self._stopping = False
         self._buried: list[str] = []
@@ -82,6 +81,8 @@ class Warden:
         self._journal("warden ended: nothing is left")
 
     def _start_server(self) -> None:
+        if self._stopping:
+            return
         ours, theirs = serverlink.pair()
         self._link = serverlink.ServerLink(self._loop, ours, self._asked)
         self._link.send(
@@ -92,11 +93,19 @@ class Warden:
                 "state": str(self.places.state),
                 "warden": os.getpid(),
                 "started": self.started,
-                "restarts": self._restarts,
+                "restarts": self._restarts.count,
                 "containment": self._containment(),
-                "memo": self._memo,
+                "pinned": self._pinned,
+                "pools": len(self._memos),
+                "workers": [child.id for child in self._children.values() if child.role == "worker"]
+                + self._nursery.expected("worker"),
+                "templates": [
+                    child.pool for child in self._children.values() if child.role == "template" and child.pool
+                ],
             }
         )
+        for pool, memo in self._memos.items():
+            self._link.send({"pool": pool, "memo": memo})
         argv = [sys.executable, "-m", "snakepit_cli.server", "--instance", self.places.instance]
         descriptors = {"SNAKEPIT_CONTROL_FD": theirs.fileno(), "SNAKEPIT_FRONT_FD": self._listener.fileno()}
         self._nursery.execute("server", "", ["server"], Program(argv, os.environ), descriptors=descriptors)
@@ -209,26 +218,19 @@ class Warden:
         self._buried.clear()
 
     def _server_gone(self, how: str, tail: list[str], *, asked: bool = False) -> None:
-        """Its workers served only it: they end with it, and the new server starts their pools again."""
+        """Its workers live on and dial home to the new server, which is told what the old one knew of them."""
         if self._link is not None:
             self._link.close()
             self._link = None
         if self._stopping:
             return
-        for child in self._children.values():
-            if child.role == "worker" or child.pool:
-                child.kill()
-        now = time.monotonic()
-        self._restarts += 1
-        if not asked:
-            self._server_exits.append(now)
-        recent = [when for when in self._server_exits if now - when < _SERVER_WINDOW]
-        if len(recent) >= _SERVER_FAILURES:
-            text = f"the server ended {len(recent)} times in {_SERVER_WINDOW:.0f} s, last with {how}"
+        pause = self._restarts.ended(time.monotonic(), asked=asked)
+        if pause is None:
+            text = f"the server ends before it is ready, time and again, the last one with {how}"
             self._give_up({"kind": "unavailable", "message": text, "log": tail})
             return
-        self._journal("starting the server again")
-        self._start_server()
+        self._journal(f"starting the server again{f' in {pause:.1f} s' if pause else ''}")
+        self._loop.at(time.monotonic() + pause, self._start_server)
 
     def _give_up(self, error: Message) -> None:
         self.failure = error
@@ -290,15 +292,15 @@ class Warden:
         _OPS[message["op"]](self, message)
 
     def _op_ready(self, _: Message) -> None:
+        self._restarts.ready()
         self._say({"accepting": str(self.places.front), "pid": os.getpid()})
 
     def _op_failed(self, message: Message) -> None:
         """The server cannot serve, and another one could not either."""
         self._give_up(message["error"])
 
-    def _op_restart(self, message: Message) -> None:
-        """The server has stopped its pools and wants to be replaced by a new one that has them."""
-        self._memo = message["memo"]
+    def _op_restart(self, _: Message) -> None:
+        """The server has finished its calls and wants to be replaced by a new one, which gets its workers."""
         for child in self._children.values():
             if child.role == "server":
                 child.stop(time.monotonic() + _STOP_SECONDS)
@@ -363,8 +365,14 @@ class Warden:
             self._loop.at(deadline, self._enforce)
 
     def _op_memo(self, message: Message) -> None:
-        """What the next server must know if this one dies. Opaque to us."""
-        self._memo = message["memo"]
+        """What the next server has to know of a pool; None: nothing any more."""
+        if message["memo"] is None:
+            self._memos.pop(message["pool"], None)
+        else:
+            self._memos[message["pool"]] = message["memo"]
+
+    def _op_pin(self, _: Message) -> None:
+        self._pinned = True
 
     def _op_reap(self, message: Message) -> None:
         report = reap.reap(self._registry, self._secret, self.run_id, dry_run=message["dry_run"])
@@ -385,6 +393,7 @@ _OPS: dict[str, Callable[[Warden, Message], None]] = {
     "kill": Warden._op_kill,  # noqa: SLF001
     "retire": Warden._op_retire,  # noqa: SLF001
     "memo": Warden._op_memo,  # noqa: SLF001
+    "pin": Warden._op_pin,  # noqa: SLF001
     "reap": Warden._op_reap,  # noqa: SLF001
     "shutdown": Warden._op_shutdown,  # noqa: SLF001
 }

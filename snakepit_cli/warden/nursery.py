@@ -64,6 +64,10 @@ class Nursery:
         """Children of templates may be on their way to us: an unknown child need not be a stray."""
         return bool(self._births)
 
+    def expected(self, role: str) -> list[str]:
+        """Ids of the children that are on their way."""
+        return [child.id for birth in self._births for child in birth.unborn if child.role == role]
+
     def execute(
         self, role: str, pool: str, ids: Sequence[str], program: Program, *, tokens: Mapping[str, str] | None = None,
         descriptors: Mapping[str, int] | None = None, channel: socket.socket | None = None,

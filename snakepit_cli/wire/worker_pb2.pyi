@@ -22,7 +22,7 @@ class FromWorker(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., start_failure: _Optional[_Union[StartFailure, _Mapping]] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunks, _Mapping]]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("token", "worker", "language", "runtime", "protocol_min", "protocol_max", "capacity", "commands", "pid")
+    __slots__ = ("token", "worker", "language", "runtime", "protocol_min", "protocol_max", "capacity", "commands", "pid", "sessions")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     WORKER_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,7 @@ class Hello(_message.Message):
     CAPACITY_FIELD_NUMBER: _ClassVar[int]
     COMMANDS_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
     token: str
     worker: str
     language: str
@@ -41,7 +42,8 @@ class Hello(_message.Message):
     capacity: int
     commands: _containers.RepeatedCompositeFieldContainer[CommandSpec]
     pid: int
-    def __init__(self, token: _Optional[str] = ..., worker: _Optional[str] = ..., language: _Optional[str] = ..., runtime: _Optional[str] = ..., protocol_min: _Optional[int] = ..., protocol_max: _Optional[int] = ..., capacity: _Optional[int] = ..., commands: _Optional[_Iterable[_Union[CommandSpec, _Mapping]]] = ..., pid: _Optional[int] = ...) -> None: ...
+    sessions: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, token: _Optional[str] = ..., worker: _Optional[str] = ..., language: _Optional[str] = ..., runtime: _Optional[str] = ..., protocol_min: _Optional[int] = ..., protocol_max: _Optional[int] = ..., capacity: _Optional[int] = ..., commands: _Optional[_Iterable[_Union[CommandSpec, _Mapping]]] = ..., pid: _Optional[int] = ..., sessions: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CommandSpec(_message.Message):
     __slots__ = ("name", "summary", "streaming", "parameters", "open")

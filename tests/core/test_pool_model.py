@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from snakepit_cli.core.effects import Dispatch, Drained, Effect, Interrupt, Kill, Settle, Spawn, Stop
 from snakepit_cli.core.events import (
+    Adopt,
     Attached,
     Cancel,
     Drain,
@@ -70,10 +71,11 @@ class Process:
 
 
 class World(RuleBasedStateMachine):
-    @initialize(size=st.integers(0, 4), first=st.integers(1, 3), seed=st.integers(0, 9))
-    def begin(self, size: int, first: int, seed: int) -> None:
+    @initialize(size=st.integers(0, 4), first=st.integers(1, 3), seed=st.integers(0, 9), left=st.integers(0, 5))
+    def begin(self, size: int, first: int, seed: int, left: int) -> None:
+        """`left`: how many workers an earlier server has left behind."""
         self.now = 100.0
-        self.pool = Pool("p", size, LIMITS, rng=random.Random(seed), first_worker=first)
+        self.pool = Pool("p", size, LIMITS, rng=random.Random(seed), first_worker=first + left)
         self.calls = 0
         self.known: dict[int, Call] = {}
         self.waiting: list[int] = []
@@ -86,6 +88,9 @@ class World(RuleBasedStateMachine):
         self.draining = False
         self.drained = 0
         self.steps = 0
+        survivors = tuple(f"p-{n}" for n in range(first, first + left))
+        self.alive |= {worker: Process() for worker in survivors}
+        self.pool.handle(Adopt(survivors), self.now)
         self.send(Resize(size))
 
     # -- the judge --

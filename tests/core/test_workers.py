@@ -7,7 +7,7 @@ import random
 import pytest
 
 from snakepit_cli.core.effects import Dispatch, Drained, Interrupt, Kill, Settle, Spawn, Stop
-from snakepit_cli.core.events import Attached, Cancel, Drain, Exited, Finished, Resize, StartFailed, Submit, Tick
+from snakepit_cli.core.events import Adopt, Attached, Cancel, Drain, Exited, Finished, Resize, StartFailed, Submit, Tick
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.core.pool import Pool
 from tests.core.words import BROKEN, CRASH, kinds, serving
@@ -31,6 +31,18 @@ def test_a_new_pool_does_nothing_until_it_is_told_its_size():
     assert pool.snapshot().state == "unstarted"
     assert pool.handle(Resize(4), 1.0) == [Spawn(("p-7", "p-8", "p-9", "p-10"))]
     assert pool.handle(Attached("p-9"), 1.0) == [Dispatch("p-9", 1, 29.0)]
+
+
+def test_workers_of_an_earlier_server_count_and_are_waited_for():
+    pool = Pool("p", 3, Limits(), first_worker=9)
+
+    assert pool.handle(Adopt(("p-4", "p-8")), 0.0) == []
+    assert pool.handle(Resize(3), 0.0) == [Spawn(("p-9",))]
+    assert pool.handle(Attached("p-8", sessions=("s",)), 0.1) == []
+    assert pool.handle(Attached("p-9"), 0.1) == []
+    assert pool.handle(Submit(1, "ping", session="s"), 0.2) == [Dispatch("p-8", 1, 30.0)]
+    assert pool.handle(Tick(), 10.0) == [Kill("p-4")], "it never dialled home"
+    assert pool.handle(Exited("p-4", CRASH), 10.1) == [Spawn(("p-10",))]
 
 
 def test_one_failed_start_is_tried_again():

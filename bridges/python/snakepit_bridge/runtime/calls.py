@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
+from collections import OrderedDict
 from typing import Callable
 
 from snakepit_bridge import worker_pb2 as pb
@@ -13,6 +14,7 @@ from snakepit_bridge.runtime.outbox import Outbox
 
 __all__ = ["Call", "CallTable"]
 
+SESSIONS_KEPT = 1000
 CANCELLED_TEXT = "the caller gave up"
 
 
@@ -54,6 +56,10 @@ class Call:
     @property
     def args(self) -> bytes:
         return self._spec.args
+
+    @property
+    def session(self) -> str:
+        return self._spec.session
 
     @property
     def streams(self) -> bool:
@@ -113,9 +119,20 @@ class CallTable:
     def __init__(self) -> None:
         self._waiting: dict[int, Call] = {}
         self._running: dict[int, Call] = {}
+        self._sessions: OrderedDict[str, None] = OrderedDict()
+
+    @property
+    def sessions(self) -> list[str]:
+        """Sessions served lately, the latest last."""
+        return list(self._sessions)
 
     def arrive(self, call: Call) -> None:
         self._waiting[call.id] = call
+        if call.session:
+            self._sessions[call.session] = None
+            self._sessions.move_to_end(call.session)
+            if len(self._sessions) > SESSIONS_KEPT:
+                self._sessions.popitem(last=False)
 
     def start(self, call: Call) -> bool:
         """Takes the call to run it; False if it has been answered already."""

@@ -195,6 +195,7 @@ class Worker:
                 capacity=self._capacity,
                 commands=[one.to_spec() for one in self._commands.values()],
                 pid=os.getpid(),
+                sessions=self._table.sessions,
             )
         )
 

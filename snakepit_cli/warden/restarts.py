@@ -1,0 +1,36 @@
+"""When a server that ended is started again: at once, after a pause, or never."""
+
+from __future__ import annotations
+
+FREE = 3
+"""So many ends within the window cost no pause."""
+WINDOW = 10.0
+PAUSE_FIRST, PAUSE_LAST = 0.5, 10.0
+HOPELESS = 3
+"""So many servers in a row that never got ready: the next one would not either."""
+
+
+class Restarts:
+    """Seconds are monotonic."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Servers after the first one."""
+        self._ends: list[float] = []
+        self._unready = 0
+
+    def ready(self) -> None:
+        """The server accepts commands."""
+        self._unready = 0
+
+    def ended(self, now: float, *, asked: bool) -> float | None:
+        """Seconds to wait before the next one; None: give up."""
+        self.count += 1
+        if asked:
+            return 0.0
+        self._unready += 1
+        if self._unready > HOPELESS:
+            return None
+        self._ends = [when for when in self._ends if now - when < WINDOW] + [now]
+        over = len(self._ends) - FREE
+        return 0.0 if over <= 0 else min(PAUSE_FIRST * 2 ** (over - 1), PAUSE_LAST)
