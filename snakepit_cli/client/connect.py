@@ -20,6 +20,7 @@ from snakepit_cli.client import launch
 
 _START_SECONDS = 30.0
 _TURN_SECONDS = 0.01
+_DEAF_SECONDS = 1.0
 
 
 def find(instance: str) -> socket.socket | None:
@@ -135,11 +136,25 @@ def _start(places: launch.Places, deadline: float, notice: Callable[[], None]) -
         front = launch.warden(places, deadline, notice)
         if front is not None and (found := _connect(front)) is not None:
             return found
+        began = time.monotonic()
         while _warden_lives(places) and (found := find(places.instance)) is None:
+            if time.monotonic() - began > _DEAF_SECONDS:
+                _expect_socket(places.instance)
             _turn(deadline, places)
         if found is not None:
             return found
         _turn(deadline, places)
+
+
+def _expect_socket(instance: str) -> None:
+    """A warden that ends removes its socket and the note of it together, at once. Raises PitError."""
+    front = _published(instance)
+    if front is not None and not os.path.lexists(front):
+        raise PitError(
+            "unavailable",
+            f"a server runs in instance {instance}, but its socket {front} has been removed",
+            hint="end it with `snakepit down`",
+        )
 
 
 def _warden_lives(places: launch.Places) -> bool:
