@@ -12,6 +12,7 @@ _snakepit() {
             (*)
                 case $verb in
                     ('') verb=$word ;;
+                    (debug) verb="debug $word" ;;
                     (server) verb="server $word" ;;
                     (*) given=$((given + 1)) ;;
                 esac
@@ -40,10 +41,12 @@ _snakepit() {
                     'server stop') offered+=' --timeout --json' ;;
                     'server restart') offered+=' --timeout' ;;
                     'server status') offered+=' --json' ;;
+                    'debug failpoints') offered+=' --json' ;;
                 esac
             else
                 case $verb:$given in
-                    :0) offered='exec stream commands up down status workers logs reap completion server' ;;
+                    :0) offered='exec stream commands up down status workers logs reap completion server debug' ;;
+                    debug:0) offered='failpoints' ;;
                     server:0) offered='run start stop restart status' ;;
                     exec:0) offered="$(snakepit __complete commands 2>/dev/null)" ;;
                     stream:0) offered="$(snakepit __complete commands 2>/dev/null)" ;;

@@ -19,6 +19,7 @@ complete -c snakepit -n __fish_use_subcommand -a logs -d 'Print what workers, se
 complete -c snakepit -n __fish_use_subcommand -a reap -d 'End processes that dead runs of this instance left behind'
 complete -c snakepit -n __fish_use_subcommand -a completion -d 'Print the completion script for a shell'
 complete -c snakepit -n __fish_use_subcommand -a server -d 'The background process: run, start, stop, restart, status'
+complete -c snakepit -n __fish_use_subcommand -a debug -d 'For proving that failures are handled'
 complete -c snakepit -n '__fish_seen_subcommand_from exec' -a '(snakepit __complete commands 2>/dev/null)'
 complete -c snakepit -n '__fish_seen_subcommand_from exec' -l args -r -F -d 'All arguments as one JSON object'
 complete -c snakepit -n '__fish_seen_subcommand_from exec' -l pool -x -a '(snakepit __complete pools 2>/dev/null)' -d 'The pool to call (SNAKEPIT_POOL)'
@@ -66,3 +67,5 @@ complete -c snakepit -n '__fish_seen_subcommand_from server; and not __fish_seen
 complete -c snakepit -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from restart' -l timeout -r -F -d 'How long running calls may go on'
 complete -c snakepit -n '__fish_seen_subcommand_from server; and not __fish_seen_subcommand_from run start stop restart status' -a status -d 'Show the server and its pools: the same as `snakepit status`'
 complete -c snakepit -n '__fish_seen_subcommand_from server; and __fish_seen_subcommand_from status' -l json -d 'Exactly one JSON document on stdout'
+complete -c snakepit -n '__fish_seen_subcommand_from debug; and not __fish_seen_subcommand_from failpoints' -a failpoints -d 'List the places at which SNAKEPIT_FAILPOINT=PLACE=kill|stop|sleep:SECONDS|eio[@N] makes a process fail'
+complete -c snakepit -n '__fish_seen_subcommand_from debug; and __fish_seen_subcommand_from failpoints' -l json -d 'Exactly one JSON document on stdout'

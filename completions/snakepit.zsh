@@ -12,6 +12,7 @@ _snakepit() {
             (*)
                 case $verb in
                     ('') verb=$word ;;
+                    (debug) verb="debug $word" ;;
                     (server) verb="server $word" ;;
                     (*) given=$((given + 1)) ;;
                 esac
@@ -40,12 +41,14 @@ _snakepit() {
             ('server stop') offered+=('--timeout:How long running calls may go on' '--json:Exactly one JSON document on stdout') ;;
             ('server restart') offered+=('--timeout:How long running calls may go on') ;;
             ('server status') offered+=('--json:Exactly one JSON document on stdout') ;;
+            ('debug failpoints') offered+=('--json:Exactly one JSON document on stdout') ;;
         esac
         _describe option offered
         return
     fi
     case $verb:$given in
-        (:0) offered=('exec:Call a command and print its result as JSON' 'stream:Call a command and print the chunks of its answer, one JSON text a line, while they are produced' 'commands:List what the adapter of a pool offers' 'up:Start a pool, or change its size or adapter' 'down:Stop this instance (or a pool, or all instances)' 'status:Show the server and its pools' 'workers:List the workers with what they do and how much memory they hold' 'logs:Print what workers, server and warden wrote' 'reap:End processes that dead runs of this instance left behind' 'completion:Print the completion script for a shell' 'server:The background process: run, start, stop, restart, status'); _describe verb offered ;;
+        (:0) offered=('exec:Call a command and print its result as JSON' 'stream:Call a command and print the chunks of its answer, one JSON text a line, while they are produced' 'commands:List what the adapter of a pool offers' 'up:Start a pool, or change its size or adapter' 'down:Stop this instance (or a pool, or all instances)' 'status:Show the server and its pools' 'workers:List the workers with what they do and how much memory they hold' 'logs:Print what workers, server and warden wrote' 'reap:End processes that dead runs of this instance left behind' 'completion:Print the completion script for a shell' 'server:The background process: run, start, stop, restart, status' 'debug:For proving that failures are handled'); _describe verb offered ;;
+        (debug:0) offered=('failpoints:List the places at which SNAKEPIT_FAILPOINT=PLACE=kill|stop|sleep:SECONDS|eio[@N] makes a process fail'); _describe verb offered ;;
         (server:0) offered=('run:Run the server in the foreground, for a service manager or to see what it does' 'start:Start the server when it does not run' 'stop:Stop the server and all of its pools: the same as `snakepit down`' 'restart:End the server process and start it again with the same pools' 'status:Show the server and its pools: the same as `snakepit status`'); _describe verb offered ;;
         (exec:0) compadd -- ${(f)"$(snakepit __complete commands 2>/dev/null)"} ;;
         (stream:0) compadd -- ${(f)"$(snakepit __complete commands 2>/dev/null)"} ;;

@@ -32,6 +32,7 @@ KINDS: dict[str, Kind] = {
     "internal": Kind(70, False, "a bug in snakepit", "please report it, with the output of `snakepit logs server`"),
     "invalid_result": Kind(70, False, "the handler returned something that has no JSON form", "return numbers, strings, lists, dicts, booleans or null"),
     "worker_crashed": Kind(71, True, "the worker died during the call", "read `snakepit logs WORKER`; a new worker takes its place"),
+    "worker_unresponsive": Kind(71, True, "the worker neither answered nor computed", "read `snakepit logs WORKER`; a new worker takes its place"),
     "worker_oom": Kind(71, True, "the worker was killed for using too much memory", "give it less to do at once, or more memory"),
     "session_lost": Kind(71, True, "the worker that held the session's state died", "start the session again"),
     "server_restarted": Kind(71, True, "the server restarted during the call", "send it again if it may run twice"),

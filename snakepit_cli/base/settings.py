@@ -27,7 +27,7 @@ from snakepit_cli.base.errors import PitError
 
 LIMITS: dict[str, type] = {
     "queue_size": int, "queue_timeout": float, "request_timeout": float, "stream_timeout": float,
-    "startup_timeout": float, "cancel_grace": float, "stop_grace": float,
+    "startup_timeout": float, "cancel_grace": float, "stop_grace": float, "silence_timeout": float,
 }  # fmt: skip
 """Names that a limits table may hold; what they mean and their defaults are core.limits'."""
 

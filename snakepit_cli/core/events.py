@@ -71,6 +71,14 @@ class Exited:
 
 
 @dataclass(frozen=True, slots=True)
+class Unresponsive:
+    """The worker's process is there, but neither answers nor computes; `failure` is for the calls it holds."""
+
+    worker: str
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class Adopt:
     """These workers of an earlier server live and will dial home; only before the first Resize."""
 
@@ -96,4 +104,4 @@ class Tick:
     """A moment named by `next_deadline` has come."""
 
 
-Event = Submit | Cancel | Finished | Attached | StartFailed | Exited | Adopt | Resize | Drain | Tick
+Event = Submit | Cancel | Finished | Attached | StartFailed | Exited | Unresponsive | Adopt | Resize | Drain | Tick

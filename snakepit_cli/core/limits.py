@@ -11,7 +11,8 @@ class Limits:
 
     `queue_timeout` counts only while the pool has a worker; `request_timeout` and `stream_timeout` count from
     submission. A worker that does not give up an abandoned call within `cancel_grace` is killed. `give_up_after`
-    is the number of workers in a row that failed to start.
+    is the number of workers in a row that failed to start. `silence_timeout` is the shell's: how long an attached
+    worker may neither answer a probe nor use its processor.
     """
 
     queue_size: int = 1000
@@ -21,6 +22,7 @@ class Limits:
     startup_timeout: float = 10.0
     cancel_grace: float = 2.0
     stop_grace: float = 5.0
+    silence_timeout: float = 10.0
     restart_burst: int = 3
     restart_window: float = 5.0
     backoff_base: float = 0.5

@@ -28,6 +28,7 @@ from snakepit_cli.core.events import (
     Resize,
     StartFailed,
     Submit,
+    Unresponsive,
 )
 from snakepit_cli.core.invariants import problems
 from snakepit_cli.core.limits import Limits
@@ -81,7 +82,7 @@ class Pool:
         """Take in what happened at `now` (never less than before); the effects are to be done in order."""
         out: Effects = []
         state: object = self._phase
-        if isinstance(event, (Finished, Attached, Exited, StartFailed)):
+        if isinstance(event, (Finished, Attached, Exited, StartFailed, Unresponsive)):
             state = self._roster.workers.get(event.worker, GONE)
         move = _MOVES[type(state), type(event)]
         if move is not None:
@@ -221,6 +222,11 @@ class Pool:
     ) -> None:
         self._settle_all(self._roster.drop(state), event.failure, out)
         self._roster.remove(event.worker)
+
+    def _unresponsive(self, event: Unresponsive, state: Serving | Draining, _now: float, out: Effects) -> None:
+        self._tally.restarts += 1
+        self._settle_all(self._roster.drop(state), event.failure, out)
+        self._kill(event.worker, {}, out)
 
     def _settle_all(self, calls: list[Call], failure: Failure, out: Effects) -> None:
         self._tally.errors += len(calls)

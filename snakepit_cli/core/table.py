@@ -21,6 +21,7 @@ from snakepit_cli.core.events import (
     StartFailed,
     Submit,
     Tick,
+    Unresponsive,
 )
 from snakepit_cli.core.worker import Draining, Dying, Gone, Serving, Starting, Stopping
 
@@ -99,24 +100,30 @@ TABLE: dict[tuple[type, type], str] = {
     (Gone, StartFailed): IGNORE,
     (Gone, Exited): IGNORE,  # follows StartFailed, or comes twice
     (Gone, Finished): IGNORE,
+    (Gone, Unresponsive): IGNORE,
     (Starting, Attached): "_attached",
     (Starting, StartFailed): "_start_failed",
     (Starting, Exited): "_start_failed",
     (Starting, Finished): BUG,  # it was never given a call
+    (Starting, Unresponsive): IGNORE,  # its start has a deadline of its own
     (Serving, Attached): IGNORE,
     (Serving, StartFailed): IGNORE,  # a start timer of the shell raced with Attached, and lost
     (Serving, Exited): "_lost",
     (Serving, Finished): "_finished",
+    (Serving, Unresponsive): "_unresponsive",
     (Draining, Attached): IGNORE,
     (Draining, StartFailed): IGNORE,
     (Draining, Exited): "_buried",
     (Draining, Finished): "_finished_last",
+    (Draining, Unresponsive): "_unresponsive",
     (Stopping, Attached): IGNORE,  # it was stopped while it dialled home
     (Stopping, StartFailed): "_buried",  # stopped while it started: no Exited will follow
     (Stopping, Exited): "_buried",
     (Stopping, Finished): IGNORE,
+    (Stopping, Unresponsive): IGNORE,  # it will be killed when its grace is over
     (Dying, Attached): IGNORE,
     (Dying, StartFailed): "_buried",
     (Dying, Exited): "_buried",
     (Dying, Finished): "_finished_dying",  # the answer overtook the kill
+    (Dying, Unresponsive): IGNORE,
 }

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.registry.identity import Identity
 
 _SCHEMA = """
@@ -66,7 +67,9 @@ class Registry:
             "UPDATE process SET boot = ?, pidns = ?, pid = ?, start = ? WHERE id = ?",
             [(one.boot, one.pidns, one.pid, one.start, name) for name, one in identities],
         )
+        failpoint("warden.before-commit")
         self._db.commit()
+        failpoint("warden.after-commit")
 
     def forget(self, ids: Iterable[str]) -> None:
         """Only on proof of death. May be lost in a crash: the next reap then finds nobody there."""
@@ -90,6 +93,7 @@ class Registry:
 def _open(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=0)
     try:
+        failpoint("registry.opened")
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")

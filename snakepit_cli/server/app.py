@@ -12,8 +12,9 @@ import time
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.base.settings import load
-from snakepit_cli.server import gateway, launch
+from snakepit_cli.server import gateway, launch, probe
 from snakepit_cli.server.front import Connection
 from snakepit_cli.server.pit import Pit
 from snakepit_cli.server.queries import Desk
@@ -21,6 +22,7 @@ from snakepit_cli.server.warden import WardenLink, first_message
 
 _IDLE_CHECK_SECONDS = 30.0
 _WARDEN_SECONDS = 5.0
+_TICK_SECONDS = 1.0
 
 
 async def serve() -> None:
@@ -32,6 +34,7 @@ async def serve() -> None:
         inherited.set_inheritable(False)
     hello = first_message(control)
     memos = [first_message(control) for _ in range(hello["pools"])]
+    failpoint("server.hello")
     loop = asyncio.get_running_loop()
 
     def reported(message: dict[str, Any]) -> None:
@@ -52,6 +55,7 @@ async def serve() -> None:
     warden.send("base", **launch.base_template(hello["instance"], os.environ))
     pit = Pit(hello["instance"], hello["gateway"], settings, warden)
     await gateway.listen(pit, hello["gateway"])
+    failpoint("server.gateway")
     connections: set[Connection] = set()
     desk = Desk(pit, warden, hello, connections)
     server = await loop.create_unix_server(lambda: Connection(pit, desk.answer, connections), sock=listener)
@@ -61,14 +65,26 @@ async def serve() -> None:
     pit.recall(hello, memos)
     # What there is now stays: the collector need not look at it again, a call's own rubbish is freed by counting.
     gc.freeze()
+    failpoint("server.ready")
     warden.send("ready")
+    tasks.add(loop.create_task(_tick(warden)))
+    tasks.add(loop.create_task(probe.watch(lambda: list(pit.pools.values()))))
     tasks.add(loop.create_task(_watch_idleness(pit, warden, connections)))
     await loop.create_future()  # the warden ends us
 
 
 async def _end(pit: Pit, warden: WardenLink, grace: float) -> None:
+    failpoint("server.drain")
     await pit.close(grace)
     warden.send("shutdown", grace=_WARDEN_SECONDS)
+
+
+async def _tick(warden: WardenLink) -> None:
+    """Tells the warden that the event loop comes round: a loop that is stuck is ended."""
+    while True:
+        failpoint("server.tick")
+        warden.send("tick")
+        await asyncio.sleep(_TICK_SECONDS)
 
 
 async def _watch_idleness(pit: Pit, warden: WardenLink, connections: set[Connection]) -> None:

@@ -105,6 +105,9 @@ class WorkerLink:
     def credit(self, call_id: int, count: int) -> None:
         self._message().credits.add(id=call_id, bytes=count)
 
+    def ping(self, nonce: int) -> None:
+        self._message().ping.nonce = nonce
+
     def drain(self) -> None:
         self._message().drain.SetInParent()
 

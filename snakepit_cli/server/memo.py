@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.server.launch import Spec
 from snakepit_cli.server.pool import Pool, Survivor, Survivors
 from snakepit_cli.server.warden import WardenLink
@@ -35,6 +36,7 @@ class Memo:
         self._changed[pool.spec.name] = pool
 
     def tell(self) -> None:
+        failpoint("server.memo")
         for name, pool in self._changed.items():
             memo = _of(pool)
             encoded = _encode(memo)

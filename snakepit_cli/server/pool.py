@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.core import effects as fx
 from snakepit_cli.core import events as ev
 from snakepit_cli.core.limits import Limits
@@ -39,6 +40,12 @@ class Worker:
     pid: int | None = None
     link: WorkerLink | None = None
     requests: int = 0
+    heard: bool = True
+    """It has said something since somebody looked; `probe` looks."""
+    asked_at: float | None = None
+    """When it was asked for a sign of life that has not come."""
+    cpu: float = 0.0
+    """Processor seconds it had used then."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +92,8 @@ class Pool:
         self._warden = warden
         self._calls: dict[int, Call] = {}
         self._start = Start(survivors.start, survivors.note) if survivors else Start()
-        limits = Limits(**spec.limits)  # type: ignore[arg-type]
-        self._machine = Machine(spec.name, spec.size, limits, first_worker=self.next_worker)
+        self.limits = Limits(**spec.limits)  # type: ignore[arg-type]
+        self._machine = Machine(spec.name, spec.size, self.limits, first_worker=self.next_worker)
         self._tell = changed
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -115,6 +122,7 @@ class Pool:
 
     def submit(self, call: Call) -> None:
         header = call.header
+        failpoint("server.call")
         self._calls[call.id] = call
         self.quiet.clear()
         self._feed(ev.Submit(call.id, header.command, header.session, header.timeout, header.stream))
@@ -226,7 +234,11 @@ class Pool:
         text = f"worker {worker} {failures.how_it_ended(message)}" + ("" if attached else " before it was ready")
         self._feed(ev.Exited(worker, ev.Failure(kind, text, tuple(detail))))
 
+    def unresponsive(self, worker: Worker, failure: ev.Failure) -> None:
+        self._feed(ev.Unresponsive(worker.id, failure))
+
     def heard(self, worker: Worker, message: pb.FromWorker) -> None:
+        worker.heard = True
         for chunk in message.chunks:
             call = self._calls.get(chunk.id)
             if call is not None and call.worker == worker.id:
@@ -235,6 +247,7 @@ class Pool:
                 if call.owed >= CREDIT // 4 and not call.caller.congested:
                     self._grant(call)
         for result in message.results:
+            failpoint("server.result")
             if result.HasField("failure"):
                 reply = failures.of_worker(result.failure, self.spec.language, worker=worker.id)
                 self._feed(ev.Finished(worker.id, result.id, reply, failed=True))

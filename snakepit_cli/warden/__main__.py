@@ -12,6 +12,7 @@ import traceback
 from typing import Any
 
 from snakepit_cli.base.errors import KINDS
+from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.base.paths import PathError
 from snakepit_cli.registry.store import Registry
 from snakepit_cli.warden import daemon, logs, reap
@@ -66,6 +67,7 @@ def _run(arguments: argparse.Namespace) -> int:
             return ALREADY_RUNNING
         if not arguments.foreground:
             _detach(places)
+        failpoint("warden.locked")
         os.chdir("/")
         logs.prune(places.state / "logs")
         registry, secret, run = _registry(places), reap.cookie(places.state), secrets.token_hex(8)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.registry.store import Registry
 from snakepit_cli.warden import contain, reap, serverlink
 from snakepit_cli.warden.children import Child
@@ -24,6 +25,7 @@ from snakepit_cli.warden.nursery import Nursery, Program
 from snakepit_cli.warden.paths import Places
 from snakepit_cli.warden.restarts import Restarts
 from snakepit_cli.warden.template import receive
+from snakepit_cli.warden.watchdog import Watchdog
 
 _DRAIN_SECONDS = 10.0
 _STOP_SECONDS = 5.0
@@ -57,6 +59,7 @@ class Warden:
         self._memos: dict[str, Message] = {}  # pool → what the next server has to know of it
         self._pinned = False
         self._restarts = Restarts()
+        self._watchdog = Watchdog(self._loop, lambda: self._signal_server(signal.SIGABRT), self._kill_server)
         self._subreaper = contain.become_subreaper()
         self._stopping = False
         self._buried: list[str] = []
@@ -72,10 +75,12 @@ class Warden:
         self.places.publish(
             {"front": str(self.places.front), "pid": os.getpid(), "run": self.run_id, "started": self.started}
         )
+        failpoint("warden.listening")
         self._journal(f"warden started: instance {self.places.instance}, pid {os.getpid()}, run {self.run_id}")
         self._start_server()
         self._loop.run()
         self._end_strays()
+        failpoint("warden.ended")
         self._registry.forget(self._buried)
         self._registry.close()
         self._journal("warden ended: nothing is left")
@@ -110,6 +115,18 @@ class Warden:
         descriptors = {"SNAKEPIT_CONTROL_FD": theirs.fileno(), "SNAKEPIT_FRONT_FD": self._listener.fileno()}
         self._nursery.execute("server", "", ["server"], Program(argv, os.environ), descriptors=descriptors)
         theirs.close()
+        self._watchdog.heard()
+
+    def _signal_server(self, number: int) -> None:
+        for child in self._children.values():
+            if child.role == "server":
+                self._journal("the server's event loop is stuck: its stacks are in the server's log")
+                contain.kill_own_child(child.pid, number)
+
+    def _kill_server(self) -> None:
+        for child in self._children.values():
+            if child.role == "server":
+                child.kill()
 
     def _containment(self) -> list[str]:
         rungs = ["lifeline"]
@@ -131,6 +148,7 @@ class Warden:
             return
         self._stopping = True
         self._journal("stopping everything")
+        failpoint("warden.stopping")
         self.places.unpublish()
         self._listener.close()
         deadline = time.monotonic() + grace
@@ -186,6 +204,7 @@ class Warden:
                 break
             if found is None:
                 break
+            failpoint("warden.child-died")
             child = self._children.pop(found.si_pid, None)
             if child is not None and os.getsid(found.si_pid) == found.si_pid:
                 # Before the leader is reaped: afterwards its id could be a stranger's.
@@ -224,6 +243,8 @@ class Warden:
             self._link = None
         if self._stopping:
             return
+        self._watchdog.gone()
+        failpoint("warden.server-gone")
         pause = self._restarts.ended(time.monotonic(), asked=asked)
         if pause is None:
             text = f"the server ends before it is ready, time and again, the last one with {how}"
@@ -289,11 +310,15 @@ class Warden:
             self._link.send(message)
 
     def _asked(self, message: Message) -> None:
+        failpoint("warden.asked")
         _OPS[message["op"]](self, message)
 
     def _op_ready(self, _: Message) -> None:
         self._restarts.ready()
         self._say({"accepting": str(self.places.front), "pid": os.getpid()})
+
+    def _op_tick(self, _: Message) -> None:
+        self._watchdog.heard()
 
     def _op_failed(self, message: Message) -> None:
         """The server cannot serve, and another one could not either."""
@@ -384,6 +409,7 @@ class Warden:
 
 _OPS: dict[str, Callable[[Warden, Message], None]] = {
     "ready": Warden._op_ready,  # noqa: SLF001 — the table belongs to the class
+    "tick": Warden._op_tick,  # noqa: SLF001
     "failed": Warden._op_failed,  # noqa: SLF001
     "restart": Warden._op_restart,  # noqa: SLF001
     "base": Warden._op_base,  # noqa: SLF001

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.registry import identity as ident
 from snakepit_cli.registry.identity import Identity
 from snakepit_cli.registry.store import Registry
@@ -82,6 +83,7 @@ class Nursery:
                 gated.append((name, one, pump))
                 if found := ident.identify(one.pid):
                     identities.append((name, found))
+            failpoint("warden.after-fork")
             self._registry.bind(identities)
         except (sqlite3.Error, OSError) as error:
             for _, one, pump in gated:
@@ -93,7 +95,9 @@ class Nursery:
         for name, one, pump in gated:
             child = Child(name, role, pool, one.pid, pump, channel)
             self._adopt(child)
+            failpoint("warden.before-gate")
             one.open()
+            failpoint("warden.after-gate")
 
     def _fork(
         self, name: str, program: Program, token: str | None, extra: Mapping[str, int]
@@ -167,6 +171,7 @@ class Nursery:
     def _register(self, birth: template.Birth) -> None:
         """All have said who they are: one commit, then all gates open."""
         self._births.remove(birth)
+        failpoint("warden.after-fork")
         try:
             for role in {child.role for child in birth.unborn}:
                 self._registry.reserve(self._run, role, [child.id for child in birth.unborn if child.role == role])
@@ -179,8 +184,10 @@ class Nursery:
                 continue
             child = Child(unborn.id, unborn.role, unborn.go["pool"], unborn.identity.pid, unborn.pump, unborn.gate)
             self._adopt(child)
+            failpoint("warden.before-gate")
             template.send(unborn.gate, unborn.go, [unborn.pump.write_end])
             unborn.pump.close_write_end()
+            failpoint("warden.after-gate")
         birth.unborn = []
         self._abandon(birth, "the template could not fork it")
 

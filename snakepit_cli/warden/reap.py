@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.registry import identity as ident
 from snakepit_cli.registry.identity import Identity
 from snakepit_cli.registry.store import Record, Registry
@@ -139,6 +140,7 @@ def end(orphans: list[Orphan]) -> dict[int, bool]:
         descriptor = ident.open_verified(orphan.identity)
         if descriptor is None:
             continue
+        failpoint("reap.verified")
         ident.send_signal(descriptor, signal.SIGKILL)
         poll.register(descriptor, select.POLLIN)
         waiting[descriptor] = orphan.identity.pid
@@ -166,8 +168,10 @@ def reap(registry: Registry, secret: str, live_run: str | None, *, dry_run: bool
         registry.forget(gone)
         if not orphans:
             break
+        failpoint("reap.found")
         dead = end(orphans)
         registry.forget(orphan.id for orphan in orphans if dead[orphan.identity.pid])
+        failpoint("reap.forgotten")
         report += [orphan.as_dict(ended=dead[orphan.identity.pid]) for orphan in orphans]
         if not all(dead.values()):
             break

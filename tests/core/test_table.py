@@ -9,12 +9,22 @@ from typing import get_args
 import pytest
 
 from snakepit_cli.core import table, worker
-from snakepit_cli.core.events import Attached, Event, Exited, Failure, Finished, Resize, StartFailed, Submit
+from snakepit_cli.core.events import (
+    Attached,
+    Event,
+    Exited,
+    Failure,
+    Finished,
+    Resize,
+    StartFailed,
+    Submit,
+    Unresponsive,
+)
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.core.pool import Pool
 from snakepit_cli.core.story import InvalidTransition
 
-ABOUT_WORKERS = {Attached, StartFailed, Exited, Finished}
+ABOUT_WORKERS = {Attached, StartFailed, Exited, Finished, Unresponsive}
 PHASES = set(get_args(table.Phase))
 WORKERS = {worker.Gone, *get_args(worker.Worker)}
 

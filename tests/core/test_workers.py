@@ -7,7 +7,19 @@ import random
 import pytest
 
 from snakepit_cli.core.effects import Dispatch, Drained, Interrupt, Kill, Settle, Spawn, Stop
-from snakepit_cli.core.events import Adopt, Attached, Cancel, Drain, Exited, Finished, Resize, StartFailed, Submit, Tick
+from snakepit_cli.core.events import (
+    Adopt,
+    Attached,
+    Cancel,
+    Drain,
+    Exited,
+    Finished,
+    Resize,
+    StartFailed,
+    Submit,
+    Tick,
+    Unresponsive,
+)
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.core.pool import Pool
 from tests.core.words import BROKEN, CRASH, kinds, serving
@@ -374,3 +386,15 @@ def test_a_snapshot_tells_what_there_is():
     assert (seen.state, seen.size, seen.starting, seen.ready, seen.busy) == ("open", 3, 1, 2, 2)
     assert (seen.queued, seen.running, seen.requests) == (0, 2, 3)
     assert repr(pool) == "<Pool p open: 2/3 workers, 2 running, 0 waiting>"
+
+
+def test_a_silent_worker_loses_its_calls_and_is_replaced_when_it_is_gone():
+    pool = serving()
+    pool.handle(Submit(1, "ping"), 1.0)
+    silent = Unresponsive("p-1", CRASH)
+
+    assert pool.handle(silent, 2.0) == [Settle(1, CRASH), Kill("p-1")]
+    assert pool.handle(silent, 2.0) == []
+    assert pool.handle(Finished("p-1", 1, "late"), 2.1) == []
+    assert pool.handle(Exited("p-1", CRASH), 2.2) == [Spawn(("p-2",))]
+    assert pool.snapshot().restarts == 1

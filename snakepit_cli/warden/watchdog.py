@@ -1,0 +1,45 @@
+"""Finds out that the server's event loop does not come round any more: it says so every second, or it is ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from snakepit_cli.warden.loop import Loop
+
+SILENCE_SECONDS = 10.0
+"""So long a server may say nothing; one that starts, too."""
+LOOK_SECONDS = 2.0
+LAST_WORDS_SECONDS = 1.0
+"""What it gets to write its stacks into the log before it is killed."""
+
+
+class Watchdog:
+    """`dump` makes the server write its stacks and die, `kill` ends it if it cannot even do that."""
+
+    def __init__(self, loop: Loop, dump: Callable[[], None], kill: Callable[[], None]) -> None:
+        self._loop = loop
+        self._dump = dump
+        self._kill = kill
+        self._heard: float | None = None
+        self._look()
+
+    def heard(self) -> None:
+        """It lives; also when it has just been started."""
+        self._heard = time.monotonic()
+
+    def gone(self) -> None:
+        """There is no server to watch."""
+        self._heard = None
+
+    def _look(self) -> None:
+        # What it said while we were kept from running ourselves has been read before this timer is due.
+        if self._heard is not None and time.monotonic() - self._heard > SILENCE_SECONDS:
+            self._heard = None
+            self._dump()
+            self._loop.at(time.monotonic() + LAST_WORDS_SECONDS, self._finish)
+        self._loop.at(time.monotonic() + LOOK_SECONDS, self._look)
+
+    def _finish(self) -> None:
+        if self._heard is None:
+            self._kill()
