@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from snakepit_cli import __version__
 from snakepit_cli.base.errors import KINDS, PitError
 from snakepit_cli.client import api
+from snakepit_cli.wire import front
 from tests.e2e.conftest import SMALL
 from tests.harness.pit import Pit
 
@@ -126,6 +128,23 @@ class TestBeyondTheClient:
                     connection.call(name)
                 assert caught.value.kind == "command_not_found"
             assert json.loads(connection.call("ping"))["status"] == "pong"
+
+    @pytest.mark.parametrize("seconds", [1e300, 1e18, 0.0, -1.0, -1e300])
+    def test_timeouts_of_any_size(self, connection: api.Connection, seconds: float) -> None:
+        with connection:
+            if seconds > 0:
+                assert json.loads(self.call(connection, seconds))["status"] == "pong"
+            else:
+                with pytest.raises(PitError) as caught:
+                    self.call(connection, seconds)
+                assert caught.value.exit_code == 124
+
+    @staticmethod
+    def call(connection: api.Connection, timeout: float) -> bytes:
+        """Without what our client does with the timeout itself."""
+        body = front.call_body("ping", b"{}", version=__version__, cwd="/", timeout=timeout)
+        request = connection._send(front.CALL, body)
+        return next(body for kind, body in connection._answers(request) if kind == front.RESULT)
 
     def test_a_frame_that_is_no_frame_ends_only_its_connection(self, warm: Pit, connection: api.Connection) -> None:
         with connection:

@@ -118,11 +118,14 @@ class TestOutput:
         assert "\x1b" not in shown, "an escape sequence reached the terminal"
         assert ready(rascals) == before
 
-    def test_none_at_all(self, rascals: Pit) -> None:
-        ready(rascals)
-        assert rascals.run("exec", "mute").stdout == '"fine"\n'
-        for _ in range(3):
-            assert rascals.run("exec", "nap", "seconds:=0").returncode == 0
+    def test_none_at_all(self) -> None:
+        """In an instance of its own: the worker stays, and what it prints later is lost."""
+        with Pit(CONFIG.replace("size = 2", "size = 1")) as pit:
+            pit.run("up")
+            assert pit.run("exec", "mute").stdout == '"fine"\n'
+            for _ in range(3):
+                assert pit.run("exec", "nap", "seconds:=0").returncode == 0
+            assert pit.pool()["restarts"] == 0
 
     def test_logs_are_followed(self, rascals: Pit) -> None:
         ready(rascals)
