@@ -62,7 +62,7 @@ class _Ours:
 
 async def _ours(path: Path, calls: int) -> list[float]:
     host = _Ours()
-    await gateway.listen(host, str(path))
+    door = await gateway.listen(host, str(path))
     with _worker("ours", path):
         await host.answered.wait()
         link = host.link
@@ -75,7 +75,9 @@ async def _ours(path: Path, calls: int) -> list[float]:
             host.post.flush()
             await host.answered.wait()
 
-        return await _times(once, calls)
+        times = await _times(once, calls)
+    door.close()
+    return times
 
 
 async def _theirs(path: Path, calls: int) -> list[float]:

@@ -26,7 +26,7 @@ snakepit: warm, supervised pools of workers in any language
 
 calls     exec  stream  commands
 pools     up  down  status  workers  reap
-server    server  logs
+server    server  logs  debug
 shell     completion
 
 snakepit VERB --help shows examples and options of a verb.

@@ -54,11 +54,12 @@ async def serve() -> None:
     # The template takes as long to load as the gateway: side by side they take as long as one.
     warden.send("base", **launch.base_template(hello["instance"], os.environ))
     pit = Pit(hello["instance"], hello["gateway"], settings, warden)
-    await gateway.listen(pit, hello["gateway"])
+    doors: list[asyncio.Server] = [await gateway.listen(pit, hello["gateway"])]
     failpoint("server.gateway")
     connections: set[Connection] = set()
     desk = Desk(pit, warden, hello, connections)
     server = await loop.create_unix_server(lambda: Connection(pit, desk.answer, connections), sock=listener)
+    doors.append(server)
     desk.turn_away = server.close
     # The warden stops us; by hand we are stopped like a crash, and it starts another.
     loop.add_signal_handler(signal.SIGTERM, os._exit, 0)

@@ -201,9 +201,9 @@ class _Connection(asyncio.Protocol):
             stream.finish(Status.UNIMPLEMENTED, f"no method {path}")
 
 
-async def listen(host: Host, path: str) -> None:
-    """Lets workers in at this socket from now on."""
-    await asyncio.get_running_loop().create_unix_server(lambda: _Connection(host), sock=_bound(path))
+async def listen(host: Host, path: str) -> asyncio.Server:
+    """Lets workers in at this socket for as long as the caller holds on to what is returned."""
+    return await asyncio.get_running_loop().create_unix_server(lambda: _Connection(host), sock=_bound(path))
 
 
 def _bound(path: str) -> socket.socket:
