@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -88,6 +89,8 @@ def test_a_socket_path_that_is_too_long(cold: Pit) -> None:
         assert done.returncode == 73, argv
         assert "socket path too long" in done.stderr
         assert "SNAKEPIT_RUNTIME_DIR" in done.stderr
+    error = json.loads(cold.run("exec", "ping", "--json", env=env, check=False).stdout)["error"]
+    assert (error["kind"], error["exit"]) == ("unsafe_directory", 73)
     assert cold.processes() == []
 
 
@@ -97,14 +100,16 @@ def test_a_read_only_file_system(cold: Pit, place: str) -> None:
     """Permissions do not stop root; a mount does. It is gone with its namespace."""
     folder = cold.folder / place
     folder.mkdir(mode=0o700)
-    script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && "$@" exec ping'
+    script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && { "$@" --json; "$@"; }'
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", script, str(folder), *COMMAND], cwd=cold.work, env=cold.env,
+        ["unshare", "-m", "sh", "-c", script, str(folder), *COMMAND, "exec", "ping"], cwd=cold.work, env=cold.env,
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert (done.returncode, done.stdout) == (73, "")
-    assert "Read-only file system" in done.stderr
-    assert str(folder) in done.stderr
+    error = json.loads(done.stdout)["error"]
+    assert (error["kind"], error["exit"], done.returncode) == ("unsafe_directory", 73, 73)
+    for text in (error["message"], done.stderr):
+        assert "Read-only file system" in text
+        assert str(folder) in text
     assert cold.run("exec", "ping").returncode == 0
 
 
