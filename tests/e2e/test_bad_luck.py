@@ -170,9 +170,10 @@ class TestTime:
         wait.until(note.exists, "the generator to be closed")
         assert ready(rascals) == before
 
-    def test_a_handler_that_clings_is_killed_and_replaced(self, rascals: Pit) -> None:
+    @pytest.mark.parametrize("command", ["cling", "grind"])
+    def test_a_handler_that_does_not_give_up_is_killed_and_replaced(self, rascals: Pit, command: str) -> None:
         before, restarts = ready(rascals), rascals.pool()["restarts"]
-        done = rascals.run("exec", "cling", "--timeout", "0.3", check=False)
+        done = rascals.run("exec", command, "--timeout", "0.3", check=False)
         assert (done.returncode, done.stdout) == (124, "")
         wait.until(lambda: any(not procs.alive(pid) for pid in before), "the worker to be killed")
         assert len(set(ready(rascals)) & set(before)) == 1

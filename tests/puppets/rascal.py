@@ -69,6 +69,10 @@ class Rascal(BaseAdapter):
             except BaseException:  # noqa: BLE001 — that is the point
                 pass
 
+    def execute_grind(self) -> int:
+        """Cannot even be told: one call into C that keeps the interpreter's lock for hours."""
+        return sum(range(10**14))
+
     def execute_count(self, n: int) -> Iterator[int]:
         yield from range(n)
 
