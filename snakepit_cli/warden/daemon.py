@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from snakepit_cli.base.failpoints import failpoint
@@ -24,7 +23,7 @@ from snakepit_cli.warden.loop import Loop
 from snakepit_cli.warden.nursery import Nursery, Program
 from snakepit_cli.warden.paths import Places
 from snakepit_cli.warden.restarts import Restarts
-from snakepit_cli.warden.template import receive
+from snakepit_cli.warden.templates import Templates
 from snakepit_cli.warden.watchdog import Watchdog
 
 _DRAIN_SECONDS = 10.0
@@ -55,7 +54,7 @@ class Warden:
         )  # fmt: skip
         self._children: dict[int, Child] = {}
         self._link: serverlink.ServerLink | None = None
-        self._bases: dict[str, str] = {}  # interpreter and its start-up environment → id of its base template
+        self._templates = Templates(self._loop, self._nursery, self._children, self._tell)
         self._memos: dict[str, Message] = {}  # pool → what the next server has to know of it
         self._pinned = False
         self._restarts = Restarts()
@@ -180,8 +179,8 @@ class Warden:
         self._journal(f"{child.role} {child.id}: pid {child.pid}")
         if child.role == "worker":
             self._tell({"event": "spawned", "worker": child.id, "pid": child.pid})
-        elif child.role == "template" and child.channel is not None:
-            self._loop.watch(child.channel, lambda: self._template_said(child))
+        elif child.role == "template":
+            self._templates.born(child)
         if self._stopping:
             child.stop(time.monotonic() + _STOP_SECONDS)
 
@@ -190,7 +189,7 @@ class Warden:
         if name == "server":
             self._server_gone(reason, [])
         elif name.startswith("template:"):
-            self._tell_template(name.partition(":")[2], {"ready": False, "reason": reason})
+            self._templates.never_ran(name.partition(":")[2], reason)
         else:
             self._tell({"event": "exited", "worker": name, "reason": reason, "log": []})
         self._maybe_done()
@@ -229,7 +228,7 @@ class Warden:
             asked = child.kill_at is not None
             self._tell({"event": "exited", "worker": child.id, "code": code, "asked": asked, "log": child.pump.tail()})
         else:
-            self._template_gone(child, how)
+            self._templates.gone(child, how)
 
     def _forget_buried(self) -> None:
         """Rows of the dead go with the next commit: a row too many costs nothing, the next reap finds nobody."""
@@ -258,50 +257,6 @@ class Warden:
         self._journal(f"giving up: {error['message']}")
         self._say({"error": error})
         self._shutdown(_STOP_SECONDS)
-
-    # --------------------------------------------------------------------------------------- templates
-
-    def _base(self, message: Message) -> Child | None:
-        """The template that has imported the bridge for this interpreter; started on first use."""
-        name = self._bases.get(message["key"])
-        for child in self._children.values():
-            if child.id == name:
-                return child
-        name = f"template:base-{len(self._bases) + 1}"
-        self._bases[message["key"]] = name
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._nursery.execute(
-            "template", "", [name], Program(message["argv"], message["env"]),
-            descriptors={"SNAKEPIT_CONTROL_FD": theirs.fileno()}, channel=ours,
-        )  # fmt: skip
-        theirs.close()
-        return next((child for child in self._children.values() if child.id == name), None)
-
-    def _template_of(self, pool: str) -> Child | None:
-        """The template of a pool, unless it is on its way out."""
-        mine = (c for c in self._children.values() if c.role == "template" and c.pool == pool)
-        return next((child for child in mine if child.kill_at is None), None)
-
-    def _template_said(self, child: Child) -> None:
-        message = receive(child.channel) if child.channel is not None else None
-        if message is None:
-            if child.channel is not None:
-                self._loop.forget(child.channel)
-        elif child.pool:
-            if not message.get("ready"):
-                child.stop(time.monotonic())  # it ends by itself; that will be no news
-            self._tell_template(child.pool, message)
-
-    def _tell_template(self, pool: str, message: Mapping[str, Any]) -> None:
-        self._tell({**message, "event": "template", "pool": pool})
-
-    def _template_gone(self, child: Child, how: str) -> None:
-        if child.pool and child.kill_at is None:
-            self._tell_template(
-                child.pool, {"ready": False, "reason": f"the template ended with {how}", "log": child.pump.tail()}
-            )
-        elif not child.pool:
-            self._bases = {key: name for key, name in self._bases.items() if name != child.id}
 
     # ------------------------------------------------------------------------------------- the server
 
@@ -332,18 +287,10 @@ class Warden:
         self._loop.at(time.monotonic() + _STOP_SECONDS, self._enforce)
 
     def _op_base(self, message: Message) -> None:
-        self._base(message)
+        self._templates.base(message)
 
     def _op_template(self, message: Message) -> None:
-        base = self._base(message)
-        pool = message["pool"]
-        if stale := self._template_of(pool):  # still importing the adapter, and nobody waits for it any more
-            stale.stop(time.monotonic())
-            stale.kill()
-        if base is None or base.channel is None:
-            self._tell_template(pool, {"ready": False, "reason": "no template for this interpreter"})
-            return
-        self._nursery.fork(base.channel, "template", [f"template:{pool}"], message["go"])
+        self._templates.fork(message)
 
     def _op_spawn(self, message: Message) -> None:
         tokens: dict[str, str] = message["tokens"]
@@ -352,7 +299,7 @@ class Warden:
             program = Program(message["argv"], message["go"]["env"], message["go"]["cwd"])
             self._nursery.execute("worker", pool, list(tokens), program, tokens=tokens)
             return
-        template = self._template_of(pool)
+        template = self._templates.of(pool)
         if template is None or template.channel is None:
             for name in tokens:
                 self._never_ran(name, "its template is gone")
@@ -383,7 +330,7 @@ class Warden:
 
     def _op_retire(self, message: Message) -> None:
         """The pool is gone: so is its template."""
-        template = self._template_of(message["pool"])
+        template = self._templates.of(message["pool"])
         if template is not None:
             deadline = time.monotonic() + _STOP_SECONDS
             template.stop(deadline)

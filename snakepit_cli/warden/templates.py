@@ -1,0 +1,90 @@
+"""The templates of an instance: a base for each interpreter, and one that each pool's workers are forked from."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from snakepit_cli.warden.children import Child
+from snakepit_cli.warden.loop import Loop
+from snakepit_cli.warden.nursery import Nursery, Program
+from snakepit_cli.warden.template import receive
+
+Message = Mapping[str, Any]
+
+
+class Templates:
+    """`children` is the warden's own table of living processes; `tell` reaches the server."""
+
+    def __init__(
+        self, loop: Loop, nursery: Nursery, children: Mapping[int, Child], tell: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self._loop = loop
+        self._nursery = nursery
+        self._children = children
+        self._tell = tell
+        self._bases: dict[str, str] = {}  # interpreter and its start-up environment → id of its base
+
+    def base(self, message: Message) -> Child | None:
+        """The template that has imported the bridge for this interpreter; started on first use."""
+        name = self._bases.get(message["key"])
+        if found := self._named(name):
+            return found
+        name = f"template:base-{len(self._bases) + 1}"
+        self._bases[message["key"]] = name
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._nursery.execute(
+            "template", "", [name], Program(message["argv"], message["env"]),
+            descriptors={"SNAKEPIT_CONTROL_FD": theirs.fileno()}, channel=ours,
+        )  # fmt: skip
+        theirs.close()
+        return self._named(name)
+
+    def of(self, pool: str) -> Child | None:
+        """The template of a pool, unless it is on its way out."""
+        mine = (c for c in self._children.values() if c.role == "template" and c.pool == pool)
+        return next((child for child in mine if child.kill_at is None), None)
+
+    def fork(self, message: Message) -> None:
+        """A template for a pool, from the base of its interpreter. The answer goes to the server."""
+        base = self.base(message)
+        pool = message["pool"]
+        if stale := self.of(pool):  # still importing the adapter, and nobody waits for it any more
+            stale.stop(time.monotonic())
+            stale.kill()
+        if base is None or base.channel is None:
+            self.never_ran(pool, "no template for this interpreter")
+            return
+        self._nursery.fork(base.channel, "template", [f"template:{pool}"], message["go"])
+
+    def born(self, child: Child) -> None:
+        if child.channel is not None:
+            self._loop.watch(child.channel, lambda: self._said(child))
+
+    def never_ran(self, pool: str, reason: str) -> None:
+        self._answer(pool, {"ready": False, "reason": reason})
+
+    def gone(self, child: Child, how: str) -> None:
+        if not child.pool:
+            self._bases = {key: name for key, name in self._bases.items() if name != child.id}
+        elif child.kill_at is None:
+            reason = f"the template ended with {how}"
+            self._answer(child.pool, {"ready": False, "reason": reason, "log": child.pump.tail()})
+
+    def _said(self, child: Child) -> None:
+        message = receive(child.channel) if child.channel is not None else None
+        if message is None:
+            if child.channel is not None:
+                self._loop.forget(child.channel)
+        elif child.pool:
+            if not message.get("ready"):
+                child.stop(time.monotonic())  # it ends by itself; that will be no news
+            self._answer(child.pool, message)
+
+    def _answer(self, pool: str, message: Message) -> None:
+        self._tell({**message, "event": "template", "pool": pool})
+
+    def _named(self, name: str | None) -> Child | None:
+        return next((child for child in self._children.values() if child.id == name), None)
