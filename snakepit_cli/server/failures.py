@@ -48,6 +48,9 @@ def how_it_ended(message: dict[str, Any]) -> str:
     """The verb of a worker's end, from the warden's report."""
     if reason := message.get("reason"):
         return str(reason)
+    if starved := message.get("oom"):
+        limit = starved["limit"]
+        return "was killed for want of memory" + (f" (limit {limit / (1 << 20):.0f} MiB)" if limit else "")
     code = int(message["code"])
     if code >= 0:
         return f"exited with status {code}"

@@ -230,7 +230,7 @@ class Pool:
         if message["log"]:
             detail.append(("log", message["log"]))
         attached = gone.link is not None
-        kind = "worker_crashed" if attached else "pool_unavailable"
+        kind = ("worker_oom" if message.get("oom") else "worker_crashed") if attached else "pool_unavailable"
         text = f"worker {worker} {failures.how_it_ended(message)}" + ("" if attached else " before it was ready")
         self._feed(ev.Exited(worker, ev.Failure(kind, text, tuple(detail))))
 

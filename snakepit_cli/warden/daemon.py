@@ -16,7 +16,7 @@ from typing import Any
 
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden import contain, reap, serverlink
+from snakepit_cli.warden import contain, oom, reap, serverlink
 from snakepit_cli.warden.children import Child
 from snakepit_cli.warden.logs import CappedLog, Journal
 from snakepit_cli.warden.loop import Loop
@@ -59,6 +59,7 @@ class Warden:
         self._pinned = False
         self._restarts = Restarts()
         self._watchdog = Watchdog(self._loop, lambda: self._signal_server(signal.SIGABRT), self._kill_server)
+        self._oom = oom.OutOfMemory()
         self._subreaper = contain.become_subreaper()
         self._stopping = False
         self._buried: list[str] = []
@@ -208,13 +209,16 @@ class Warden:
             if child is not None and os.getsid(found.si_pid) == found.si_pid:
                 # Before the leader is reaped: afterwards its id could be a stranger's.
                 contain.kill_group(found.si_pid)
+            starved = found.si_status == signal.SIGKILL and self._oom.happened()
+            limit = oom.limit() if starved else None
             _, status = os.waitpid(found.si_pid, 0)
             if child is not None:
-                self._bury(child, os.waitstatus_to_exitcode(status))
+                self._bury(child, os.waitstatus_to_exitcode(status), {"limit": limit} if starved else None)
         self._forget_buried()
         self._maybe_done()
 
-    def _bury(self, child: Child, code: int) -> None:
+    def _bury(self, child: Child, code: int, starved: Message | None) -> None:
+        """`starved`: the kernel killed it for want of memory; holds the limit in bytes, if there is one."""
         self._loop.forget(child.pump.fd)
         if child.channel is not None:
             self._loop.forget(child.channel)
@@ -225,8 +229,8 @@ class Warden:
         if child.role == "server":
             self._server_gone(how, child.pump.tail(), asked=child.kill_at is not None)
         elif child.role == "worker":
-            asked = child.kill_at is not None
-            self._tell({"event": "exited", "worker": child.id, "code": code, "asked": asked, "log": child.pump.tail()})
+            facts = {"code": code, "asked": child.kill_at is not None, "oom": starved, "log": child.pump.tail()}
+            self._tell({"event": "exited", "worker": child.id, **facts})
         else:
             self._templates.gone(child, how)
 

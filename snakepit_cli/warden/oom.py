@@ -1,0 +1,53 @@
+"""Whether the kernel killed for want of memory. Nobody is told which process it was: a counter goes up, that is all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class OutOfMemory:
+    """Compares the kernel's counter with what it was at the last look."""
+
+    def __init__(self) -> None:
+        self._killed = _killed()
+
+    def happened(self) -> bool:
+        """Since the last question. Ask when a process was killed with SIGKILL by none of us."""
+        before, self._killed = self._killed, _killed()
+        return self._killed > before
+
+
+def _killed() -> int:
+    """How many processes the kernel has killed for want of memory since it started, in all cgroups."""
+    try:
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            name, _, value = line.partition(" ")
+            if name == "oom_kill":
+                return int(value)
+    except (OSError, ValueError):
+        pass
+    return 0
+
+
+def limit() -> int | None:
+    """Bytes that our cgroup, which our children share, may use, as far as it is limited. The dead have none any more."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        for file in _limit_files(controllers, path):
+            try:
+                value = int(file.read_text())
+            except (OSError, ValueError):  # "max", or no such file
+                continue
+            if value < 1 << 60:
+                return value
+    return None
+
+
+def _limit_files(controllers: str, path: str) -> list[Path]:
+    if "memory" in controllers.split(","):
+        return [Path(f"/sys/fs/cgroup/memory{path}/memory.limit_in_bytes")]
+    return [Path(f"{root}{path}/memory.max") for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")]
