@@ -70,6 +70,7 @@ class Connection(asyncio.Protocol):
             pool.cancel(call)
         for task in self._queries.values():
             task.cancel()
+        self._queries.clear()
 
     def pause_writing(self) -> None:
         self.congested = True
@@ -107,7 +108,7 @@ class Connection(asyncio.Protocol):
             at += wire.HEADER
             if length > self._host.max_message_bytes + HEADROOM:
                 self._skip = length
-                self.error(request, _too_large(length, self._host.max_message_bytes))
+                self._refuse(request, _too_large(length, self._host.max_message_bytes))
                 continue
             if size - at < length:
                 at -= wire.HEADER
@@ -125,40 +126,59 @@ class Connection(asyncio.Protocol):
             header = _decode_header(head)
             if header.version != __version__:
                 raise _skew(header.version, busy=self._host.busy())
-            if request in self._calls or request in self._queries:
-                raise PitError("usage", f"request {request} is still running")
+            if self._runs(request):
+                raise _still_running(request)
             pool, call = self._host.submit(self, request, header, args)
         except msgspec.MsgspecError as error:
-            self.error(request, PitError("usage", f"malformed call: {error}"))
+            self._refuse(request, PitError("usage", f"malformed call: {error}"))
         except PitError as error:
-            self.error(request, error)
+            self._refuse(request, error)
         else:
             # A call that was settled at once is over already.
             if call.open:
                 self._calls[request] = pool, call
 
     def _ask(self, request: int, body: bytes) -> None:
-        task = asyncio.get_running_loop().create_task(self._answer(request, body))
-        self._queries[request] = task
-        task.add_done_callback(lambda _: self._queries.pop(request, None))
+        if self._runs(request):
+            self._refuse(request, _still_running(request))
+        else:
+            self._queries[request] = asyncio.get_running_loop().create_task(self._answer(request, body))
 
     async def _answer(self, request: int, body: bytes) -> None:
         try:
-            self.result(request, _encode(await self._query(_decode_query(body))))
+            value = _encode(await self._query(_decode_query(body)))
         except msgspec.MsgspecError as error:
-            self.error(request, PitError("usage", f"malformed query: {error}"))
+            self._answered(request, PitError("usage", f"malformed query: {error}"))
         except PitError as error:
-            self.error(request, error)
-        except Exception as error:
-            self.error(request, PitError("internal", f"{type(error).__name__}: {error}"))
+            self._answered(request, error)
+        except asyncio.CancelledError:
+            self._answered(request, PitError("cancelled", "the server gave the query up"))
             raise
+        except Exception as error:
+            self._answered(request, PitError("internal", f"{type(error).__name__}: {error}"))
+            raise
+        else:
+            self._answered(request, value)
+
+    def _answered(self, request: int, outcome: bytes | PitError) -> None:
+        """By the query's own task. Nothing when the client has given it up: it has been told so."""
+        if self._queries.get(request) is not asyncio.current_task():
+            return
+        del self._queries[request]
+        if isinstance(outcome, PitError):
+            self.error(request, outcome)
+        else:
+            self.result(request, outcome)
 
     def _cancel(self, request: int, _: bytes) -> None:
         if known := self._calls.get(request):
             known[0].cancel(known[1])
-        elif task := self._queries.get(request):
+        elif task := self._queries.pop(request, None):
             task.cancel()
             self.error(request, PitError("cancelled", "cancelled by the caller"))
+
+    def _runs(self, request: int) -> bool:
+        return request in self._calls or request in self._queries
 
     # ---------------------------------------------------------------------------------------- answers
 
@@ -168,6 +188,10 @@ class Connection(asyncio.Protocol):
 
     def error(self, request: int, error: PitError) -> None:
         self._calls.pop(request, None)
+        self._refuse(request, error)
+
+    def _refuse(self, request: int, error: PitError) -> None:
+        """An error about a frame that began nothing. A request of the same number that runs goes on."""
         self._transport.write(wire.frame(wire.ERROR, request, _encode(error.as_dict())))
 
     def chunks(self, request: int, lines: bytes) -> None:
@@ -184,6 +208,10 @@ _KINDS: dict[int, Callable[[Connection, int, bytes], None]] = {
 def _too_large(length: int, limit: int) -> PitError:
     hint = "pass a file name instead, or raise server.max_message_bytes in the configuration"
     return PitError("invalid_arguments", f"the request has {length:,} bytes; {limit:,} are allowed", hint=hint)
+
+
+def _still_running(request: int) -> PitError:
+    return PitError("usage", f"request {request} is still running")
 
 
 def _skew(client: str, *, busy: bool) -> PitError:
