@@ -132,7 +132,7 @@ class Stream:
         if self._unread > _REPLENISH:
             self._connection.write(frame(_WINDOW_UPDATE, 0, self._number, self._unread.to_bytes(4, "big")))
             self._unread = 0
-        whole = not self._partial and len(payload) > 5 and payload[0] == 0
+        whole = not self._partial and 5 < len(payload) <= self._connection.max_message + 5 and payload[0] == 0
         if whole and int.from_bytes(payload[1:5], "big") == len(payload) - 5:
             self._deliver(payload[5:])
             return
@@ -178,6 +178,8 @@ class Connection:
         self._greeted = False
         self._decoder = Decoder(max_header_list_size=_HEADER_LIMIT)
         self._headers: tuple[int, bytearray, int] | None = None
+        self._latest = 0
+        """The client's streams are numbered upward: what is not above this one has been ended."""
         self._unread = 0
         settings = b"\x00\x04%b\x00\x05%b" % (_WINDOW.to_bytes(4, "big"), _FRAME.to_bytes(4, "big"))
         write(frame(_SETTINGS, 0, 0, settings) + frame(_WINDOW_UPDATE, 0, 0, (_WINDOW - 65535).to_bytes(4, "big")))
@@ -235,22 +237,25 @@ class Connection:
             payload = _unpadded(payload)
         if flags & _PRIORITY:
             payload = payload[5:]
-        self._headers = number, bytearray(payload), flags
-        if flags & _END_HEADERS:
-            self._headers_complete()
+        self._headers = number, bytearray(), flags
+        self._headers_part(payload, flags)
 
     def _continuation(self, number: int, flags: int, payload: bytes) -> None:
         if self._headers is None or self._headers[0] != number:
             raise ProtocolError(_PROTOCOL_ERROR, "a continuation of nothing")
-        self._headers[1].extend(payload)
-        if len(self._headers[1]) > _HEADER_LIMIT:
+        self._headers_part(payload, flags)
+
+    def _headers_part(self, part: bytes, flags: int) -> None:
+        assert self._headers is not None  # noqa: S101 — for the type checker; both callers have seen to it
+        number, block, first_flags = self._headers
+        block += part
+        if len(block) > _HEADER_LIMIT:
             raise ProtocolError(_PROTOCOL_ERROR, "too many headers")
         if flags & _END_HEADERS:
-            self._headers_complete()
+            self._headers = None
+            self._headers_complete(number, block, first_flags)
 
-    def _headers_complete(self) -> None:
-        assert self._headers is not None  # noqa: S101 — for the type checker; both callers have set it
-        (number, block, flags), self._headers = self._headers, None
+    def _headers_complete(self, number: int, block: bytearray, flags: int) -> None:
         try:
             fields = list(self._decoder.decode(bytes(block), raw=True))
         except HPACKError as error:
@@ -259,9 +264,13 @@ class Connection:
         if known is None:
             if number % 2 == 0:
                 raise ProtocolError(_PROTOCOL_ERROR, "a stream number that is not a client's")
+            if number <= self._latest:
+                return  # ended by us; the peer did not know yet
+            self._latest = number
             known = self.streams[number] = Stream(self, number, self._initial_window)
             self.write(frame(_HEADERS, _END_HEADERS, number, _RESPONSE))
-            self._opened(known, next((field[1].decode() for field in fields if field[0] == b":path"), ""))
+            path = next((field[1] for field in fields if field[0] == b":path"), b"")
+            self._opened(known, path.decode(errors="replace"))
         if flags & _END_STREAM:
             known.finish(Status.OK)
 
