@@ -257,6 +257,7 @@ class TestRefusals:
     def test_nonsense_after_the_greeting(self, worker: PlainWorker, guest: Guest) -> None:
         worker.say_bytes(b"\xff" * 20)
         assert worker.status()[0] == grpc.StatusCode.INVALID_ARGUMENT
+        wait.until(lambda: guest.hung, "the pool to be told")
         assert guest.hung == 1
 
     def test_too_much_at_once(self, worker: PlainWorker, guest: Guest) -> None:
