@@ -92,8 +92,7 @@ def _memory(instance: Instance, connection: api.Connection, count: int) -> list[
 
 
 def _weights(connection: api.Connection) -> tuple[float, float]:
-    """Of the worker that is streaming and of the server, in MB."""
-    busy = [worker["pid"] for worker in api.workers(connection, _POOL) if worker["state"] == "busy"]
-    if not busy:
-        raise BenchmarkError("no worker is busy in the middle of a stream")
-    return processes.proportional(busy[0]), processes.proportional(api.ping(connection)["pid"])
+    """Of the worker that streams and of the server, in MB. It may be done already: what it sent is on its way."""
+    workers = api.workers(connection, _POOL)
+    worker = max(workers, key=lambda one: (one["state"] == "busy", one["requests"]))
+    return processes.proportional(worker["pid"]), processes.proportional(api.ping(connection)["pid"])

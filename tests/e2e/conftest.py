@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.harness import wait
 from tests.harness.pit import Pit
 
 PUPPETS = Path(__file__).resolve().parents[1] / "puppets"
@@ -40,6 +41,12 @@ def foreground(pit: Pit, *argv: str, **options: Any) -> subprocess.Popen[str]:
 
 def _listen_to_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def until_running(pit: Pit, call: subprocess.Popen[str]) -> None:
+    """Waits for the only call; says why when it ends instead."""
+    wait.until(lambda: pit.pool()["running"] == 1 or call.poll() is not None, "the call to run")
+    assert call.poll() is None, finish(call)
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import RASCAL, finish, foreground
+from tests.e2e.conftest import RASCAL, finish, foreground, until_running
 from tests.harness import procs, wait
 from tests.harness.pit import COMMAND, Pit
 
@@ -38,7 +38,7 @@ def worker(rascal: Pit) -> Iterator[int]:
 @pytest.mark.parametrize("path", [[], ["--color", "never"]], ids=["fast", "full"])
 def test_ctrl_c_during_exec(rascal: Pit, worker: int, path: list[str]) -> None:
     call = foreground(rascal, "exec", "nap", "seconds:=600", *LONG, *path)
-    rascal.until_pool("the call to run", running=1)
+    until_running(rascal, call)
     call.send_signal(signal.SIGINT)
     code, out, err = finish(call)
     assert (code, out) == (130, "")
@@ -51,7 +51,7 @@ def test_ctrl_c_during_stream(rascal: Pit, worker: int, path: list[str]) -> None
     note = rascal.work / f"drip-{len(path)}"
     call = foreground(rascal, "stream", "drip", f"note={note}", *LONG, *path)
     assert call.stdout is not None
-    assert call.stdout.readline() == "1\n"
+    assert call.stdout.readline() == "1\n", finish(call)
     call.send_signal(signal.SIGINT)
     code, out, err = finish(call)
     assert code == 130
@@ -74,7 +74,7 @@ def test_ctrl_c_in_the_queue(rascal: Pit, worker: int) -> None:
 
 def test_ctrl_c_with_a_progress_bar(rascal: Pit, worker: int) -> None:
     call = foreground(rascal, "stream", "drip", f"note={rascal.work / 'bar'}", "--progress", "plain", *LONG)
-    rascal.until_pool("the call to run", running=1)
+    until_running(rascal, call)
     call.send_signal(signal.SIGINT)
     code, _, err = finish(call)
     assert code == 130
@@ -86,7 +86,7 @@ def test_ctrl_c_with_a_progress_bar(rascal: Pit, worker: int) -> None:
 def test_a_client_that_is_killed(rascal: Pit, worker: int, verb: str, number: signal.Signals) -> None:
     argv = ["nap", "seconds:=600"] if verb == "exec" else ["flood"]
     call = rascal.start(verb, *argv, *LONG)
-    rascal.until_pool("the call to run", running=1)
+    until_running(rascal, call)
     call.send_signal(number)
     assert finish(call)[0] in {-number, 128 + number}
 
@@ -95,7 +95,7 @@ def test_a_handler_that_clings_is_killed_after_the_grace(rascal: Pit) -> None:
     rascal.until_pool("the worker to be idle", ready=1, busy=0)
     (before,) = rascal.json("workers")
     call = foreground(rascal, "exec", "cling", *LONG)
-    rascal.until_pool("the call to run", running=1)
+    until_running(rascal, call)
     call.send_signal(signal.SIGINT)
     assert finish(call)[:2] == (130, "")
     wait.until(lambda: not procs.alive(before["pid"]), "the worker to be killed")
