@@ -56,6 +56,7 @@ def test_a_query_that_the_server_gives_up_is_answered() -> None:
         (call(1, version="0.0"), "version_skew"),
         (call(1, b"x" * (LIMIT + HEADROOM)), "invalid_arguments"),
     ],
+    ids=["call", "query", "malformed", "version", "too long"],
 )
 def test_the_id_of_a_running_request_is_refused_and_that_goes_on(wrong: bytes, kind: str) -> None:
     async def test() -> None:
