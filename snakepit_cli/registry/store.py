@@ -53,6 +53,7 @@ class Registry:
                 raise
             self.quarantined = _set_aside(path)
             self._db = _open(path)
+        self._inode = os.stat(path).st_ino
 
     def reserve(self, run: str, role: str, ids: Iterable[str]) -> None:
         """Promises processes that are about to be forked. Not durable by itself: `bind` commits both."""
@@ -84,6 +85,31 @@ class Registry:
         for name, run, role, boot, pidns, pid, start, created in rows.fetchall():
             identity = None if pid is None else Identity(boot, pidns, pid, start)
             yield Record(name, run, role, identity, created)
+
+    def rollback(self) -> None:
+        """After an error: nothing of what was begun is kept."""
+        try:
+            self._db.rollback()
+        except sqlite3.Error:
+            pass  # the file is beyond that, too
+
+    def lost(self) -> bool:
+        """The file that we write to is not the one that the next warden will read."""
+        try:
+            return os.stat(self.path).st_ino != self._inode
+        except OSError:
+            return True
+
+    def renew(self) -> None:
+        """Sets the file aside, if there is one, and begins an empty one. Raises sqlite3.Error, OSError."""
+        try:
+            self._db.close()
+        except sqlite3.Error:
+            pass
+        if os.path.lexists(self.path):
+            self.quarantined = _set_aside(self.path)
+        self._db = _open(self.path)
+        self._inode = os.stat(self.path).st_ino
 
     def close(self) -> None:
         self.commit()

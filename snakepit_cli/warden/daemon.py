@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.registry.store import Registry
 from snakepit_cli.warden import contain, oom, reap, serverlink
 from snakepit_cli.warden.children import Child
+from snakepit_cli.warden.ledger import Ledger
 from snakepit_cli.warden.logs import CappedLog, Journal
 from snakepit_cli.warden.loop import Loop
 from snakepit_cli.warden.nursery import Nursery, Program
@@ -43,14 +45,14 @@ class Warden:
         self.run_id = run
         self.started = time.time()
         self.failure: Message | None = None
-        self._registry = registry
         self._secret = secret
         self._say = say
         self._journal = Journal(CappedLog(places.log("warden")), foreground=foreground)
         self._loop = Loop()
         marks = {"SNAKEPIT_INSTANCE": places.instance, reap.COOKIE: secret, reap.RUN: run}
+        self._ledger = Ledger(registry, run, self._journal)
         self._nursery = Nursery(
-            self._loop, registry, places, marks, run, born=self._born, failed=self._never_ran
+            self._loop, self._ledger, places, marks, born=self._born, failed=self._never_ran
         )  # fmt: skip
         self._children: dict[int, Child] = {}
         self._link: serverlink.ServerLink | None = None
@@ -81,8 +83,8 @@ class Warden:
         self._loop.run()
         self._end_strays()
         failpoint("warden.ended")
-        self._registry.forget(self._buried)
-        self._registry.close()
+        self._ledger.forget(self._buried)
+        self._ledger.close()
         self._journal("warden ended: nothing is left")
 
     def _start_server(self) -> None:
@@ -236,7 +238,7 @@ class Warden:
 
     def _forget_buried(self) -> None:
         """Rows of the dead go with the next commit: a row too many costs nothing, the next reap finds nobody."""
-        self._registry.forget(self._buried)
+        self._ledger.forget(self._buried)
         self._buried.clear()
 
     def _server_gone(self, how: str, tail: list[str], *, asked: bool = False) -> None:
@@ -351,7 +353,12 @@ class Warden:
         self._pinned = True
 
     def _op_reap(self, message: Message) -> None:
-        report = reap.reap(self._registry, self._secret, self.run_id, dry_run=message["dry_run"])
+        try:
+            report = reap.reap(self._ledger.registry, self._secret, self.run_id, dry_run=message["dry_run"])
+        except (sqlite3.Error, OSError) as error:
+            # What the file knew of dead runs was reaped when we started; the environment still tells.
+            self._ledger.renew(str(error))
+            report = reap.reap(self._ledger.registry, self._secret, self.run_id, dry_run=message["dry_run"])
         self._tell({"event": "reaped", "ticket": message["ticket"], "report": report})
 
     def _op_shutdown(self, message: Message) -> None:

@@ -12,10 +12,9 @@ from typing import Any
 
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.registry import identity as ident
-from snakepit_cli.registry.identity import Identity
-from snakepit_cli.registry.store import Registry
 from snakepit_cli.warden import spawn, template
 from snakepit_cli.warden.children import Child
+from snakepit_cli.warden.ledger import Ledger, Row
 from snakepit_cli.warden.logs import CappedLog, Pump
 from snakepit_cli.warden.loop import Loop
 from snakepit_cli.warden.paths import Places
@@ -39,21 +38,12 @@ class Nursery:
     """`born` is called for each child that may run, `failed` with id and reason for each that never will."""
 
     def __init__(
-        self,
-        loop: Loop,
-        registry: Registry,
-        places: Places,
-        marks: Mapping[str, str],
-        run: str,
-        *,
-        born: Born,
-        failed: Failed,
+        self, loop: Loop, ledger: Ledger, places: Places, marks: Mapping[str, str], *, born: Born, failed: Failed
     ) -> None:
         self._loop = loop
-        self._registry = registry
+        self._ledger = ledger
         self._places = places
         self._marks = marks
-        self._run = run
         self._born = born
         self._failed = failed
         self._births: list[template.Birth] = []
@@ -75,16 +65,15 @@ class Nursery:
     ) -> None:  # fmt: skip
         """Starts one process for each id."""
         gated: list[tuple[str, spawn.Gated, Pump]] = []
-        identities: list[tuple[str, Identity]] = []
+        rows: list[Row] = []
         try:
-            self._registry.reserve(self._run, role, ids)
             for name in ids:
                 one, pump = self._fork(name, program, (tokens or {}).get(name), descriptors or {})
                 gated.append((name, one, pump))
                 if found := ident.identify(one.pid):
-                    identities.append((name, found))
+                    rows.append((name, role, found))
             failpoint("warden.after-fork")
-            self._registry.bind(identities)
+            self._ledger.register(rows)
         except (sqlite3.Error, OSError) as error:
             for _, one, pump in gated:
                 one.refuse()
@@ -173,10 +162,8 @@ class Nursery:
         self._births.remove(birth)
         failpoint("warden.after-fork")
         try:
-            for role in {child.role for child in birth.unborn}:
-                self._registry.reserve(self._run, role, [child.id for child in birth.unborn if child.role == role])
-            self._registry.bind([(child.id, child.identity) for child in birth.unborn if child.identity])
-        except sqlite3.Error as error:
+            self._ledger.register([(child.id, child.role, child.identity) for child in birth.unborn if child.identity])
+        except (sqlite3.Error, OSError) as error:
             self._abandon(birth, f"cannot register it: {error}")
             return
         for unborn in birth.unborn:

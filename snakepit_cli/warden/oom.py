@@ -30,7 +30,7 @@ def _killed() -> int:
 
 
 def limit() -> int | None:
-    """Bytes that our cgroup, which our children share, may use, as far as it is limited. The dead have none any more."""
+    """Bytes that our cgroup, which our children share, may use, if that is limited. The dead have none any more."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
