@@ -239,6 +239,7 @@ class TestRoom:
             for index in range(50):
                 talk.answer(b"%d " % number * 200, number * 1000 + index)
 
+        talk.hear(settings(initial_window=0))
         speakers = [threading.Thread(target=speak, args=(number,)) for number in range(1, 5)]
         for one in speakers:
             one.start()
@@ -252,4 +253,4 @@ class TestRoom:
         for number in range(1, 5):
             assert [one.id for one in said if one.id // 1000 == number] == [number * 1000 + at for at in range(50)]
             assert all(one.value == b"%d " % number * 200 for one in said if one.id // 1000 == number)
-        assert len(talk.peer.frames(h2.PING)) == 100
+        wait.until(lambda: len(talk.peer.frames(h2.PING)) == 100, "all pings to be answered")
