@@ -91,7 +91,9 @@ def main() -> None:
         if version == versions[0] and not arguments:
             check(python)
         say(f"Python {version}: tests")
-        run(python, "-m", "pytest", "-q", "-n", "auto", *arguments)
+        # Faults take their time, and do not depend on the version of Python.
+        faults = [] if version == versions[0] or arguments else ["--ignore", "tests/crash"]
+        run(python, "-m", "pytest", "-q", "-n", "auto", *faults, *arguments)
     if not arguments and (oldest := interpreter(BRIDGE_VERSION)):
         say(f"Python {BRIDGE_VERSION}: the bridge alone")
         python = environment(f"venv-{BRIDGE_VERSION}", oldest, "./bridges/python", "pytest", "hypothesis")

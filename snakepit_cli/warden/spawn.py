@@ -79,7 +79,7 @@ def _child(launch: Launch, gate: int, parent: int) -> None:
         os.dup2(null, 0)
         os.dup2(launch.log, 1)
         os.dup2(launch.log, 2)
-        if not os.read(gate, 1):
+        if not passed(gate):
             return
         status = NOT_FOUND
         env = dict(launch.env)
@@ -94,6 +94,11 @@ def _child(launch: Launch, gate: int, parent: int) -> None:
         os.write(2, f"snakepit: cannot execute {launch.argv[0]}: {error.strerror}\n".encode())
     finally:
         os._exit(status)
+
+
+def passed(gate: int) -> bool:
+    """Waits for leave to go; False when it will never come."""
+    return bool(os.read(gate, 1))
 
 
 def _close_others(keep: Iterable[int]) -> None:

@@ -1,0 +1,41 @@
+"""One trial in a PID namespace of its own: when it ends, the kernel ends everything in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 90.0
+
+
+@dataclass
+class Outcome:
+    seed: int
+    failures: list[str]
+    figures: dict[str, float] = field(default_factory=dict)
+    """Milliseconds, by name."""
+
+
+def trial(suite: str, seed: int, without: str | None) -> Outcome:
+    command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable, "-m", "tests.crash.oracle"]
+    env = {k: v for k, v in os.environ.items() if not k.startswith("SNAKEPIT_")}
+    if without:
+        env["SNAKEPIT_SABOTAGE"] = without
+    try:
+        done = subprocess.run(
+            [*command, suite, str(seed)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS,
+            check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return Outcome(seed, [f"no end within {SECONDS:.0f} s"])
+    try:
+        said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        return Outcome(seed, [f"the oracle failed: {done.stderr[-2000:]}"])
+    return Outcome(seed, said["failures"], said["figures"])
