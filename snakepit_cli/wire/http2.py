@@ -83,7 +83,8 @@ class Stream:
         self._partial = bytearray()
         self._unread = 0
         self._open = True
-        self.outbox: deque[bytes] = deque()
+        self.outbox: deque[memoryview] = deque()
+        """What the peer had no room for. Views: a long message is not copied again for each of its frames."""
 
     def send(self, message: bytes) -> None:
         """A message to the client. After the end of the stream it is dropped."""
@@ -97,7 +98,7 @@ class Stream:
             connection.window -= size
             connection.write(frame(_DATA, 0, self._number, data))
         else:
-            self.outbox.append(data)
+            self.outbox.append(memoryview(data))
             self.flush()
 
     def flush(self) -> None:
@@ -110,7 +111,7 @@ class Stream:
                 data = data[:room]
             self.window -= len(data)
             connection.window -= len(data)
-            connection.write(frame(_DATA, 0, self._number, data))
+            connection.write(frame(_DATA, 0, self._number, bytes(data)))
 
     def finish(self, status: Status, text: str = "") -> None:
         """Ends the stream with a status; the text is shortened to fit."""

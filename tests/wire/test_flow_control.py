@@ -79,6 +79,16 @@ def test_streams_share_the_room_of_their_connection() -> None:
     assert (server.sent(1), server.sent(3)) == (message(b"a" * 60_000), message(b"b" * 60_000))
 
 
+def test_a_long_message_is_not_copied_for_each_frame() -> None:
+    server = opened()
+    server.streams[1].send(LONG)
+    (rest,) = server.streams[1].outbox
+    whole = rest.obj
+    server.receive(window_update(1000), window_update(1000, 1))
+    (rest,) = server.streams[1].outbox
+    assert rest.obj is whole
+
+
 def test_a_stream_that_ended_takes_no_more_room() -> None:
     server = opened()
     server.streams[1].send(LONG)
