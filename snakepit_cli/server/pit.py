@@ -97,8 +97,7 @@ class Pit:
             raise PitError("usage", f"pool {name!r} already runs {known.spec.adapter}", hint=hint)
         size = known.snapshot()["size"] if size is None else size
         changed = size != known.snapshot()["size"] or known.snapshot()["state"] != "open"
-        if changed:
-            known.resize(size)
+        known.resize(size)  # also when nothing changes: whoever asks does not want to wait for the end of a pause
         return known, changed
 
     @property

@@ -149,6 +149,21 @@ class TestTheEnd:
         assert talk.hear(OPENING, trailers(16, sent, huffman=huffman)) is None
         assert talk.stream.status == (http2.UNAUTHENTICATED, text)
 
+    def test_what_came_with_the_trailers_is_heard(self, talk: Talk) -> None:
+        assert talk.hear(OPENING, data(message(b"last")), trailers(0)) == [b"last"]
+        assert talk.stream.ended
+        assert talk.stream.status == (http2.OK, "")
+
+    @pytest.mark.parametrize(("flag", "before", "after"), [(0x8, b"\2", b"\0\0"), (0x20, b"\0" * 5, b"")])
+    def test_trailers_in_every_dress(self, talk: Talk, flag: int, before: bytes, after: bytes) -> None:
+        block = Encoder().encode([(b"grpc-status", b"16"), (b"grpc-message", b"\xff")])
+        flags = h2.END_HEADERS | h2.END_STREAM | flag
+        assert talk.hear(OPENING, frame(h2.HEADERS, flags, 1, before + block + after)) is None
+        assert talk.stream.status == (http2.UNAUTHENTICATED, "\N{REPLACEMENT CHARACTER}")
+
+    def test_padding_of_nothing(self, talk: Talk) -> None:
+        assert talk.hear(OPENING, data(b"", 8), data(message(b"one"))) == [b"one"]
+
     @pytest.mark.parametrize("block", [b"\xff\xff\xff\xff\xff", b"\x80", b"", b"\0\x0bgrpc-status\3abc"])
     def test_trailers_that_say_nothing(self, talk: Talk, block: bytes) -> None:
         assert talk.hear(frame(h2.HEADERS, h2.END_HEADERS | h2.END_STREAM, 1, block)) is None

@@ -35,7 +35,7 @@ class Oracle:
         self.work = self.folder / "work"
         self.work.mkdir()
         path = [str(ROOT), str(ROOT / "bridges/python")]
-        if "SNAKEPIT_SABOTAGE" in os.environ:
+        if "PYTHON_SABOTAGE" in os.environ:
             path.insert(0, str(Path(__file__).parent / "saboteur"))
         self.env = {
             **os.environ,
@@ -93,7 +93,7 @@ class Oracle:
     def fail(self, text: str) -> None:
         self.failures.append(text)
 
-    def until_gone(self, members: dict[int, ident.Identity], name: str, limit: float = 10.0) -> None:
+    def until_gone(self, members: dict[int, ident.Identity], name: str, limit: float = 3.0) -> None:
         """How long it takes until all of them are gone, in milliseconds."""
         began = time.monotonic()
         while left := [pid for pid, one in members.items() if procs.alive(pid) and ident.identify(pid) == one]:

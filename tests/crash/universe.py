@@ -26,7 +26,7 @@ def trial(suite: str, seed: int, without: str | None) -> Outcome:
     command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable, "-m", "tests.crash.oracle"]
     env = {k: v for k, v in os.environ.items() if not k.startswith("SNAKEPIT_")}
     if without:
-        env["SNAKEPIT_SABOTAGE"] = without
+        env["PYTHON_SABOTAGE"] = without
     try:
         done = subprocess.run(
             [*command, suite, str(seed)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS,

@@ -1,6 +1,7 @@
 """Takes one mechanism away from the product, so that the suite that proves it can be seen to go red.
 
-Python imports this at its start when this folder is on PYTHONPATH; the variable says which mechanism.
+Python imports this at its start when this folder is on PYTHONPATH; the variable says which mechanism. Its name begins
+with PYTHON because such variables are passed on to templates and workers.
 """
 
 from __future__ import annotations
@@ -55,6 +56,6 @@ _TAKEN = {
     "flock": {_WARDEN: _no_flock, "snakepit_cli": _no_flock},
 }
 
-for _module, _take in _TAKEN.get(os.environ.get("SNAKEPIT_SABOTAGE", ""), {}).items():
+for _module, _take in _TAKEN.get(os.environ.get("PYTHON_SABOTAGE", ""), {}).items():
     if _module in sys.orig_argv:
         _take()

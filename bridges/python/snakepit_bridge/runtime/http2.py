@@ -24,7 +24,7 @@ OK, UNKNOWN, ALREADY_EXISTS, FAILED_PRECONDITION, UNAVAILABLE, UNAUTHENTICATED =
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
-_END_STREAM, _ACK, _END_HEADERS, _PADDED = 0x1, 0x1, 0x4, 0x8
+_END_STREAM, _ACK, _END_HEADERS, _PADDED, _PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
 _INITIAL_WINDOW, _MAX_FRAME = 4, 5
 _WINDOW = (1 << 31) - 1
 _REPLENISH = 1 << 29
@@ -35,7 +35,7 @@ _READ = 1 << 16
 _ROOM_SECONDS = 60.0
 
 
-def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+def _frame(kind: int, flags: int, stream: int, payload: bytes | memoryview = b"") -> bytes:
     return b"%b%c%c%b%b" % (len(payload).to_bytes(3, "big"), kind, flags, stream.to_bytes(4, "big"), payload)
 
 
@@ -91,12 +91,14 @@ class GatewayStream:
         self._initial_window = 65535
         self._max_frame = 16384
         self._windows = _thread.allocate_lock()
-        self._rest = b""
+        self._rest = memoryview(b"")
         """What of the last message the server had no room for."""
         self._closed = False
         self._unread = 0
         self._buffer = bytearray()
         self._partial = bytearray()
+        self.ended = False
+        """No more messages come, even if `receive` has just given some."""
         self.status = (UNAVAILABLE, "the stream broke")
         outbox.wake = self.pump
         self.pump()
@@ -132,7 +134,7 @@ class GatewayStream:
                 outbox.idle = False
                 closing = outbox.closing
                 while self._send_rest() and (message := outbox.take()) is not None:
-                    self._rest = b"\x00%b%b" % (len(message).to_bytes(4, "big"), message)
+                    self._rest = memoryview(b"\x00%b%b" % (len(message).to_bytes(4, "big"), message))
                 if closing and not self._rest and not self._closed:
                     self._closed = True
                     self._write(_frame(_DATA, _END_STREAM, _STREAM))
@@ -191,14 +193,14 @@ class GatewayStream:
             if kind == _DATA:
                 messages += self._messages(payload, flags)
             elif self._control(kind, flags, payload, stream):
-                return None
+                self.ended = True
+                return messages or None
         del buffer[:at]
         return messages
 
     def _messages(self, payload: bytes, flags: int) -> Iterator[bytes]:
         self._account(len(payload))
-        if flags & _PADDED:
-            payload = payload[1 : len(payload) - payload[0]]
+        payload = _unpadded(payload, flags)
         if not self._partial and len(payload) >= 5 and int.from_bytes(payload[1:5], "big") == len(payload) - 5:
             yield payload[5:]
             return
@@ -231,7 +233,8 @@ class GatewayStream:
         elif kind == _WINDOW_UPDATE:
             self._give_room(int.from_bytes(payload, "big") & _WINDOW, stream)
         elif kind == _HEADERS and flags & _END_STREAM:
-            self.status = _status(payload)
+            payload = _unpadded(payload, flags)
+            self.status = _status(payload[5:] if flags & _PRIORITY else payload)
             return True
         elif kind in (_RST_STREAM, _GOAWAY):
             self.status = (UNAVAILABLE, "the server ended the stream")
@@ -257,6 +260,10 @@ class GatewayStream:
             self.pump()
 
 
+def _unpadded(payload: bytes, flags: int) -> bytes:
+    return payload[1 : len(payload) - payload[0]] if flags & _PADDED and payload else payload
+
+
 def _drop() -> None:
     """The stream has ended: nobody hears it."""
 
@@ -270,4 +277,6 @@ def _status(block: bytes) -> tuple[int, str]:
     except HPACKError as error:
         return UNKNOWN, f"unreadable trailers: {error}"
     code = fields.get(b"grpc-status", b"")
-    return (int(code) if code.isdigit() else UNKNOWN), unquote(fields.get(b"grpc-message", b"").decode())
+    return (int(code) if code.isdigit() else UNKNOWN), unquote(
+        fields.get(b"grpc-message", b"").decode(errors="replace")
+    )

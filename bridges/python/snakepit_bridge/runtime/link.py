@@ -123,13 +123,12 @@ class Link:
 
     def _receive(self, stream: GatewayStream) -> None:
         messages = stream.receive()
-        if messages is None:
+        for raw in messages or ():
+            self._take(pb.ToWorker.FromString(raw), stream.outbox)
+        if messages is None or stream.ended:
             self._stream = None
             stream.close()
             self._ended(*stream.status)
-            return
-        for raw in messages:
-            self._take(pb.ToWorker.FromString(raw), stream.outbox)
 
     def _ended(self, code: int, details: str) -> None:
         """The stream is over, or could not be opened. Decides when to dial again, if at all."""
