@@ -36,7 +36,8 @@ _ROOM_SECONDS = 60.0
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes | memoryview = b"") -> bytes:
-    return b"%b%c%c%b%b" % (len(payload).to_bytes(3, "big"), kind, flags, stream.to_bytes(4, "big"), payload)
+    head = b"%b%c%c%b" % (len(payload).to_bytes(3, "big"), kind, flags, stream.to_bytes(4, "big"))
+    return b"".join((head, payload))
 
 
 def _literal(name: bytes, value: bytes) -> bytes:
