@@ -19,6 +19,8 @@ from snakepit_cli.registry.store import Registry
 from tests.crash.oracle import Oracle
 from tests.harness import procs, wait
 
+WRITES = {"registry.opened", "warden.before-commit", "warden.after-commit"}
+"""Failpoints at which the disk may fail."""
 COLD = """
 import os, threading, time
 threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
@@ -145,7 +147,8 @@ def gate(oracle: Oracle) -> None:
 def failpoints(oracle: Oracle) -> None:
     """A start, a call, a stop and a reap with one failpoint armed: an answer or a named error, and nobody left."""
     point = oracle.random.choice([name for name in POINTS if name != "server.tick"])
-    action = oracle.random.choice(["kill", "eio", "sleep:0.3"])
+    actions = ["kill", "sleep:0.3", *(["eio"] if point in WRITES else [])]
+    action = oracle.random.choice(actions)
     armed = {"SNAKEPIT_FAILPOINT": f"{point}={action}@{oracle.random.randint(1, 3)}"}
     for argv in (["exec", "ping", "--timeout", "20"], ["exec", "ping", "--timeout", "20"], ["down"], ["reap"]):
         oracle.run(*argv, wanted=None, **armed)

@@ -61,9 +61,7 @@ def test_a_directory_in_its_place_is_set_aside(ledger: Ledger, path: Path) -> No
     assert any(found.is_dir() for found in path.parent.glob("registry.db.corrupt-*"))
 
 
-def test_after_an_error_of_the_disk_the_file_is_not_used_again(
-    ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_an_error_of_the_disk_the_file_is_not_used_again(ledger: Ledger, path: Path) -> None:
     broken = ledger.registry._db
 
     class Failing:
@@ -74,7 +72,7 @@ def test_after_an_error_of_the_disk_the_file_is_not_used_again(
                 return lambda: broken.close() if name == "close" else None
             raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(ledger.registry, "_db", Failing())
+    ledger.registry._db = Failing()  # type: ignore[assignment]
     ledger.register([row(3)])
     assert after_a_crash(path) == {"p-1", "p-2", "p-3"}
     assert list(path.parent.glob("registry.db.corrupt-*"))

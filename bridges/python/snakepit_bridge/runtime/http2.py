@@ -171,6 +171,8 @@ class GatewayStream:
 
     def receive(self) -> list[bytes] | None:
         """The messages that came with one read (maybe none); None when there will be no more. One thread at a time."""
+        if self.ended:
+            return None
         try:
             data = self._socket.recv(_READ)
             return self._parse(data) if data else None
