@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS process (
 )
 """
 _KEEP_QUARANTINED = 5
+_MAX_PID = (1 << 31) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Registry:
         self.quarantined: Path | None = None
         try:
             self._db = _open(path)
-        except (sqlite3.DatabaseError, OSError) as error:
+        except (sqlite3.Error, UnicodeDecodeError, OSError) as error:
             if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
                 raise
             self.quarantined = _set_aside(path)
@@ -81,10 +82,7 @@ class Registry:
             self._db.commit()
 
     def records(self) -> Iterator[Record]:
-        rows = self._db.execute("SELECT id, run, role, boot, pidns, pid, start, created FROM process ORDER BY created")
-        for name, run, role, boot, pidns, pid, start, created in rows.fetchall():
-            identity = None if pid is None else Identity(boot, pidns, pid, start)
-            yield Record(name, run, role, identity, created)
+        return _records(self._db)
 
     def rollback(self) -> None:
         """After an error: nothing of what was begun is kept."""
@@ -123,15 +121,31 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        if db.execute("PRAGMA quick_check").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("quick_check failed")
+        # Not quick_check: deleting a row needs an index that agrees with its table.
+        if db.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("integrity_check failed")
         db.execute(_SCHEMA)
         db.commit()
-        db.execute("SELECT id, run, role, boot, pidns, pid, start, created FROM process LIMIT 1")
+        list(_records(db))
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _records(db: sqlite3.Connection) -> Iterator[Record]:
+    """Raises sqlite3.DatabaseError for a row that nobody can have written: SQLite has no types, only wishes."""
+    rows = db.execute("SELECT id, run, role, boot, pidns, pid, start, created FROM process ORDER BY created")
+    for name, run, role, boot, pidns, pid, start, created in rows.fetchall():
+        identity = None if pid is None else Identity(boot, pidns, pid, start)
+        texts, numbers = [name, run, role], []
+        if identity is not None:
+            texts, numbers = [*texts, boot], [pidns, pid, start]
+        if not all(isinstance(text, str) for text in texts) or not all(isinstance(n, int) for n in numbers):
+            raise sqlite3.DatabaseError("a value of a wrong type")
+        if identity is not None and not 0 <= identity.pid <= _MAX_PID:
+            raise sqlite3.DatabaseError(f"no pid: {identity.pid}")
+        yield Record(name, run, role, identity, created)
 
 
 def _set_aside(path: Path) -> Path:

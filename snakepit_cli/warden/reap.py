@@ -13,6 +13,7 @@ import os
 import secrets
 import select
 import signal
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,15 +166,25 @@ def reap(registry: Registry, secret: str, live_run: str | None, *, dry_run: bool
         orphans, gone = find(registry, secret, live_run)
         if dry_run:
             return [orphan.as_dict(ended=False) for orphan in orphans]
-        registry.forget(gone)
+        _forget(registry, gone)
         if not orphans:
             break
         failpoint("reap.found")
         dead = end(orphans)
-        registry.forget(orphan.id for orphan in orphans if dead[orphan.identity.pid])
+        _forget(registry, [orphan.id for orphan in orphans if dead[orphan.identity.pid]])
         failpoint("reap.forgotten")
         report += [orphan.as_dict(ended=dead[orphan.identity.pid]) for orphan in orphans]
         if not all(dead.values()):
             break
-    registry.commit()
+    _forget(registry, [], durably=True)
     return report
+
+
+def _forget(registry: Registry, names: list[str], *, durably: bool = False) -> None:
+    """A row too many does no harm, and a file that cannot be written must not save an orphan."""
+    try:
+        registry.forget(names)
+        if durably:
+            registry.commit()
+    except sqlite3.Error:
+        registry.rollback()

@@ -7,52 +7,77 @@ import json
 import secrets
 import statistics
 import sys
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.crash.suites import CONTROLS, SUITES
+from tests.crash.report import write
+from tests.crash.suites import CONTROLS, LONG, SUITES
 from tests.crash.universe import Outcome, trial
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser("python -m tests.crash")
-    parser.add_argument("--suite", choices=SUITES, action="append", help="one or several; all without it")
-    parser.add_argument("--trials", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 30))
-    parser.add_argument("--without", choices=CONTROLS, help="take this mechanism away: its suite must go red")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--list", action="store_true")
-    options = parser.parse_args()
+    options = _parser().parse_args()
     if options.list:
         for name, suite in SUITES.items():
-            print(f"{name:20} {(suite.__doc__ or '').splitlines()[0]}")
+            print(f"{name:20} {LONG[name]:4} trials  {(suite.__doc__ or '').splitlines()[0]}")
+        for mechanism, name in CONTROLS.items():
+            print(f"--without {mechanism:12} turns {name} red")
+        return 0
+    if options.report is not None:
+        write(options.report, options.rows)
         return 0
     names = options.suite or ([CONTROLS[options.without]] if options.without else list(SUITES))
     print(f"seed {options.seed}" + (f", without {options.without}" if options.without else ""), flush=True)
-    rows = [_suite(name, options.trials, options.seed, options.without) for name in names]
-    if options.json is not None:
-        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+    rows = []
+    for name in names:
+        trials = options.trials or max(1, round(LONG[name] * options.scale))
+        rows.append(_suite(name, trials, options.seed, options.without, options.jobs))
+        if options.json is not None:
+            options.json.write_text(json.dumps(rows, indent=2) + "\n")
     return 1 if any(row["failed"] for row in rows) else 0
 
 
-def _suite(name: str, trials: int, seed: int, without: str | None) -> dict[str, Any]:
-    outcomes = [trial(name, seed + number, without) for number in range(trials)]
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m tests.crash")
+    parser.add_argument("--suite", choices=SUITES, action="append", help="one or several; all without it")
+    parser.add_argument("--trials", type=int, help="of each suite; the long form's number without it")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the long form's numbers")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 30), help="of the first trial")
+    parser.add_argument("--jobs", type=int, default=1, help="trials at a time; more than 1 disturbs the measured times")
+    parser.add_argument("--without", choices=CONTROLS, help="take this mechanism away: its suite must go red")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
+    parser.add_argument("--list", action="store_true", help="suites, their long form, and controls")
+    parser.add_argument("--report", type=Path, metavar="MARKDOWN", help="put the tables of --json files into this page")
+    parser.add_argument("rows", type=Path, nargs="*", metavar="FILE", help="for --report")
+    return parser
+
+
+def _suite(name: str, trials: int, seed: int, without: str | None, jobs: int) -> dict[str, Any]:
+    run: Callable[[int], Outcome] = lambda number: trial(name, seed + number, without)  # noqa: E731
+    with ThreadPoolExecutor(jobs) as pool:
+        outcomes = list(pool.map(run, range(trials)))
     bad = [one for one in outcomes if one.failures]
     figures = {figure: _spread(outcomes, figure) for figure in sorted({f for one in outcomes for f in one.figures})}
-    shown = ", ".join(f"{n}: median {f[0]:.1f} ms, 99 % {f[1]:.1f} ms" for n, f in figures.items() if f[1])
-    print(f"{name:20} {trials} trials, {len(bad)} failed{'; ' + shown if shown else ''}", flush=True)
+    counts = sum((Counter(one.counts) for one in outcomes), Counter())
+    shown = "".join(f"; {n}: median {f[0]:.1f}, 99 % {f[1]:.1f}, most {f[2]:.1f} ms" for n, f in figures.items())
+    print(f"{name:20} {trials} trials, {len(bad)} failed{shown}", flush=True)
+    if counts and len(counts) < 12:
+        print("    " + ", ".join(f"{number} {what}" for what, number in sorted(counts.items())), flush=True)
     for one in bad:
         print(f"    seed {one.seed}: {'; '.join(one.failures)}", flush=True)
     return {
         "suite": name, "without": without, "trials": trials, "seed": seed, "failed": len(bad), "figures": figures,
-        "failures": {one.seed: one.failures for one in bad},
+        "counts": dict(counts), "failures": {one.seed: one.failures for one in bad},
     }  # fmt: skip
 
 
-def _spread(outcomes: list[Outcome], figure: str) -> tuple[float, float]:
-    """Median and 99th percentile."""
+def _spread(outcomes: list[Outcome], figure: str) -> tuple[float, float, float]:
+    """Median, 99th percentile, and most."""
     values = sorted(one.figures[figure] for one in outcomes if figure in one.figures)
-    return statistics.median(values), values[min(len(values) - 1, int(len(values) * 0.99))]
+    return statistics.median(values), values[min(len(values) - 1, int(len(values) * 0.99))], values[-1]
 
 
 if __name__ == "__main__":

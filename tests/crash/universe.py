@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 90.0
+SECONDS = 120.0
+# `setpriv` ends the universe with whoever started the trial, even when that is killed.
+_UNIVERSE = (
+    "setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
+    sys.executable, "-m", "tests.crash.oracle",
+)  # fmt: skip
 
 
 @dataclass
@@ -20,16 +25,18 @@ class Outcome:
     failures: list[str]
     figures: dict[str, float] = field(default_factory=dict)
     """Milliseconds, by name."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """How often something happened, by name."""
 
 
 def trial(suite: str, seed: int, without: str | None) -> Outcome:
-    command = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable, "-m", "tests.crash.oracle"]
+    """Runs one trial of a suite; `without` names the mechanism that is taken away."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("SNAKEPIT_")}
     if without:
         env["PYTHON_SABOTAGE"] = without
     try:
         done = subprocess.run(
-            [*command, suite, str(seed)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS,
+            [*_UNIVERSE, suite, str(seed)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS,
             check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
@@ -38,4 +45,4 @@ def trial(suite: str, seed: int, without: str | None) -> Outcome:
         said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
         return Outcome(seed, [f"the oracle failed: {done.stderr[-2000:]}"])
-    return Outcome(seed, said["failures"], said["figures"])
+    return Outcome(seed, said["failures"], said["figures"], said["counts"])

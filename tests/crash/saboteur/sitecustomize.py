@@ -1,7 +1,8 @@
 """Takes one mechanism away from the product, so that the suite that proves it can be seen to go red.
 
-Python imports this at its start when this folder is on PYTHONPATH; the variable says which mechanism. Its name begins
-with PYTHON because such variables are passed on to templates and workers.
+Python imports this at its start when this folder is on PYTHONPATH; a variable says which mechanism. Its name begins
+with PYTHON because such variables are passed on to templates and workers. Another variable has the warden run under
+strace, which kills it at a system call.
 """
 
 from __future__ import annotations
@@ -30,6 +31,12 @@ def _no_gate() -> None:
     spawn.passed = lambda gate: True
 
 
+def _no_subreaper() -> None:
+    from snakepit_cli.warden import contain
+
+    contain.become_subreaper = lambda: False
+
+
 def _no_start_time() -> None:
     from snakepit_cli.registry import identity
 
@@ -37,9 +44,30 @@ def _no_start_time() -> None:
 
 
 def _no_boot_id() -> None:
+    from dataclasses import replace
+
     from snakepit_cli.registry import identity
 
-    identity.boot_id = lambda: "another-boot"
+    verified = identity.open_verified
+    identity.open_verified = lambda one: verified(replace(one, boot=identity.boot_id()))
+
+
+def _no_pidfd() -> None:
+    """Signals go to the number that was verified."""
+    from snakepit_cli.registry import identity
+
+    verified, numbers = identity.open_verified, {}
+
+    def remember(one: identity.Identity) -> int | None:
+        descriptor = verified(one)
+        numbers[descriptor] = one.pid
+        return descriptor
+
+    def send(descriptor: int, number: int) -> bool:
+        os.kill(numbers[descriptor], number)
+        return True
+
+    identity.open_verified, identity.send_signal = remember, send
 
 
 def _no_flock() -> None:
@@ -48,14 +76,33 @@ def _no_flock() -> None:
     fcntl.flock = lambda *_: None
 
 
+def _no_full_sync() -> None:
+    import functools
+    import sqlite3
+
+    class Lazy(sqlite3.Connection):
+        def execute(self, sql: str, *rest: object) -> sqlite3.Cursor:
+            return super().execute(sql.replace("synchronous = FULL", "synchronous = NORMAL"), *rest)
+
+    sqlite3.connect = functools.partial(sqlite3.connect, factory=Lazy)
+
+
 _TAKEN = {
     "pdeathsig": {_WARDEN: _no_pdeathsig, "snakepit_bridge": _no_pdeathsig_in_templates},
     "gate": {_WARDEN: _no_gate},
+    "subreaper": {_WARDEN: _no_subreaper},
     "start-time": {_WARDEN: _no_start_time},
+    "pidfd": {_WARDEN: _no_pidfd},
     "boot-id": {_WARDEN: _no_boot_id},
     "flock": {_WARDEN: _no_flock, "snakepit_cli": _no_flock},
+    "full-sync": {_WARDEN: _no_full_sync, "tests.crash.registrar": _no_full_sync},
 }
 
 for _module, _take in _TAKEN.get(os.environ.get("PYTHON_SABOTAGE", ""), {}).items():
     if _module in sys.orig_argv:
         _take()
+
+_inject = os.environ.pop("PYTHON_STRACE", "") if _WARDEN in sys.orig_argv and "run" in sys.orig_argv else ""
+if _inject:
+    _traced = ["-e", f"trace={_inject.partition(':')[0]}", "-e", f"inject={_inject}", "-o", "/dev/null", "-qq"]
+    os.execvp("strace", ["strace", *_traced, sys.executable, *sys.orig_argv[1:]])

@@ -1,0 +1,40 @@
+"""What workers leave behind: descendants that have done everything to get away."""
+
+from __future__ import annotations
+
+from tests.crash.oracle import Oracle
+from tests.harness import wait
+
+_STRAYS = 31
+ADAPTER = """
+import os, signal, threading, time
+threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()  # so that it is started cold
+
+class Breeder:
+    def execute_breed(self, n):
+        for _ in range(n):
+            middle = os.fork()
+            if middle == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                    os.closerange(0, 256)
+                    os.execve("/bin/sleep", ["sleep", "3600"], {})
+                os._exit(0)
+            os.waitpid(middle, 0)
+        return n
+"""
+
+
+def strays(oracle: Oracle) -> None:
+    """31 descendants: forked twice, own sessions, nothing open, no environment, deaf to SIGTERM; `down` ends them."""
+    adapter = oracle.work / "breeder.py"
+    adapter.write_text(ADAPTER)
+    oracle.configure(f'[pools.default]\nadapter = "{adapter}"\nsize = 1\n')
+    oracle.run("exec", "breed", f"n:={_STRAYS}")
+    wait.until(lambda: _sleeping(oracle) == _STRAYS, "all of them to execute")
+    oracle.run("down", "--timeout", "2")
+
+
+def _sleeping(oracle: Oracle) -> int:
+    return sum(title.startswith("sleep") for title in oracle.members().values())
