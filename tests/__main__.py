@@ -96,7 +96,7 @@ def main() -> None:
         run(python, "-m", "pytest", "-q", "-n", "auto", *faults, *arguments)
     if not arguments and (oldest := interpreter(BRIDGE_VERSION)):
         say(f"Python {BRIDGE_VERSION}: the bridge alone")
-        python = environment(f"venv-{BRIDGE_VERSION}", oldest, "./bridges/python", "pytest", "hypothesis")
+        python = environment(f"venv-{BRIDGE_VERSION}", oldest, "./bridges/python", "pytest", "hypothesis", "grpcio")
         run(python, "-m", "pytest", "-q", "--confcutdir=tests/bridge", "tests/bridge")
     say(f"all well, in {time.monotonic() - began:.0f} s")
 

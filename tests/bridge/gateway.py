@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,8 @@ from concurrent import futures
 from pathlib import Path
 from typing import Any
 
+# Workers are started while grpc's threads run here: its handlers for forks would break them.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 import grpc
 from snakepit_bridge import worker_pb2 as pb
 

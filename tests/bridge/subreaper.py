@@ -56,7 +56,7 @@ class Warden:
 
     def fork(self, template: str, names: list[str]) -> Any:
         pairs = [pair() for _ in names]
-        for name, (here, _) in zip(names, pairs, strict=True):
+        for name, (here, _) in zip(names, pairs):
             self.channels[name] = here
         message = json.dumps({"op": "fork", "count": len(names)}).encode()
         socket.send_fds(self.channels[template], [message], [there.fileno() for _, there in pairs])

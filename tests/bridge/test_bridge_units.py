@@ -172,7 +172,7 @@ FORMS: list[tuple[Any, str]] = [
     (decimal.Decimal("1.50"), '"1.50"'),
     (uuid.UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
     (Path("/a/b"), '"/a/b"'),
-    (datetime.datetime(2024, 1, 2, 3, 4, 5, tzinfo=datetime.UTC), '"2024-01-02T03:04:05Z"'),
+    (datetime.datetime(2024, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc), '"2024-01-02T03:04:05Z"'),
     (datetime.timedelta(days=1, seconds=2, microseconds=500_000), '"P1DT2.5S"'),
     (datetime.timedelta(0), None),  # type: ignore[list-item]
     (Array(), "[1,2]"),
