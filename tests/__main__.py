@@ -19,7 +19,7 @@ BUILD = ROOT / "build"
 VERSIONS = ("3.11", "3.12", "3.13")
 BRIDGE_VERSION = "3.9"
 """Oldest Python that the bridge supports; its own tests run there, too."""
-PACKAGES = {"unshare": "util-linux", "mount": "mount", "git": "git"}
+PACKAGES = {"unshare": "util-linux", "mount": "mount", "git": "git", "strace": "strace", "mkfs.ext4": "e2fsprogs"}
 
 
 def interpreter(version: str) -> str | None:
