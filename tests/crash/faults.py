@@ -143,6 +143,7 @@ def syscalls(oracle: Oracle) -> None:
     oracle.until_nobody("everybody gone")
     oracle.check_witnesses()
     oracle.run("exec", "ping", "--timeout", "20")
+    oracle.check_registry()
 
 
 def _children_die(oracle: Oracle) -> None:

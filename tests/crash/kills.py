@@ -91,6 +91,7 @@ def _kill(oracle: Oracle, *roles: str) -> None:
         oracle.count("slower than 100 ms")
     oracle.check_witnesses()
     oracle.run("exec", "ping", "--timeout", "20")
+    oracle.check_registry()
 
 
 def kill_warden(oracle: Oracle) -> None:

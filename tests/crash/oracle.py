@@ -126,7 +126,8 @@ class Oracle:
     # -------------------------------------------------------------------------------------- judgement
 
     def fail(self, text: str) -> None:
-        self.failures.append(text)
+        if text not in self.failures:
+            self.failures.append(text)
 
     def count(self, name: str, number: int = 1) -> None:
         with self._counting:
@@ -146,6 +147,11 @@ class Oracle:
         """Nobody's code ran in a process that the registry did not know."""
         if unknown := self.witnesses() - self.registered():
             self.fail(f"ran unregistered: {sorted(unknown)}")
+
+    def check_registry(self) -> None:
+        """Nothing that was killed, at whatever instant, has left a file that cannot be read."""
+        if broken := list(self.state.glob("registry.db.corrupt-*")):
+            self.fail(f"the registry was set aside: {[file.name for file in broken]}")
 
     def judge(self) -> None:
         """After `down`: nobody but the oracle and its own may be left, no decoy hurt, and a new start must work."""
@@ -190,7 +196,10 @@ def main() -> None:
     if oracle.failures and (keep := os.environ.get("PYTHON_CRASH_KEEP")):
         shutil.copytree(oracle.state / "logs", keep, dirs_exist_ok=True)
     shutil.rmtree(oracle.folder, ignore_errors=True)
-    said = {"failures": oracle.failures, "figures": oracle.figures, "counts": oracle.counts}
+    said = {
+        "failures": oracle.failures, "figures": oracle.figures, "counts": oracle.counts,
+        "disturbed": oracle.decoys.disturbed(),
+    }  # fmt: skip
     print(json.dumps(said), flush=True)
     os._exit(0)
 
