@@ -46,6 +46,31 @@ def test_of_the_warden(pit: Pit, victims: list[str]) -> None:
     assert not set(before) & set(pit.processes())
 
 
+def test_of_the_server_again_and_again(pit: Pit) -> None:
+    """Each with time to recover: the warden gives up only on one that cannot live."""
+    for n in range(1, 3):
+        procs.kill(roles(pit)["server"])
+        wait.until(lambda n=n: pit.json("status", check=False).get("server", {}).get("restarts") == n, "a new server")
+    assert pit.run("exec", "ping").returncode == 0
+
+
+def test_clients_that_come_while_the_server_restarts_wait(pit: Pit) -> None:
+    procs.kill(roles(pit)["server"])
+    answers = [finish(call) for call in [pit.start("exec", "echo", f"n:={n}") for n in range(8)]]
+    # One may have been accepted by the server that died: that is told, not retried.
+    assert {code for code, _, _ in answers} <= {0, 71}, answers
+    assert [code for code, _, _ in answers].count(0) >= 7, answers
+    assert pit.log("warden").count("warden started") == 1
+
+
+def test_of_everything_but_the_warden(pit: Pit) -> None:
+    for pid in pit.processes():
+        if pid != pit.warden:
+            procs.kill(pid)
+    assert pit.run("exec", "ping").returncode == 0
+    pit.until_pool("all workers to be there", ready=2)
+
+
 def test_of_a_template(pit: Pit) -> None:
     """Its workers live on; the next ones are forked from a new one."""
     workers = [one["pid"] for one in pit.json("workers", "--pool", "default")]
