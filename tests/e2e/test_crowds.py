@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -32,7 +33,7 @@ def narrow() -> Iterator[Pit]:
 
 
 def test_a_full_queue_refuses(narrow: Pit) -> None:
-    running = narrow.start("exec", "sleep", "seconds:=2", "--timeout", "60")
+    running = narrow.start("exec", "sleep", "seconds:=600", "--timeout", "600")
     narrow.until_pool("the worker to be busy", running=1)
     waiting = [narrow.start("exec", "echo", f"n:={n}", "--timeout", "60") for n in range(2)]
     narrow.until_pool("the queue to be full", queued=2)
@@ -43,7 +44,8 @@ def test_a_full_queue_refuses(narrow: Pit) -> None:
     error = narrow.json("exec", "ping", check=False)["error"]
     assert (error["kind"], error["retryable"]) == ("pool_saturated", True)
     assert narrow.pool()["pool_saturated"] == 2
-    assert finish(running)[0] == 0
+    running.kill()
+    finish(running)
     assert [finish(one)[:2] for one in waiting] == [(0, '{"n":0}\n'), (0, '{"n":1}\n')]
     assert narrow.run("exec", "ping").returncode == 0
 
@@ -53,7 +55,7 @@ def test_nobody_waits_for_ever_in_the_queue(narrow: Pit) -> None:
     narrow.until_pool("the worker to be busy", "hasty", running=1)
     done = narrow.run("exec", "ping", "--pool", "hasty", check=False)
     assert (done.returncode, done.stdout) == (124, "")
-    assert "waited 0.3 s; 1 of 1 workers busy" in done.stderr
+    assert re.search(r"waited \d+\.\d s; 1 of 1 workers busy", done.stderr)
     assert narrow.json("exec", "ping", "--pool", "hasty", check=False)["error"]["kind"] == "queue_timeout"
     assert narrow.pool("hasty")["queue_timeouts"] == 2
     running.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from snakepit_cli.registry import identity as ident
-from tests.e2e.conftest import finish, foreground
+from tests.e2e.conftest import RASCAL, finish, foreground
 from tests.harness import procs, wait
 from tests.harness.pit import Pit
 
@@ -32,11 +33,17 @@ def test_down_when_nothing_runs(cold: Pit) -> None:
     assert cold.json("down") == {"instances": {}}
 
 
-def test_down_lets_running_calls_finish(cold: Pit) -> None:
-    call = cold.start("exec", "sleep", "seconds:=0.7")
-    cold.until_pool("the call to run", running=1)
-    assert cold.json("down")["instances"]["default"]["workers"] == 2
-    assert finish(call)[:2] == (0, '{"slept":0.7}\n')
+def test_down_lets_running_calls_finish() -> None:
+    with Pit(f'[pools.default]\nadapter = "{RASCAL}"\nsize = 2\n') as pit:
+        note = pit.work / "note"
+        call = pit.start("exec", "wait", f"note={note}", "--timeout", "600")
+        pit.until_pool("the call to run", running=1, ready=2)
+        down = pit.start("down", "--timeout", "60", "--json")
+        pit.until_pool("the pool to drain", state="draining")
+        note.touch()
+        assert finish(call)[:2] == (0, '"waited"\n')
+        code, out, _ = finish(down)
+        assert (code, json.loads(out)["instances"]["default"]["workers"]) == (0, 2)
 
 
 def test_down_gives_running_calls_no_more_than_they_may_have(cold: Pit) -> None:

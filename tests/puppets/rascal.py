@@ -21,6 +21,12 @@ class Rascal(BaseAdapter):
         time.sleep(seconds)
         return "slept"
 
+    def execute_wait(self, note: str) -> str:
+        """Until there is a file of this name."""
+        while not os.path.exists(note):
+            time.sleep(0.01)
+        return "waited"
+
     def execute_die(self, number: int = 9) -> None:
         """Killed by a signal, as by the kernel's out-of-memory killer."""
         print("these are my last words", flush=True)
@@ -32,7 +38,7 @@ class Rascal(BaseAdapter):
 
     def execute_die_after(self, chunks: int) -> Iterator[int]:
         yield from range(chunks)
-        time.sleep(0.2)  # the chunks are on their way
+        time.sleep(1)  # the chunks are on their way
         os.kill(os.getpid(), 9)
 
     def execute_shout(self, megabytes: int) -> int:
