@@ -143,6 +143,9 @@ def reap_offline(name: str, *, dry_run: bool) -> list[Json]:
             launch.command(*arguments), stdin=subprocess.DEVNULL, capture_output=True, cwd="/", check=False,
             env=launch.environment(name), timeout=_REAP_SECONDS,
         )  # fmt: skip
+        if done.returncode < 0:
+            ender = signal.Signals(-done.returncode).name
+            raise PitError("unavailable", f"the reaper was ended by {ender}", hint="run `snakepit reap` again")
         said = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
         raise PitError("internal", f"the reaper did not end within {_REAP_SECONDS:.0f} s") from None

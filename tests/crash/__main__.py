@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import secrets
-import statistics
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.crash.report import write
+from tests.crash.report import spread, write
 from tests.crash.suites import CONTROLS, LONG, SUITES
 from tests.crash.universe import Outcome, trial
 
@@ -55,29 +54,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _suite(name: str, trials: int, seed: int, without: str | None, jobs: int) -> dict[str, Any]:
-    run: Callable[[int], Outcome] = lambda number: trial(name, seed + number, without)  # noqa: E731
+def _suite(suite: str, trials: int, seed: int, without: str | None, jobs: int) -> dict[str, Any]:
+    run: Callable[[int], Outcome] = lambda number: trial(suite, seed + number, without)  # noqa: E731
     with ThreadPoolExecutor(jobs) as pool:
         outcomes = list(pool.map(run, range(trials)))
     bad = [one for one in outcomes if one.failures]
-    figures = {figure: _spread(outcomes, figure) for figure in sorted({f for one in outcomes for f in one.figures})}
+    names = sorted({figure for one in outcomes for figure in one.figures})
+    figures = {name: sorted(one.figures[name] for one in outcomes if name in one.figures) for name in names}
     counts = sum((Counter(one.counts) for one in outcomes), Counter())
-    shown = "".join(f"; {n}: median {f[0]:.1f}, 99 % {f[1]:.1f}, most {f[2]:.1f} ms" for n, f in figures.items())
-    print(f"{name:20} {trials} trials, {len(bad)} failed{shown}", flush=True)
+    shown = "".join(f"; {figure}: {spread(values)} ms" for figure, values in figures.items())
+    print(f"{suite:20} {trials} trials, {len(bad)} failed{shown}", flush=True)
     if counts and len(counts) < 12:
         print("    " + ", ".join(f"{number} {what}" for what, number in sorted(counts.items())), flush=True)
     for one in bad:
         print(f"    seed {one.seed}: {'; '.join(one.failures)}", flush=True)
     return {
-        "suite": name, "without": without, "trials": trials, "seed": seed, "failed": len(bad), "figures": figures,
+        "suite": suite, "without": without, "trials": trials, "seed": seed, "failed": len(bad), "figures": figures,
         "counts": dict(counts), "failures": {one.seed: one.failures for one in bad},
     }  # fmt: skip
-
-
-def _spread(outcomes: list[Outcome], figure: str) -> tuple[float, float, float]:
-    """Median, 99th percentile, and most."""
-    values = sorted(one.figures[figure] for one in outcomes if figure in one.figures)
-    return statistics.median(values), values[min(len(values) - 1, int(len(values) * 0.99))], values[-1]
 
 
 if __name__ == "__main__":
