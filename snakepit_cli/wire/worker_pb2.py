@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsnakepit/worker/v1/worker.proto\x12\x12snakepit.worker.v1\"\xf0\x01\n\nFromWorker\x12(\n\x05hello\x18\x01 \x01(\x0b\x32\x19.snakepit.worker.v1.Hello\x12\x37\n\rstart_failure\x18\x02 \x01(\x0b\x32 .snakepit.worker.v1.StartFailure\x12+\n\x07results\x18\x03 \x03(\x0b\x32\x1a.snakepit.worker.v1.Result\x12*\n\x06\x63hunks\x18\x04 \x03(\x0b\x32\x1a.snakepit.worker.v1.Chunks\x12&\n\x04pong\x18\x05 \x01(\x0b\x32\x18.snakepit.worker.v1.Pong\"\xd9\x01\n\x05Hello\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x0f\n\x07runtime\x18\x04 \x01(\t\x12\x14\n\x0cprotocol_min\x18\x05 \x01(\r\x12\x14\n\x0cprotocol_max\x18\x06 \x01(\r\x12\x10\n\x08\x63\x61pacity\x18\x07 \x01(\r\x12\x31\n\x08\x63ommands\x18\x08 \x03(\x0b\x32\x1f.snakepit.worker.v1.CommandSpec\x12\x0b\n\x03pid\x18\t \x01(\r\x12\x10\n\x08sessions\x18\n \x03(\t\"\x84\x01\n\x0b\x43ommandSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12\x11\n\tstreaming\x18\x03 \x01(\x08\x12\x35\n\nparameters\x18\x04 \x03(\x0b\x32!.snakepit.worker.v1.ParameterSpec\x12\x0c\n\x04open\x18\x05 \x01(\x08\"d\n\rParameterSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x14\n\x0c\x64\x65\x66\x61ult_json\x18\x04 \x01(\t\x12\x0f\n\x07summary\x18\x05 \x01(\t\"[\n\x0cStartFailure\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12,\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x1b.snakepit.worker.v1.Failure\"`\n\x06Result\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0f\n\x05value\x18\x02 \x01(\x0cH\x00\x12.\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x1b.snakepit.worker.v1.FailureH\x00\x42\t\n\x07outcome\"\x9a\x02\n\x07\x46\x61ilure\x12.\n\x04kind\x18\x01 \x01(\x0e\x32 .snakepit.worker.v1.Failure.Kind\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x11\n\ttraceback\x18\x04 \x01(\t\"\xac\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43OMMAND_FAILED\x10\x01\x12\x15\n\x11\x43OMMAND_NOT_FOUND\x10\x02\x12\x15\n\x11INVALID_ARGUMENTS\x10\x03\x12\r\n\tCANCELLED\x10\x04\x12\x12\n\x0eINVALID_RESULT\x10\x05\x12\x15\n\x11\x41\x44\x41PTER_NOT_FOUND\x10\x06\x12\x12\n\x0e\x41\x44\x41PTER_FAILED\x10\x07\"2\n\x06\x43hunks\x12\n\n\x02id\x18\x01 \x01(\x04\x12\r\n\x05lines\x18\x02 \x01(\x0c\x12\r\n\x05\x63ount\x18\x03 \x01(\r\"\x15\n\x04Pong\x12\r\n\x05nonce\x18\x01 \x01(\x04\"\x8d\x02\n\x08ToWorker\x12,\n\x07welcome\x18\x01 \x01(\x0b\x32\x1b.snakepit.worker.v1.Welcome\x12\'\n\x05\x63\x61lls\x18\x02 \x03(\x0b\x32\x18.snakepit.worker.v1.Call\x12+\n\x07\x63\x61ncels\x18\x03 \x03(\x0b\x32\x1a.snakepit.worker.v1.Cancel\x12+\n\x07\x63redits\x18\x04 \x03(\x0b\x32\x1a.snakepit.worker.v1.Credit\x12&\n\x04ping\x18\x05 \x01(\x0b\x32\x18.snakepit.worker.v1.Ping\x12(\n\x05\x64rain\x18\x06 \x01(\x0b\x32\x19.snakepit.worker.v1.Drain\"6\n\x07Welcome\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x19\n\x11max_message_bytes\x18\x02 \x01(\x04\"\x8e\x01\n\x04\x43\x61ll\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0f\n\x07\x63ommand\x18\x02 \x01(\t\x12\x0c\n\x04\x61rgs\x18\x03 \x01(\x0c\x12\x0f\n\x07session\x18\x04 \x01(\t\x12\x17\n\x0ftimeout_seconds\x18\x05 \x01(\x01\x12\x0e\n\x06stream\x18\x06 \x01(\x08\x12\x0b\n\x03\x63wd\x18\x07 \x01(\t\x12\x14\n\x0c\x63redit_bytes\x18\x08 \x01(\x04\"\x14\n\x06\x43\x61ncel\x12\n\n\x02id\x18\x01 \x01(\x04\"#\n\x06\x43redit\x12\n\n\x02id\x18\x01 \x01(\x04\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\"\x15\n\x04Ping\x12\r\n\x05nonce\x18\x01 \x01(\x04\"\x07\n\x05\x44rain2U\n\x07Gateway\x12J\n\x06\x41ttach\x12\x1e.snakepit.worker.v1.FromWorker\x1a\x1c.snakepit.worker.v1.ToWorker(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsnakepit/worker/v1/worker.proto\x12\x12snakepit.worker.v1\"\xb4\x02\n\nFromWorker\x12(\n\x05hello\x18\x01 \x01(\x0b\x32\x19.snakepit.worker.v1.Hello\x12\x37\n\rstart_failure\x18\x02 \x01(\x0b\x32 .snakepit.worker.v1.StartFailure\x12+\n\x07results\x18\x03 \x03(\x0b\x32\x1a.snakepit.worker.v1.Result\x12*\n\x06\x63hunks\x18\x04 \x03(\x0b\x32\x1a.snakepit.worker.v1.Chunks\x12&\n\x04pong\x18\x05 \x01(\x0b\x32\x18.snakepit.worker.v1.Pong\x12-\n\x08requests\x18\x06 \x03(\x0b\x32\x1b.snakepit.worker.v1.Request\x12\x13\n\x0bwithdrawals\x18\x07 \x03(\x04\"\xd9\x01\n\x05Hello\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x0f\n\x07runtime\x18\x04 \x01(\t\x12\x14\n\x0cprotocol_min\x18\x05 \x01(\r\x12\x14\n\x0cprotocol_max\x18\x06 \x01(\r\x12\x10\n\x08\x63\x61pacity\x18\x07 \x01(\r\x12\x31\n\x08\x63ommands\x18\x08 \x03(\x0b\x32\x1f.snakepit.worker.v1.CommandSpec\x12\x0b\n\x03pid\x18\t \x01(\r\x12\x10\n\x08sessions\x18\n \x03(\t\"\x84\x01\n\x0b\x43ommandSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12\x11\n\tstreaming\x18\x03 \x01(\x08\x12\x35\n\nparameters\x18\x04 \x03(\x0b\x32!.snakepit.worker.v1.ParameterSpec\x12\x0c\n\x04open\x18\x05 \x01(\x08\"d\n\rParameterSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x14\n\x0c\x64\x65\x66\x61ult_json\x18\x04 \x01(\t\x12\x0f\n\x07summary\x18\x05 \x01(\t\"[\n\x0cStartFailure\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12,\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x1b.snakepit.worker.v1.Failure\"`\n\x06Result\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0f\n\x05value\x18\x02 \x01(\x0cH\x00\x12.\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x1b.snakepit.worker.v1.FailureH\x00\x42\t\n\x07outcome\"\xa8\x02\n\x07\x46\x61ilure\x12.\n\x04kind\x18\x01 \x01(\x0e\x32 .snakepit.worker.v1.Failure.Kind\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x11\n\ttraceback\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\"\xac\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43OMMAND_FAILED\x10\x01\x12\x15\n\x11\x43OMMAND_NOT_FOUND\x10\x02\x12\x15\n\x11INVALID_ARGUMENTS\x10\x03\x12\r\n\tCANCELLED\x10\x04\x12\x12\n\x0eINVALID_RESULT\x10\x05\x12\x15\n\x11\x41\x44\x41PTER_NOT_FOUND\x10\x06\x12\x12\n\x0e\x41\x44\x41PTER_FAILED\x10\x07\"B\n\x06\x43hunks\x12\n\n\x02id\x18\x01 \x01(\x04\x12\r\n\x05lines\x18\x02 \x01(\x0c\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12\x0e\n\x06\x66\x61iled\x18\x04 \x03(\r\"|\n\x07Request\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06parent\x18\x02 \x01(\x04\x12\x0c\n\x04pool\x18\x03 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x04 \x01(\t\x12\x0c\n\x04\x61rgs\x18\x05 \x01(\x0c\x12\x0f\n\x07session\x18\x06 \x01(\t\x12\x17\n\x0ftimeout_seconds\x18\x07 \x01(\x01\"\x15\n\x04Pong\x12\r\n\x05nonce\x18\x01 \x01(\x04\"\xba\x02\n\x08ToWorker\x12,\n\x07welcome\x18\x01 \x01(\x0b\x32\x1b.snakepit.worker.v1.Welcome\x12\'\n\x05\x63\x61lls\x18\x02 \x03(\x0b\x32\x18.snakepit.worker.v1.Call\x12+\n\x07\x63\x61ncels\x18\x03 \x03(\x0b\x32\x1a.snakepit.worker.v1.Cancel\x12+\n\x07\x63redits\x18\x04 \x03(\x0b\x32\x1a.snakepit.worker.v1.Credit\x12&\n\x04ping\x18\x05 \x01(\x0b\x32\x18.snakepit.worker.v1.Ping\x12(\n\x05\x64rain\x18\x06 \x01(\x0b\x32\x19.snakepit.worker.v1.Drain\x12+\n\x07replies\x18\x07 \x03(\x0b\x32\x1a.snakepit.worker.v1.Result\"6\n\x07Welcome\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x19\n\x11max_message_bytes\x18\x02 \x01(\x04\"\xb8\x01\n\x04\x43\x61ll\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0f\n\x07\x63ommand\x18\x02 \x01(\t\x12\x0c\n\x04\x61rgs\x18\x03 \x01(\x0c\x12\x0f\n\x07session\x18\x04 \x01(\t\x12\x17\n\x0ftimeout_seconds\x18\x05 \x01(\x01\x12\x0e\n\x06stream\x18\x06 \x01(\x08\x12\x0b\n\x03\x63wd\x18\x07 \x01(\t\x12\x14\n\x0c\x63redit_bytes\x18\x08 \x01(\x04\x12(\n\x05\x62lock\x18\t \x01(\x0b\x32\x19.snakepit.worker.v1.Block\"[\n\x05\x42lock\x12\r\n\x05lines\x18\x01 \x01(\x0c\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x15\n\ritem_argument\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\x08\x12\x0f\n\x07\x63\x61reful\x18\x05 \x01(\x08\"\x14\n\x06\x43\x61ncel\x12\n\n\x02id\x18\x01 \x01(\x04\"#\n\x06\x43redit\x12\n\n\x02id\x18\x01 \x01(\x04\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\"\x15\n\x04Ping\x12\r\n\x05nonce\x18\x01 \x01(\x04\"\x07\n\x05\x44rain2U\n\x07Gateway\x12J\n\x06\x41ttach\x12\x1e.snakepit.worker.v1.FromWorker\x1a\x1c.snakepit.worker.v1.ToWorker(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -22,39 +22,43 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'snakepit.worker.v1.worker_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FROMWORKER']._serialized_start=56
-  _globals['_FROMWORKER']._serialized_end=296
-  _globals['_HELLO']._serialized_start=299
-  _globals['_HELLO']._serialized_end=516
-  _globals['_COMMANDSPEC']._serialized_start=519
-  _globals['_COMMANDSPEC']._serialized_end=651
-  _globals['_PARAMETERSPEC']._serialized_start=653
-  _globals['_PARAMETERSPEC']._serialized_end=753
-  _globals['_STARTFAILURE']._serialized_start=755
-  _globals['_STARTFAILURE']._serialized_end=846
-  _globals['_RESULT']._serialized_start=848
-  _globals['_RESULT']._serialized_end=944
-  _globals['_FAILURE']._serialized_start=947
-  _globals['_FAILURE']._serialized_end=1229
-  _globals['_FAILURE_KIND']._serialized_start=1057
-  _globals['_FAILURE_KIND']._serialized_end=1229
-  _globals['_CHUNKS']._serialized_start=1231
-  _globals['_CHUNKS']._serialized_end=1281
-  _globals['_PONG']._serialized_start=1283
-  _globals['_PONG']._serialized_end=1304
-  _globals['_TOWORKER']._serialized_start=1307
-  _globals['_TOWORKER']._serialized_end=1576
-  _globals['_WELCOME']._serialized_start=1578
-  _globals['_WELCOME']._serialized_end=1632
-  _globals['_CALL']._serialized_start=1635
-  _globals['_CALL']._serialized_end=1777
-  _globals['_CANCEL']._serialized_start=1779
-  _globals['_CANCEL']._serialized_end=1799
-  _globals['_CREDIT']._serialized_start=1801
-  _globals['_CREDIT']._serialized_end=1836
-  _globals['_PING']._serialized_start=1838
-  _globals['_PING']._serialized_end=1859
-  _globals['_DRAIN']._serialized_start=1861
-  _globals['_DRAIN']._serialized_end=1868
-  _globals['_GATEWAY']._serialized_start=1870
-  _globals['_GATEWAY']._serialized_end=1955
+  _globals['_FROMWORKER']._serialized_end=364
+  _globals['_HELLO']._serialized_start=367
+  _globals['_HELLO']._serialized_end=584
+  _globals['_COMMANDSPEC']._serialized_start=587
+  _globals['_COMMANDSPEC']._serialized_end=719
+  _globals['_PARAMETERSPEC']._serialized_start=721
+  _globals['_PARAMETERSPEC']._serialized_end=821
+  _globals['_STARTFAILURE']._serialized_start=823
+  _globals['_STARTFAILURE']._serialized_end=914
+  _globals['_RESULT']._serialized_start=916
+  _globals['_RESULT']._serialized_end=1012
+  _globals['_FAILURE']._serialized_start=1015
+  _globals['_FAILURE']._serialized_end=1311
+  _globals['_FAILURE_KIND']._serialized_start=1139
+  _globals['_FAILURE_KIND']._serialized_end=1311
+  _globals['_CHUNKS']._serialized_start=1313
+  _globals['_CHUNKS']._serialized_end=1379
+  _globals['_REQUEST']._serialized_start=1381
+  _globals['_REQUEST']._serialized_end=1505
+  _globals['_PONG']._serialized_start=1507
+  _globals['_PONG']._serialized_end=1528
+  _globals['_TOWORKER']._serialized_start=1531
+  _globals['_TOWORKER']._serialized_end=1845
+  _globals['_WELCOME']._serialized_start=1847
+  _globals['_WELCOME']._serialized_end=1901
+  _globals['_CALL']._serialized_start=1904
+  _globals['_CALL']._serialized_end=2088
+  _globals['_BLOCK']._serialized_start=2090
+  _globals['_BLOCK']._serialized_end=2181
+  _globals['_CANCEL']._serialized_start=2183
+  _globals['_CANCEL']._serialized_end=2203
+  _globals['_CREDIT']._serialized_start=2205
+  _globals['_CREDIT']._serialized_end=2240
+  _globals['_PING']._serialized_start=2242
+  _globals['_PING']._serialized_end=2263
+  _globals['_DRAIN']._serialized_start=2265
+  _globals['_DRAIN']._serialized_end=2272
+  _globals['_GATEWAY']._serialized_start=2274
+  _globals['_GATEWAY']._serialized_end=2359
 # @@protoc_insertion_point(module_scope)

@@ -8,18 +8,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class FromWorker(_message.Message):
-    __slots__ = ("hello", "start_failure", "results", "chunks", "pong")
+    __slots__ = ("hello", "start_failure", "results", "chunks", "pong", "requests", "withdrawals")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     START_FAILURE_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     CHUNKS_FIELD_NUMBER: _ClassVar[int]
     PONG_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWALS_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     start_failure: StartFailure
     results: _containers.RepeatedCompositeFieldContainer[Result]
     chunks: _containers.RepeatedCompositeFieldContainer[Chunks]
     pong: Pong
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., start_failure: _Optional[_Union[StartFailure, _Mapping]] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunks, _Mapping]]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ...) -> None: ...
+    requests: _containers.RepeatedCompositeFieldContainer[Request]
+    withdrawals: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., start_failure: _Optional[_Union[StartFailure, _Mapping]] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunks, _Mapping]]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., requests: _Optional[_Iterable[_Union[Request, _Mapping]]] = ..., withdrawals: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("token", "worker", "language", "runtime", "protocol_min", "protocol_max", "capacity", "commands", "pid", "sessions")
@@ -94,7 +98,7 @@ class Result(_message.Message):
     def __init__(self, id: _Optional[int] = ..., value: _Optional[bytes] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
 
 class Failure(_message.Message):
-    __slots__ = ("kind", "type", "message", "traceback")
+    __slots__ = ("kind", "type", "message", "traceback", "name")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[Failure.Kind]
@@ -117,21 +121,43 @@ class Failure(_message.Message):
     TYPE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     TRACEBACK_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
     kind: Failure.Kind
     type: str
     message: str
     traceback: str
-    def __init__(self, kind: _Optional[_Union[Failure.Kind, str]] = ..., type: _Optional[str] = ..., message: _Optional[str] = ..., traceback: _Optional[str] = ...) -> None: ...
+    name: str
+    def __init__(self, kind: _Optional[_Union[Failure.Kind, str]] = ..., type: _Optional[str] = ..., message: _Optional[str] = ..., traceback: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class Chunks(_message.Message):
-    __slots__ = ("id", "lines", "count")
+    __slots__ = ("id", "lines", "count", "failed")
     ID_FIELD_NUMBER: _ClassVar[int]
     LINES_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
     id: int
     lines: bytes
     count: int
-    def __init__(self, id: _Optional[int] = ..., lines: _Optional[bytes] = ..., count: _Optional[int] = ...) -> None: ...
+    failed: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, id: _Optional[int] = ..., lines: _Optional[bytes] = ..., count: _Optional[int] = ..., failed: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Request(_message.Message):
+    __slots__ = ("id", "parent", "pool", "command", "args", "session", "timeout_seconds")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
+    ARGS_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    parent: int
+    pool: str
+    command: str
+    args: bytes
+    session: str
+    timeout_seconds: float
+    def __init__(self, id: _Optional[int] = ..., parent: _Optional[int] = ..., pool: _Optional[str] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ...) -> None: ...
 
 class Pong(_message.Message):
     __slots__ = ("nonce",)
@@ -140,20 +166,22 @@ class Pong(_message.Message):
     def __init__(self, nonce: _Optional[int] = ...) -> None: ...
 
 class ToWorker(_message.Message):
-    __slots__ = ("welcome", "calls", "cancels", "credits", "ping", "drain")
+    __slots__ = ("welcome", "calls", "cancels", "credits", "ping", "drain", "replies")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
     CANCELS_FIELD_NUMBER: _ClassVar[int]
     CREDITS_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
     DRAIN_FIELD_NUMBER: _ClassVar[int]
+    REPLIES_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     calls: _containers.RepeatedCompositeFieldContainer[Call]
     cancels: _containers.RepeatedCompositeFieldContainer[Cancel]
     credits: _containers.RepeatedCompositeFieldContainer[Credit]
     ping: Ping
     drain: Drain
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ...) -> None: ...
+    replies: _containers.RepeatedCompositeFieldContainer[Result]
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., replies: _Optional[_Iterable[_Union[Result, _Mapping]]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("protocol", "max_message_bytes")
@@ -164,7 +192,7 @@ class Welcome(_message.Message):
     def __init__(self, protocol: _Optional[int] = ..., max_message_bytes: _Optional[int] = ...) -> None: ...
 
 class Call(_message.Message):
-    __slots__ = ("id", "command", "args", "session", "timeout_seconds", "stream", "cwd", "credit_bytes")
+    __slots__ = ("id", "command", "args", "session", "timeout_seconds", "stream", "cwd", "credit_bytes", "block")
     ID_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
     ARGS_FIELD_NUMBER: _ClassVar[int]
@@ -173,6 +201,7 @@ class Call(_message.Message):
     STREAM_FIELD_NUMBER: _ClassVar[int]
     CWD_FIELD_NUMBER: _ClassVar[int]
     CREDIT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
     id: int
     command: str
     args: bytes
@@ -181,7 +210,22 @@ class Call(_message.Message):
     stream: bool
     cwd: str
     credit_bytes: int
-    def __init__(self, id: _Optional[int] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ..., stream: _Optional[bool] = ..., cwd: _Optional[str] = ..., credit_bytes: _Optional[int] = ...) -> None: ...
+    block: Block
+    def __init__(self, id: _Optional[int] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ..., stream: _Optional[bool] = ..., cwd: _Optional[str] = ..., credit_bytes: _Optional[int] = ..., block: _Optional[_Union[Block, _Mapping]] = ...) -> None: ...
+
+class Block(_message.Message):
+    __slots__ = ("lines", "count", "item_argument", "text", "careful")
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ARGUMENT_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    CAREFUL_FIELD_NUMBER: _ClassVar[int]
+    lines: bytes
+    count: int
+    item_argument: str
+    text: bool
+    careful: bool
+    def __init__(self, lines: _Optional[bytes] = ..., count: _Optional[int] = ..., item_argument: _Optional[str] = ..., text: _Optional[bool] = ..., careful: _Optional[bool] = ...) -> None: ...
 
 class Cancel(_message.Message):
     __slots__ = ("id",)
