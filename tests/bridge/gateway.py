@@ -33,6 +33,7 @@ class Attached:
         self.results: dict[int, pb.Result] = {}
         self.lines: dict[int, bytes] = {}
         self.counts: dict[int, int] = {}
+        self.failed: dict[int, list[int]] = {}
         self.messages = 0
         self.pongs: list[int] = []
         self._next = 0
@@ -77,7 +78,9 @@ class Attached:
             assert chunks.lines.count(b"\n") == chunks.count
             assert chunks.id not in self.results, "a chunk after the result"
             self.lines[chunks.id] = self.lines.get(chunks.id, b"") + chunks.lines
-            self.counts[chunks.id] = self.counts.get(chunks.id, 0) + chunks.count
+            before = self.counts.get(chunks.id, 0)
+            self.failed.setdefault(chunks.id, []).extend(before + position for position in chunks.failed)
+            self.counts[chunks.id] = before + chunks.count
         for result in message.results:
             assert result.id not in self.results, "a second result"
             self.results[result.id] = result

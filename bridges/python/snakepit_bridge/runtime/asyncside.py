@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
 from types import AsyncGeneratorType
 from typing import Any, Callable
 
@@ -20,7 +20,7 @@ from snakepit_bridge import arguments
 from snakepit_bridge.arguments import Bound
 from snakepit_bridge.context import CallCancelled
 from snakepit_bridge.failures import Refusal
-from snakepit_bridge.runtime import answers
+from snakepit_bridge.runtime import answers, blocks
 from snakepit_bridge.runtime.calls import Call, CallTable
 from snakepit_bridge.runtime.understudy import MOMENT
 
@@ -153,6 +153,36 @@ class AsyncSide:
     async def _outcome(self, call: Call) -> bytes:
         bound = arguments.find(self._commands, call.command)
         args = arguments.parse(call.args)
+        block = call.block
+        if block is not None:
+            await self._run_block(call, bound, blocks.arguments_of(block, args), careful=block.careful)
+            return b"null"
+        return await self._one(call, bound, args)
+
+    async def _run_block(
+        self, call: Call, bound: Bound, todo: Iterator[dict[str, Any] | Refusal], *, careful: bool
+    ) -> None:
+        """As blocks.run; other calls go on between two items and whenever a handler waits."""
+        report = blocks.Report(call, careful=careful)
+        for args in todo:
+            if time.monotonic() >= report.due:
+                report.send()
+                await asyncio.sleep(0)
+                if report.room <= 0:
+                    report.room = await self._wait_for_room(call, report.room)
+            try:
+                if isinstance(args, Refusal):
+                    raise args
+                if bound.command.context is not None:
+                    call.renew()
+                report.add(await self._one(call, bound, args))
+            except BaseException as error:  # noqa: BLE001 - one item must not end the block
+                if call.cancelled and not isinstance(error, Refusal):
+                    raise CallCancelled from None
+                report.fail(error)
+        report.send(last=True)
+
+    async def _one(self, call: Call, bound: Bound, args: dict[str, Any]) -> bytes:
         bound.check(args)
         value = bound(args, call.context() if bound.command.context is not None else None)
         if isinstance(value, AsyncGeneratorType):

@@ -63,8 +63,13 @@ class Call:
 
     @property
     def streams(self) -> bool:
-        """The caller wants chunks."""
-        return self._spec.stream
+        """The caller wants chunks as they come."""
+        return self._spec.stream and not self._spec.HasField("block")
+
+    @property
+    def block(self) -> pb.Block | None:
+        """The items to run the command for."""
+        return self._spec.block if self._spec.HasField("block") else None
 
     @property
     def room(self) -> int:
@@ -80,6 +85,11 @@ class Call:
             if self.cancelled:
                 self._context.cancel()
         return self._context
+
+    def renew(self) -> None:
+        """The next item of a block begins: its handler gets a context of its own."""
+        self.arrived = time.monotonic()
+        self._context = None
 
     def cancel(self) -> None:
         """Gives the call up, by whoever reads: flag first, then wake whoever works on it."""

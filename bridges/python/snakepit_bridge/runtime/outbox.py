@@ -31,7 +31,7 @@ class Outbox:
 
     def __init__(self, first: pb.FromWorker, later: Callable[[], None]) -> None:
         self._first: pb.FromWorker | None = first
-        self._results: deque[tuple[pb.Result, Stream]] = deque()
+        self._results: deque[tuple[pb.Result | pb.Chunks, Stream]] = deque()
         self._streams: dict[int, Stream] = {}
         self._pongs: deque[int] = deque()
         self.closing = False
@@ -50,6 +50,12 @@ class Outbox:
         if later:
             self.later()
         elif self.idle:
+            self.wake()
+
+    def put_part(self, part: pb.Chunks, call: Stream, *, last: bool) -> None:
+        """Answers of a block. The last ones wait for the block's result, which follows at once."""
+        self._results.append((part, call))
+        if not last and self.idle:
             self.wake()
 
     def put_pong(self, nonce: int) -> None:
@@ -115,13 +121,16 @@ class Outbox:
 
     def _take_results(self, message: pb.FromWorker, count: int, room: int) -> pb.FromWorker | None:
         for _ in range(count):
-            result, call = self._results[0]
-            size = len(result.value) + 64
+            answer, call = self._results[0]
+            size = len(answer.lines if isinstance(answer, pb.Chunks) else answer.value) + 64
             if call.lines or (size > room and message.ByteSize()):
                 break  # its chunks come first; or there is no more room
             self._results.popleft()
             self._streams.pop(call.id, None)
-            message.results.append(result)
+            if isinstance(answer, pb.Chunks):
+                message.chunks.append(answer)
+            else:
+                message.results.append(answer)
             room -= size
         return message if message.ByteSize() else None
 

@@ -13,6 +13,7 @@ from snakepit_bridge.context import CallCancelled
 from snakepit_bridge.failures import Refusal
 from snakepit_bridge.runtime import answers
 from snakepit_bridge.runtime.asyncside import AsyncSide
+from snakepit_bridge.runtime.blocks import BlockRun, arguments_of
 from snakepit_bridge.runtime.calls import Call, CallTable
 from snakepit_bridge.runtime.interrupts import Interrupts
 from snakepit_bridge.runtime.understudy import MOMENT
@@ -60,6 +61,14 @@ class Runner:
     def _outcome(self, call: Call) -> bytes:
         bound = arguments.find(self._commands, call.command)
         args = arguments.parse(call.args)
+        block = call.block
+        if block is not None:
+            BlockRun(call, block, bound, self._one, _wait_for_room).run(arguments_of(block, args))
+            return b"null"
+        return self._one(call, bound, args)
+
+    def _one(self, call: Call, bound: Bound, args: dict[str, Any]) -> bytes:
+        """The answer to these arguments."""
         bound.check(args)
         value = self._invoke(call, bound, args)
         kind = type(value)
