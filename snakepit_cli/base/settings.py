@@ -30,6 +30,10 @@ LIMITS: dict[str, type] = {
     "startup_timeout": float, "cancel_grace": float, "stop_grace": float, "silence_timeout": float,
 }  # fmt: skip
 """Names that a limits table may hold; what they mean and their defaults are core.limits'."""
+MOST_WORKERS = 1024
+"""Of one pool."""
+_LARGEST = 1 << 31
+"""Of any number: 68 years, 2 GiB. Timers and frames can take no more."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,10 @@ def load() -> Settings:
     try:
         with open(path, "rb") as file:
             data = tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # not TOML, or not UTF-8
         raise PitError("invalid_configuration", f"{path}: {error}") from None
+    except RecursionError:
+        raise PitError("invalid_configuration", f"{path}: nested too deeply") from None
     try:
         return _settings(data)
     except ValueError as error:
@@ -93,9 +99,12 @@ def _pool(table: dict[str, Any], where: str, common: Mapping[str, float]) -> Poo
     env = _table(table, "env", where)
     if not all(isinstance(value, str) for value in env.values()):
         raise ValueError(f"{where}env: the values must be texts")
+    size = _value(table, "size", int, where, default.size)
+    if size > MOST_WORKERS:
+        raise ValueError(f"{where}size: a pool has 1 to {MOST_WORKERS} workers, not {size}")
     return PoolSettings(
         adapter=_value(table, "adapter", str, where, default.adapter),
-        size=_value(table, "size", int, where, default.size),
+        size=size,
         python=_value(table, "python", str, where, None),
         env=env,
         limits={**common, **_limits(table, where)},
@@ -122,16 +131,16 @@ def _table(data: dict[str, Any], name: str, where: str) -> dict[str, Any]:
 
 
 def _value(table: dict[str, Any], name: str, kind: type, where: str, default: Any) -> Any:
-    """Numbers must be positive; seconds may also be written as a duration."""
+    """Numbers must be positive and finite; seconds may also be written as a duration."""
     if name not in table:
         return default
     value = table[name]
     if kind is float and isinstance(value, str):
         value = durations.parse(value)
-    if kind is float and isinstance(value, int):
-        value = float(value)
+    if kind is float and type(value) is int:
+        value = float(min(value, _LARGEST + 1))
     if type(value) is not kind:
         raise ValueError(f"{where}{name}: {value!r} is not a {kind.__name__}")
-    if isinstance(value, (int, float)) and value <= 0:
-        raise ValueError(f"{where}{name}: must be more than 0")
+    if isinstance(value, (int, float)) and not 0 < value <= _LARGEST:
+        raise ValueError(f"{where}{name}: must be more than 0, and at most {_LARGEST}")
     return value

@@ -14,7 +14,7 @@ from typing import Any
 
 from snakepit_cli.base import environment, paths
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.base.settings import LIMITS, PoolSettings, Settings
+from snakepit_cli.base.settings import LIMITS, MOST_WORKERS, PoolSettings, Settings
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.server import launch
 from snakepit_cli.server.calls import Call, Caller, Header
@@ -81,8 +81,8 @@ class Pit:
             raise PitError("unavailable", "the server is stopping")
         if not paths.valid_name(name):
             raise PitError("usage", f"{name!r} cannot be the name of a pool")
-        if size is not None and not 1 <= size <= 1024:
-            raise PitError("usage", f"a pool has 1 to 1024 workers, not {size}")
+        if size is not None and not (type(size) is int and 1 <= size <= MOST_WORKERS):
+            raise PitError("usage", f"a pool has 1 to {MOST_WORKERS} workers, not {size}")
         if adapter is not None:
             adapter = _absolute(adapter, cwd)
         known = self.pools.get(name)
@@ -188,7 +188,7 @@ class Pit:
     def _who(self, name: str, token: str) -> tuple[Pool, Worker]:
         pool = self.pools.get(name.rpartition("-")[0])
         worker = pool.workers.get(name) if pool is not None else None
-        if pool is None or worker is None or not hmac.compare_digest(worker.token, token):
+        if pool is None or worker is None or not hmac.compare_digest(worker.token.encode(), token.encode()):
             raise RefusedError(Status.UNAUTHENTICATED, "no worker of this name and token is expected")
         if worker.link is not None:
             raise RefusedError(Status.ALREADY_EXISTS, f"worker {name} is attached already")
