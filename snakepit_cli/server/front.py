@@ -23,6 +23,8 @@ _BUFFER_HIGH = 2 << 20
 _encode = msgspec.json.Encoder().encode
 _decode_header = msgspec.json.Decoder(Header).decode
 _decode_query = msgspec.json.Decoder(dict[str, Any]).decode
+_MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What the decoders raise."""
 
 
 class Host(Protocol):
@@ -129,7 +131,7 @@ class Connection(asyncio.Protocol):
             if self._runs(request):
                 raise _still_running(request)
             pool, call = self._host.submit(self, request, header, args)
-        except msgspec.MsgspecError as error:
+        except _MALFORMED as error:
             self._refuse(request, PitError("usage", f"malformed call: {error}"))
         except PitError as error:
             self._refuse(request, error)
@@ -147,7 +149,7 @@ class Connection(asyncio.Protocol):
     async def _answer(self, request: int, body: bytes) -> None:
         try:
             value = _encode(await self._query(_decode_query(body)))
-        except msgspec.MsgspecError as error:
+        except _MALFORMED as error:
             self._answered(request, PitError("usage", f"malformed query: {error}"))
         except PitError as error:
             self._answered(request, error)

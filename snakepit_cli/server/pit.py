@@ -200,7 +200,9 @@ class Pit:
         """Something that the warden says about a worker, a template or a reap."""
         event = message["event"]
         if event == "reaped":
-            self._reaps.pop(message["ticket"]).set_result(message["report"])
+            asked = self._reaps.pop(message["ticket"])
+            if not asked.done():  # whoever asked may have gone
+                asked.set_result(message["report"])
             return
         name = message["pool"] if event == "template" else message["worker"].rpartition("-")[0]
         pool = self.pools.get(name)
