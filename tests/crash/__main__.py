@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.report import spread, write
-from tests.crash.suites import CONTROLS, LONG, SUITES
+from tests.crash.suites import CONTROLS, INPUTS, LONG, SUITES
 from tests.crash.universe import Outcome, trial
 
 
@@ -55,21 +55,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _suite(suite: str, trials: int, seed: int, without: str | None, jobs: int) -> dict[str, Any]:
-    run: Callable[[int], Outcome] = lambda number: trial(suite, seed + number, without)  # noqa: E731
+    size = INPUTS.get(suite, 1)
+    sizes = [min(size, trials - begun) for begun in range(0, trials, size)]
+    run: Callable[[int], Outcome] = lambda number: trial(suite, seed + number, without, sizes[number])  # noqa: E731
     with ThreadPoolExecutor(jobs) as pool:
-        outcomes = list(pool.map(run, range(trials)))
+        outcomes = list(pool.map(run, range(len(sizes))))
     bad = [one for one in outcomes if one.failures]
+    failed = sum(len(one.failures) for one in bad) if suite in INPUTS else len(bad)
     names = sorted({figure for one in outcomes for figure in one.figures})
     figures = {name: sorted(one.figures[name] for one in outcomes if name in one.figures) for name in names}
     counts = sum((Counter(one.counts) for one in outcomes), Counter())
     shown = "".join(f"; {figure}: {spread(values)} ms" for figure, values in figures.items())
-    print(f"{suite:20} {trials} trials, {len(bad)} failed{shown}", flush=True)
+    print(f"{suite:20} {trials} trials, {failed} failed{shown}", flush=True)
     if counts and len(counts) < 12:
         print("    " + ", ".join(f"{number} {what}" for what, number in sorted(counts.items())), flush=True)
     for one in bad:
         print(f"    seed {one.seed}: {'; '.join(one.failures)}", flush=True)
     return {
-        "suite": suite, "without": without, "trials": trials, "seed": seed, "failed": len(bad), "figures": figures,
+        "suite": suite, "without": without, "trials": trials, "seed": seed, "failed": failed, "figures": figures,
         "counts": dict(counts), "failures": {one.seed: one.failures for one in bad},
     }  # fmt: skip
 

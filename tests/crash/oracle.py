@@ -31,8 +31,10 @@ _LINE = " pid "
 class Oracle:
     """What a suite works with: an instance that is not started yet, decoys, and a list of what went wrong."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, inputs: int) -> None:
         self.seed = seed
+        self.inputs = inputs
+        """How many inputs a suite that feeds many into one universe shall make."""
         self.random = random.Random(seed)
         self.failures: list[str] = []
         self.figures: dict[str, float] = {}
@@ -186,7 +188,7 @@ def main() -> None:
     from tests.crash.suites import SUITES
 
     suite: Callable[[Oracle], None] = SUITES[sys.argv[1]]
-    oracle = Oracle(int(sys.argv[2]))
+    oracle = Oracle(int(sys.argv[2]), int(sys.argv[3]))
     try:
         suite(oracle)
         oracle.judge()

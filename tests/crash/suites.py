@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.crash import crowds, faults, files, kills, strangers, strays
+from tests.crash import crowds, faults, files, fuzz_files, fuzz_wire, kills, strangers, strays
 from tests.crash.oracle import Oracle
 
 SUITES: dict[str, Callable[[Oracle], None]] = {
@@ -22,6 +22,11 @@ SUITES: dict[str, Callable[[Oracle], None]] = {
     "first-commands": crowds.first_commands,
     "overload": crowds.overload,
     "strays": strays.strays,
+    "fuzz-front": fuzz_wire.fuzz_front,
+    "fuzz-gateway": fuzz_wire.fuzz_gateway,
+    "fuzz-arguments": fuzz_files.fuzz_arguments,
+    "fuzz-config": fuzz_files.fuzz_config,
+    "fuzz-registry": fuzz_files.fuzz_registry,
 }
 LONG = {
     "kill-server": 300, "kill-warden": 300, "kill-both": 300, "server-state": 200, "gate": 50,
@@ -29,6 +34,9 @@ LONG = {
     "registry-mutations": 100, "power-cut": 150, "first-commands": 100, "overload": 25, "strays": 50,
 }  # fmt: skip
 """Trials of the long form. `failpoints` and `syscalls` go through their cases one after the other, by seed."""
+INPUTS = {"fuzz-front": 5000, "fuzz-gateway": 5000, "fuzz-arguments": 5000, "fuzz-config": 10000, "fuzz-registry": 5000}
+"""Suites whose trials are inputs: so many of them share a universe."""
+LONG |= dict.fromkeys(INPUTS, 50_000)
 CONTROLS = {
     "pdeathsig": "kill-warden",
     "gate": "gate",

@@ -11,6 +11,8 @@ from tests.crash.suites import CONTROLS, SUITES
 from tests.crash.universe import trial
 
 TRIALS = {"pid-reuse": 2, "reboot": 2, "power-cut": 2, "failpoints": 3, "syscalls": 4}
+A_FEW = {"fuzz-front": 300, "fuzz-gateway": 60, "fuzz-arguments": 200, "fuzz-config": 300, "fuzz-registry": 80}
+"""Inputs of the suites that count inputs."""
 RED_WITHIN = 8
 """Trials in which a control must go red once; most do at the first one."""
 
@@ -24,8 +26,8 @@ def _possible(suite: str) -> None:
 def test_the_suite_is_green(suite: str) -> None:
     _possible(suite)
     for _ in range(TRIALS.get(suite, 1)):
-        outcome = trial(suite, secrets.randbelow(1 << 30), None)
-        again = f"python -m tests.crash --suite {suite} --trials 1 --seed {outcome.seed}"
+        outcome = trial(suite, secrets.randbelow(1 << 30), None, A_FEW.get(suite, 1))
+        again = f"python -m tests.crash --suite {suite} --trials {A_FEW.get(suite, 1)} --seed {outcome.seed}"
         assert not outcome.failures, f"{again}\n{outcome.failures}"
 
 
@@ -33,4 +35,6 @@ def test_the_suite_is_green(suite: str) -> None:
 def test_without_the_mechanism_it_is_red(mechanism: str) -> None:
     suite = CONTROLS[mechanism]
     _possible(suite)
-    assert any(trial(suite, seed, mechanism).failures for seed in range(1, RED_WITHIN)), "the suite is blind"
+    assert any(trial(suite, seed, mechanism, A_FEW.get(suite, 1)).failures for seed in range(1, RED_WITHIN)), (
+        "the suite is blind"
+    )

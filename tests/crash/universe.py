@@ -12,6 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 120.0
+_INPUT_SECONDS = 0.1
 _PATIENCE = 3
 # `setpriv` ends the universe with whoever started the trial, even when that is killed.
 _UNIVERSE = (
@@ -31,30 +32,30 @@ class Outcome:
     disturbed: bool = False
 
 
-def trial(suite: str, seed: int, without: str | None) -> Outcome:
-    """Runs one trial of a suite; `without` names the mechanism that is taken away.
+def trial(suite: str, seed: int, without: str | None, inputs: int = 1) -> Outcome:
+    """Runs one trial of a suite; `without` names the mechanism that is taken away, `inputs` is for fuzzing.
 
     A trial into which somebody outside has sent signals shows nothing, and is run again.
     """
     disturbed = 0
-    while (outcome := _trial(suite, seed, without)).disturbed and disturbed < _PATIENCE:
+    while (outcome := _trial(suite, seed, without, inputs)).disturbed and disturbed < _PATIENCE:
         disturbed += 1
     if disturbed:
         outcome.counts["disturbed from outside"] = disturbed
     return outcome
 
 
-def _trial(suite: str, seed: int, without: str | None) -> Outcome:
+def _trial(suite: str, seed: int, without: str | None, inputs: int) -> Outcome:
     env = {k: v for k, v in os.environ.items() if not k.startswith("SNAKEPIT_")}
     if without:
         env["PYTHON_SABOTAGE"] = without
     try:
         done = subprocess.run(
-            [*_UNIVERSE, suite, str(seed)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS,
-            check=False, stdin=subprocess.DEVNULL,
+            [*_UNIVERSE, suite, str(seed), str(inputs)], cwd=ROOT, env=env, capture_output=True, text=True,
+            timeout=SECONDS + inputs * _INPUT_SECONDS, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return Outcome(seed, [f"no end within {SECONDS:.0f} s"])
+        return Outcome(seed, [f"no end within {SECONDS + inputs * _INPUT_SECONDS:.0f} s"])
     try:
         said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
