@@ -49,11 +49,14 @@ _scan = make_scanner(_Context())  # type: ignore[arg-type]  # typeshed wants a J
 
 
 def scan(text: str, start: int, what: str) -> tuple[object, int]:
-    """The JSON value that begins at `start` and the index after it. Raises ArgumentsError naming `what`."""
+    """The JSON value that begins at `start` and the index after it.
+
+    Raises ArgumentsError naming `what`, never the text: it may be a secret, and errors end up in logs.
+    """
     try:
         value, end = _scan(text, start)
     except StopIteration as stop:
-        raise ArgumentsError("invalid_arguments", f"{what}: not JSON at character {stop.value}{_near(text)}") from None
+        raise ArgumentsError("invalid_arguments", f"{what}: not JSON at character {stop.value}") from None
     except RecursionError:
         raise ArgumentsError("invalid_arguments", f"{what}: nested too deeply") from None
     except ValueError as error:
@@ -64,10 +67,6 @@ def scan(text: str, start: int, what: str) -> tuple[object, int]:
 
         return scan(text, start, what)
     return value, end
-
-
-def _near(text: str) -> str:
-    return f" ({text[:40]!r})" if len(text) <= 40 else ""
 
 
 def check_json(text: str, what: str) -> str:

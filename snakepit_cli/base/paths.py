@@ -94,7 +94,7 @@ def secure(path: str) -> None:
     a directory of his own) is refused, not repaired.
     """
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        _make(os.path.dirname(path))
         try:
             os.mkdir(path, 0o700)
         except FileExistsError:
@@ -115,6 +115,16 @@ def secure(path: str) -> None:
         raise PathError(f"{os.path.dirname(path)} is writable by others without the sticky bit")
     if not os.access(path, os.W_OK | os.X_OK):
         raise PathError(f"{path} cannot be written")
+
+
+def _make(path: str) -> None:
+    """The directory and those above it, each for us alone: `makedirs` leaves the upper ones to the umask."""
+    if path and not os.path.isdir(path):
+        _make(os.path.dirname(path))
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            pass
 
 
 def is_ours(path: str) -> bool:
