@@ -252,6 +252,12 @@ def _hello(worker: str, token: str, capacity: int = 4) -> pb.FromWorker:
     return pb.FromWorker(hello=hello)
 
 
+def attach(worker: str, token: str) -> bytes:
+    """All that a worker says to be let in."""
+    hello = _hello(worker, token).SerializeToString()
+    return _GREETING + http2.frame(_HEADERS, 4, 1, _block()) + _data(hello)
+
+
 def _stranger(chance: random.Random) -> bytes:
     """A whole connection of somebody who may know a worker's name, and no token."""
     token = chance.choice(("", "guess", "ä\0\U0001f600", "0" * 32, "x" * 100_000))
@@ -340,8 +346,7 @@ class _Impostor:
         worker, token = found[-1].name.removeprefix("token-"), found[-1].read_text()
         self._sock = socket.socket(socket.AF_UNIX)
         self._sock.connect(str(self._oracle.folder / "run" / "default" / "gateway.sock"))
-        hello = _hello(worker, token).SerializeToString()
-        self._sock.sendall(_GREETING + http2.frame(_HEADERS, 4, 1, _block()) + _data(hello))
+        self._sock.sendall(attach(worker, token))
         self._oracle.count("impostors attached")
 
     def _message(self, chance: random.Random) -> tuple[bytes, bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.crash import crowds, faults, files, fuzz_files, fuzz_wire, kills, strangers, strays
+from tests.crash import crowds, faults, files, fuzz_files, fuzz_wire, kills, others, strangers, strays
 from tests.crash.oracle import Oracle
 
 SUITES: dict[str, Callable[[Oracle], None]] = {
@@ -22,6 +22,7 @@ SUITES: dict[str, Callable[[Oracle], None]] = {
     "first-commands": crowds.first_commands,
     "overload": crowds.overload,
     "strays": strays.strays,
+    "other-users": others.other_users,
     "fuzz-front": fuzz_wire.fuzz_front,
     "fuzz-gateway": fuzz_wire.fuzz_gateway,
     "fuzz-arguments": fuzz_files.fuzz_arguments,
@@ -31,7 +32,7 @@ SUITES: dict[str, Callable[[Oracle], None]] = {
 LONG = {
     "kill-server": 300, "kill-warden": 300, "kill-both": 300, "server-state": 200, "gate": 50,
     "failpoints": 2 * len(faults.CASES), "syscalls": len(faults.DEATHS), "pid-reuse": 300, "reboot": 300,
-    "registry-mutations": 100, "power-cut": 150, "first-commands": 100, "overload": 25, "strays": 50,
+    "registry-mutations": 100, "power-cut": 150, "first-commands": 100, "overload": 25, "strays": 50, "other-users": 10,
 }  # fmt: skip
 """Trials of the long form. `failpoints` and `syscalls` go through their cases one after the other, by seed."""
 INPUTS = {"fuzz-front": 5000, "fuzz-gateway": 5000, "fuzz-arguments": 5000, "fuzz-config": 10000, "fuzz-registry": 5000}
@@ -46,5 +47,12 @@ CONTROLS = {
     "boot-id": "reboot",
     "full-sync": "power-cut",
     "flock": "first-commands",
+    "private-directories": "other-users",
+    "peer-check": "other-users",
+    "frame-checks": "fuzz-front",
+    "message-checks": "fuzz-gateway",
+    "scanner-checks": "fuzz-arguments",
+    "configuration-checks": "fuzz-config",
+    "quarantine": "fuzz-registry",
 }
 """Mechanism that the saboteur takes away → the suite that must go red without it."""

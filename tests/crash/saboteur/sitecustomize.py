@@ -87,6 +87,50 @@ def _no_full_sync() -> None:
     sqlite3.connect = functools.partial(sqlite3.connect, factory=Lazy)
 
 
+def _no_private_directories() -> None:
+    from snakepit_cli.base import paths
+
+    paths.secure = lambda path: os.makedirs(path, 0o755, exist_ok=True)
+    paths.is_ours = lambda _: True
+
+
+def _no_peer_check() -> None:
+    from snakepit_cli.server import front, gateway
+
+    front.peer_uid = gateway.peer_uid = lambda _: os.geteuid()
+
+
+def _no_frame_checks() -> None:
+    from snakepit_cli.server import front
+
+    front._MALFORMED = ()
+
+
+def _no_message_checks() -> None:
+    from snakepit_cli.server import gateway
+
+    gateway.MalformedError = ZeroDivisionError
+
+
+def _no_scanner_checks() -> None:
+    from snakepit_cli.base import arguments
+
+    arguments.scan = lambda text, start, _: arguments._scan(text, start)
+
+
+def _no_configuration_checks() -> None:
+    from snakepit_cli.base import settings
+
+    settings._table = lambda data, name, _: data.get(name, {})
+
+
+def _no_quarantine() -> None:
+    from snakepit_cli.registry import store
+
+    store._set_aside = lambda path: path
+
+
+_ORACLE = "tests.crash.oracle"
 _TAKEN = {
     "pdeathsig": {_WARDEN: _no_pdeathsig, "snakepit_bridge": _no_pdeathsig_in_templates},
     "gate": {_WARDEN: _no_gate},
@@ -95,6 +139,13 @@ _TAKEN = {
     "pidfd": {_WARDEN: _no_pidfd},
     "boot-id": {_WARDEN: _no_boot_id},
     "flock": {_WARDEN: _no_flock, "snakepit_cli": _no_flock},
+    "private-directories": {_WARDEN: _no_private_directories, "snakepit_cli": _no_private_directories},
+    "peer-check": {"snakepit_cli.server": _no_peer_check},
+    "frame-checks": {"snakepit_cli.server": _no_frame_checks},
+    "message-checks": {"snakepit_cli.server": _no_message_checks},
+    "scanner-checks": {_ORACLE: _no_scanner_checks},
+    "configuration-checks": {_ORACLE: _no_configuration_checks},
+    "quarantine": {_ORACLE: _no_quarantine},
     "full-sync": {_WARDEN: _no_full_sync, "tests.crash.registrar": _no_full_sync},
 }
 
