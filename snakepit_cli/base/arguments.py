@@ -129,6 +129,8 @@ def read_source(source: str, what: str, stdin: Callable[[], bytes]) -> str:
                 data = file.read()
     except OSError as error:
         raise ArgumentsError("input_not_found", f"{what}: {source}: {error.strerror}") from None
+    except ValueError:  # a NUL in it, for instance
+        raise ArgumentsError("input_not_found", f"{what}: not the name of a file") from None
     try:
         return data.decode()
     except UnicodeDecodeError:

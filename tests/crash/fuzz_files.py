@@ -343,6 +343,6 @@ def _wrong_values(chance: random.Random, file: Path) -> None:
     """A file in order with values in it that nobody has written."""
     column = chance.choice(("id", "run", "role", "boot", "pidns", "pid", "start", "created"))
     value = chance.choice((-1, 0, 1, 2**31, 2**63 - 1, 1.5, "", "x", b"\xff", "\0", None))
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(file)) as db:
+    with contextlib.suppress(sqlite3.Error, UnicodeDecodeError), contextlib.closing(sqlite3.connect(file)) as db:
         db.execute(f"UPDATE OR IGNORE process SET {column} = ?", (value,))
         db.commit()
