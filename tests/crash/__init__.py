@@ -3,4 +3,5 @@
 python -m tests.crash --list
 python -m tests.crash --suite kill-warden --trials 100 --seed 7
 python -m tests.crash --suite kill-warden --trials 3 --without pdeathsig      (must go red)
+python -m tests.crash --report                                                (the long form; takes hours)
 """

@@ -7,14 +7,17 @@ import json
 import secrets
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-from tests.crash.report import spread, write
+from tests.crash.report import PAGE, Row, spread, write
 from tests.crash.suites import CONTROLS, INPUTS, LONG, SUITES
 from tests.crash.universe import Outcome, trial
+
+_RED_TRIALS = 3
+_RED_INPUTS = 300
+"""Of a control in the report."""
 
 
 def main() -> int:
@@ -23,20 +26,31 @@ def main() -> int:
         for name, suite in SUITES.items():
             print(f"{name:20} {LONG[name]:4} trials  {(suite.__doc__ or '').splitlines()[0]}")
         for mechanism, name in CONTROLS.items():
-            print(f"--without {mechanism:12} turns {name} red")
+            print(f"--without {mechanism:20} turns {name} red")
         return 0
-    if options.report is not None:
-        write(options.report, options.rows)
+    if options.rows:
+        write([row for file in options.rows for row in json.loads(file.read_text())])
         return 0
-    names = options.suite or ([CONTROLS[options.without]] if options.without else list(SUITES))
-    print(f"seed {options.seed}" + (f", without {options.without}" if options.without else ""), flush=True)
-    rows = []
-    for name in names:
-        trials = options.trials or max(1, round(LONG[name] * options.scale))
-        rows.append(_suite(name, trials, options.seed, options.without, options.jobs))
+    print(f"seed {options.seed}", flush=True)
+    rows: list[Row] = []
+    for name, trials, without in _plan(options):
+        rows.append(_suite(name, trials, options.seed, without, options.jobs))
         if options.json is not None:
             options.json.write_text(json.dumps(rows, indent=2) + "\n")
+    if options.report:
+        write(rows)
+        return 1 if any(bool(row["failed"]) == (row["without"] is None) for row in rows) else 0
     return 1 if any(row["failed"] for row in rows) else 0
+
+
+def _plan(options: argparse.Namespace) -> Iterator[tuple[str, int, str | None]]:
+    """Suite, trials and mechanism to take away. The report has every control, too."""
+    names = options.suite or ([CONTROLS[options.without]] if options.without else list(SUITES))
+    for name in names:
+        yield name, options.trials or max(1, round(LONG[name] * options.scale)), options.without
+    if options.report:
+        for mechanism, name in CONTROLS.items():
+            yield name, _RED_INPUTS if name in INPUTS else _RED_TRIALS, mechanism
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,12 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--without", choices=CONTROLS, help="take this mechanism away: its suite must go red")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
     parser.add_argument("--list", action="store_true", help="suites, their long form, and controls")
-    parser.add_argument("--report", type=Path, metavar="MARKDOWN", help="put the tables of --json files into this page")
-    parser.add_argument("rows", type=Path, nargs="*", metavar="FILE", help="for --report")
+    parser.add_argument("--report", action="store_true", help=f"all suites and controls; results go into {PAGE}")
+    parser.add_argument("rows", type=Path, nargs="*", metavar="FILE", help="only put the results of --json files there")
     return parser
 
 
-def _suite(suite: str, trials: int, seed: int, without: str | None, jobs: int) -> dict[str, Any]:
+def _suite(suite: str, trials: int, seed: int, without: str | None, jobs: int) -> Row:
     size = INPUTS.get(suite, 1)
     sizes = [min(size, trials - begun) for begun in range(0, trials, size)]
     run: Callable[[int], Outcome] = lambda number: trial(suite, seed + number, without, sizes[number])  # noqa: E731

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from tests.crash.suites import CONTROLS, SUITES
+from tests.crash.universe import ROOT
 
+PAGE = "docs/reliability.md"
 Row = dict[str, Any]
-_SUITES = ("| suite | what it does, and what must be true | trials | failed | milliseconds |", "|---|---|---|---|---|")
+_SUITES = (
+    "| suite | what it does, and what must be true | trials | failed | milliseconds | counted |",
+    "|---|---|---|---|---|---|",
+)
+_KINDS = 12
+"""More counts than that are a list of cases, not a summary."""
 _CONTROLS = ("| without | suite | trials | red |", "|---|---|---|---|")
 
 
@@ -22,13 +27,13 @@ def spread(values: Sequence[float]) -> str:
     return f"median {statistics.median(values):.0f}, 99 % {late:.0f}, most {values[-1]:.0f}"
 
 
-def write(page: Path, files: Sequence[Path]) -> None:
+def write(found: Sequence[Row]) -> None:
     """Rows of the same suite and control, with other seeds, are added up."""
     rows: dict[tuple[str, str | None], Row] = {}
-    for file in files:
-        for row in json.loads(file.read_text()):
-            key = row["suite"], row["without"]
-            rows[key] = _sum(rows[key], row) if key in rows else row
+    for row in found:
+        key = row["suite"], row["without"]
+        rows[key] = _sum(rows[key], row) if key in rows else row
+    page = ROOT / PAGE
     text = _between(page.read_text(), "suites", [*_SUITES, *_suites(rows)])
     page.write_text(_between(text, "controls", [*_CONTROLS, *_controls(rows)]))
 
@@ -56,7 +61,9 @@ def _suites(rows: dict[tuple[str, str | None], Row]) -> Iterator[str]:
             continue
         what = (suite.__doc__ or "").splitlines()[0]
         times = "<br>".join(f"{figure}: {spread(values)}" for figure, values in row["figures"].items())
-        yield f"| {name} | {what} | {row['trials']} | {row['failed']} | {times} |"
+        counts = row["counts"] if len(row["counts"]) < _KINDS else {}
+        counted = "<br>".join(f"{number:,} {name}" for name, number in sorted(counts.items()) if name != "inputs")
+        yield f"| {name} | {what} | {row['trials']:,} | {row['failed']} | {times} | {counted} |"
 
 
 def _controls(rows: dict[tuple[str, str | None], Row]) -> Iterator[str]:

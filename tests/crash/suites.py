@@ -32,7 +32,7 @@ SUITES: dict[str, Callable[[Oracle], None]] = {
 LONG = {
     "kill-server": 300, "kill-warden": 300, "kill-both": 300, "server-state": 200, "gate": 50,
     "failpoints": 2 * len(faults.CASES), "syscalls": len(faults.DEATHS), "pid-reuse": 300, "reboot": 300,
-    "registry-mutations": 100, "power-cut": 150, "first-commands": 100, "overload": 25, "strays": 50, "other-users": 10,
+    "registry-mutations": 100, "power-cut": 150, "first-commands": 100, "overload": 85, "strays": 50, "other-users": 10,
 }  # fmt: skip
 """Trials of the long form. `failpoints` and `syscalls` go through their cases one after the other, by seed."""
 INPUTS = {"fuzz-front": 5000, "fuzz-gateway": 5000, "fuzz-arguments": 5000, "fuzz-config": 10000, "fuzz-registry": 5000}
