@@ -83,7 +83,8 @@ def test_nothing_raises(data: bytes, piece: int) -> None:
     [b"", b"{}", b"\n{}", b"nonsense\n{}", b"[]\n{}", b'{"version":1,"command":"a","cwd":"/"}\n{}',
      b'{"version":"1","command":null,"cwd":"/"}\n{}', b'{"version":"1","command":"a"}\n{}', b"\xff\xff\n{}",
      b'{"version":"1","command":"a","cwd":"/","timeout":"soon"}\n{}',
-     b'{"version":"%s","command":"\\ud800","cwd":"/"}\n{}' % __version__.encode()],
+     b'{"version":"%s","command":"\\ud800","cwd":"/"}\n{}' % __version__.encode(),
+     b'{"version":"\xff","command":"a","cwd":"/"}\n{}', b'{"x":' + b"[" * 5000 + b"\n{}"],
 )  # fmt: skip
 def test_a_malformed_call_is_refused_and_the_connection_goes_on(body: bytes) -> None:
     with Client() as client:
