@@ -79,7 +79,7 @@ def _suite(suite: str, trials: int, seed: int, without: str | None, jobs: int) -
     names = sorted({figure for one in outcomes for figure in one.figures})
     figures = {name: sorted(one.figures[name] for one in outcomes if name in one.figures) for name in names}
     counts = sum((Counter(one.counts) for one in outcomes), Counter())
-    shown = "".join(f"; {figure}: {spread(values)} ms" for figure, values in figures.items())
+    shown = "".join(f"; {figure}: {spread(values)}" for figure, values in figures.items())
     print(f"{suite:20} {trials} trials, {failed} failed{shown}", flush=True)
     if counts and len(counts) < 12:
         print("    " + ", ".join(f"{number} {what}" for what, number in sorted(counts.items())), flush=True)

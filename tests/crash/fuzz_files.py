@@ -28,7 +28,6 @@ from snakepit_cli.registry.identity import Identity
 from snakepit_cli.registry.store import Registry
 from snakepit_cli.warden import reap
 from tests.crash import mutate
-from tests.crash.mutate import Inputs
 from tests.crash.oracle import Oracle
 
 _BATCH = 500
@@ -49,8 +48,10 @@ def _alarm(*_: object) -> None:
 
 def _all(oracle: Oracle, take: Take) -> None:
     """Every input, in children of five hundred."""
-    inputs, batch = Inputs(oracle), []
-    for number, chance in inputs:
+    batch: list[tuple[int, random.Random]] = []
+    for number in range(oracle.inputs):
+        chance = random.Random(f"{oracle.seed}/{number}")
+        oracle.count("inputs")
         batch.append((number, chance))
         if len(batch) == _BATCH or number + 1 == oracle.inputs:
             _in_a_child(oracle, take, batch)
@@ -71,6 +72,7 @@ def _in_a_child(oracle: Oracle, take: Take, batch: list[tuple[int, random.Random
     _, status = os.waitpid(child, 0)
     said = [json.loads(line) for line in lines]
     for one in said:
+        oracle.figures["KiB grown"] = max(oracle.figures.get("KiB grown", 0.0), one.get("grown", 0.0))
         oracle.figures["slowest"] = max(oracle.figures.get("slowest", 0.0), one.get("ms", 0.0))
         if "failure" in one:
             oracle.fail(f"input {one['number']}: {one['failure']}")
@@ -84,9 +86,10 @@ def _child(take: Take, batch: list[tuple[int, random.Random]], pipe: int) -> Non
         signal.signal(signal.SIGALRM, _alarm)
         before = 0
         for done, (number, chance) in enumerate(batch):
-            before = mutate.own_memory() if done == len(batch) // 5 else before
+            before = mutate.memory_of() if done == len(batch) // 5 else before
             os.write(pipe, json.dumps(_one(take, number, chance)).encode() + b"\n")
-        grown = mutate.own_memory() - before
+        grown = mutate.memory_of() - before
+        os.write(pipe, json.dumps({"number": batch[-1][0], "grown": grown / 1024}).encode() + b"\n")
         if grown > mutate.GROWTH:
             said = {"number": batch[-1][0], "failure": f"{grown >> 20} MiB more than after a fifth of the inputs"}
             os.write(pipe, json.dumps(said).encode() + b"\n")

@@ -13,7 +13,7 @@ from tests.crash.universe import ROOT
 PAGE = "docs/reliability.md"
 Row = dict[str, Any]
 _SUITES = (
-    "| suite | what it does, and what must be true | trials | failed | milliseconds | counted |",
+    "| suite | what it does, and what must be true | trials | failed | figures, in ms unless named | counted |",
     "|---|---|---|---|---|---|",
 )
 _KINDS = 12
