@@ -195,7 +195,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 — whatever it is, the trial has failed
         where = traceback.extract_tb(error.__traceback__)[-1]
         oracle.fail(f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
-    if oracle.failures and (keep := os.environ.get("PYTHON_CRASH_KEEP")):
+    if oracle.failures and (keep := os.environ.get("PYTHON_CRASH_KEEP")) and (oracle.state / "logs").exists():
         shutil.copytree(oracle.state / "logs", keep, dirs_exist_ok=True)
     shutil.rmtree(oracle.folder, ignore_errors=True)
     said = {
