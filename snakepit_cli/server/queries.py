@@ -21,6 +21,7 @@ from snakepit_cli.wire import worker_pb2 as pb
 _UP_SECONDS = 60.0
 _DOWN_SECONDS = 10.0
 _WARDEN_SECONDS = 5.0
+_LONGEST_SECONDS = 1e9
 
 Fields = dict[str, Any]
 
@@ -122,17 +123,19 @@ def _command(command: pb.CommandSpec) -> Fields:
 
 async def _up(desk: Desk, fields: Fields) -> Any:
     name = fields.get("pool") or "default"
-    timeout = fields.get("timeout")
+    timeout = _seconds(fields)
+    adapter, cwd, env = fields.get("adapter"), fields["cwd"], dict(fields["env"])
+    _check_texts(name, cwd, "" if adapter is None else adapter, *env, *env.values())
     known = desk.pit.pools.get(name)
     if known is not None and known.snapshot()["state"] == "draining":
         await known.drained.wait()
         await asyncio.sleep(0)  # whoever stopped it takes it off the list first
     pool, changed = desk.pit.up(
         name,
-        adapter=fields.get("adapter"),
+        adapter=adapter,
         size=fields.get("size"),
-        cwd=fields["cwd"],
-        env=fields["env"],
+        cwd=cwd,
+        env=env,
         startup=timeout,
     )
     shot = await pool.settled(timeout or _UP_SECONDS) if fields["wait"] else pool.snapshot()
@@ -155,8 +158,9 @@ async def _shutdown(desk: Desk, fields: Fields) -> Any:
 
 async def _restart(desk: Desk, fields: Fields) -> Any:
     """Only the server process ends, when it has no calls any more. The workers stay as they are."""
+    grace = _grace(fields)
     desk.turn_away()
-    await desk.pit.quiesce(_grace(fields))
+    await desk.pit.quiesce(grace)
     asyncio.get_running_loop().call_later(0.01, lambda: desk.warden.send("restart"))
     pools = desk.pit.pools.values()
     return {"pools": len(pools), "workers": sum(len(pool.workers) for pool in pools), "warden": desk.hello["warden"]}
@@ -167,8 +171,27 @@ async def _reap(desk: Desk, fields: Fields) -> Any:
 
 
 def _grace(fields: Fields) -> float:
+    timeout = _seconds(fields)
+    return _DOWN_SECONDS if timeout is None else timeout
+
+
+def _seconds(fields: Fields) -> float | None:
+    """Raises ValueError, TypeError for what no timer can take."""
     timeout = fields.get("timeout")
-    return _DOWN_SECONDS if timeout is None else float(timeout)
+    if timeout is None:
+        return None
+    if isinstance(timeout, str) or not 0 <= timeout <= _LONGEST_SECONDS:
+        raise ValueError(f"timeout: {timeout!r}")
+    return float(timeout)
+
+
+def _check_texts(*values: Any) -> None:
+    """Raises TypeError, ValueError for what cannot be a file name or a variable of an environment."""
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError(f"{value!r} is no text")
+        if "\0" in value:
+            raise ValueError("a NUL in a text")
 
 
 _OPS: dict[str, Callable[[Desk, Fields], Coroutine[Any, Any, Any]]] = {
