@@ -90,6 +90,8 @@ class _Server:
             self._oracle.fail("the server was started again")
         if self._workers() != self.workers:
             self._oracle.fail("workers were lost")
+        if strange := {pool["name"] for pool in status["pools"]} - {"default", "fake"}:
+            self._oracle.fail(f"there are other pools: {strange}")
         for log in (self._oracle.state / "logs").glob("*.log*"):
             text = log.read_bytes()
             if found := [text.find(mark) for mark in _TROUBLE if mark in text]:
@@ -110,6 +112,20 @@ _QUERIES: tuple[dict[str, Any], ...] = (
     {"op": "reap", "dry_run": True}, {"op": "down", "pool": "nobody", "timeout": 1.0},
     {"op": "up", "pool": "default", "size": 2, "cwd": "/", "env": {"LC_ALL": "C"}, "timeout": 5.0, "wait": False},
 )  # fmt: skip
+_NEW = {"op": "up", "pool": "new", "size": 1, "cwd": "/", "env": {}, "wait": False}
+_WRONG: tuple[dict[str, Any], ...] = (
+    *({"op": op, "pool": "default", "timeout": value} for op in ("restart", "down", "shutdown")
+      for value in ("nan", "inf", "-1", -1, 1e308, 10**30, [], {})),
+    *({**_NEW, "env": value} for value in ("x", 5, [1], {"PATH": 5}, {"LC_ALL": "a\0b"}, {"LC_A": None})),
+    *({**_NEW, "cwd": value} for value in (5, None, [], "\0")),
+    *({**_NEW, "adapter": value} for value in (5, [], "\0", {"a": 1})),
+    *({**_NEW, "size": value} for value in (0, -1, 1025, 2.5, "1", True, [], 10**30)),
+    *({**_NEW, "timeout": value} for value in (-1, "x", "nan", 1e308, [])),
+    *({**_NEW, "pool": value} for value in (5, [1], "\0", "a/b", "..", "x" * 33)),
+)  # fmt: skip
+"""What must be refused: otherwise the server would restart, or have other pools."""
+_NOT_TO_BE_BROKEN = (b'"up"', b'"restart"', b'"down"', b'"shutdown"')
+"""A byte more or less, and it might be right."""
 _LIMIT = 32 << 20
 
 
@@ -132,7 +148,7 @@ def _frame(chance: random.Random, request: int) -> bytes:
     kind, body = chance.choice((_call, _call, _query))(chance)
     frame = front.frame(kind, request, body)
     action = chance.random()
-    if action < 0.4 and b'"up"' not in frame:  # a byte more, and there would be 22 workers
+    if action < 0.4 and not any(op in frame for op in _NOT_TO_BE_BROKEN):
         frame = mutate.changed(chance, frame)
     elif action < 0.5:
         frame += front.frame(front.CANCEL, chance.choice((request, request, 99)), b"")
@@ -154,6 +170,8 @@ def _call(chance: random.Random) -> tuple[int, bytes]:
 
 
 def _query(chance: random.Random) -> tuple[int, bytes]:
+    if chance.random() < 0.2:
+        return front.QUERY, mutate.text_of(chance.choice(_WRONG))
     query = chance.choice(_QUERIES)
     changed = mutate.other(chance, query) if chance.random() < 0.7 else query
     if isinstance(changed, dict) and changed.get("op") == "down" and changed.get("pool") == "default":
