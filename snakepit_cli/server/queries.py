@@ -22,6 +22,7 @@ _UP_SECONDS = 60.0
 _DOWN_SECONDS = 10.0
 _WARDEN_SECONDS = 5.0
 _LONGEST_SECONDS = 1e9
+_NO_JSON = (msgspec.MsgspecError, RecursionError)
 
 Fields = dict[str, Any]
 
@@ -113,12 +114,21 @@ def _command(command: pb.CommandSpec) -> Fields:
                 "name": one.name,
                 "type": one.type,
                 "required": one.required,
-                "default": msgspec.Raw(one.default_json.encode()) if one.default_json else None,
+                "default": _default(one.default_json),
                 "summary": one.summary,
             }
             for one in command.parameters
         ],
     }
+
+
+def _default(text: str) -> Any:
+    """As the worker has written it, so that no number changes its form; None when it is no JSON."""
+    try:
+        msgspec.json.decode(text)
+    except _NO_JSON:
+        return None
+    return msgspec.Raw(text.encode())
 
 
 async def _up(desk: Desk, fields: Fields) -> Any:
