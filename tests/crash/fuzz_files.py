@@ -278,7 +278,7 @@ def _usable(found: Settings) -> None:
 
 def _used(oracle: Oracle) -> None:
     """A few with real commands: a call, and what a person gets to read."""
-    for _ in range(3):
+    for _ in range(1 + oracle.inputs // 1000):
         (oracle.folder / "config.toml").write_bytes(_toml(oracle.random).replace(b"size = 4", b"size = 1"))
         out = oracle.run("exec", "ping", "--json", "--timeout", "20", wanted=None)
         answer = json.loads(out) if out else {}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 NOBODY = 65534
-_SECONDS = 0.3
+_SECONDS = 0.15
 """The server hangs up at once."""
 _PTRACE_ATTACH, _PIDFD_GETFD, _VM_READV = 16, 438, 310
 _libc = ctypes.CDLL(None, use_errno=True)

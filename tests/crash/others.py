@@ -22,7 +22,7 @@ from tests.crash.oracle import Oracle
 from tests.harness import procs, wait
 
 _UNSAFE = {KINDS["unsafe_directory"].exit, KINDS["not_yours"].exit}
-_GUESSES = 8
+_GUESSES = 4
 _CONFIG = """
 [pools.default]
 adapter = {adapter!r}

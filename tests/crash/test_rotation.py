@@ -11,7 +11,7 @@ from tests.crash.suites import CONTROLS, SUITES
 from tests.crash.universe import trial
 
 TRIALS = {"pid-reuse": 2, "reboot": 2, "power-cut": 2, "failpoints": 3, "syscalls": 4}
-A_FEW = {"fuzz-front": 300, "fuzz-gateway": 60, "fuzz-arguments": 200, "fuzz-config": 300, "fuzz-registry": 80}
+A_FEW = {"fuzz-front": 300, "fuzz-gateway": 50, "fuzz-arguments": 100, "fuzz-config": 200, "fuzz-registry": 60}
 """Inputs of the suites that count inputs."""
 RED_WITHIN = 8
 """Trials in which a control must go red once; most do at the first one."""
