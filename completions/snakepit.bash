@@ -7,7 +7,7 @@ _snakepit() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            (--adapter|--args|--color|--field|--instance|--lines|--pool|--progress|--session|--size|--timeout|-L|-n) i=$((i + 1)) ;;
+            (--adapter|--arg|--args|--color|--field|--input|--instance|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) i=$((i + 1)) ;;
             (-*) ;;
             (*)
                 case $verb in
@@ -22,8 +22,9 @@ _snakepit() {
     case $previous in
         --pool) offered="$(snakepit __complete pools 2>/dev/null)" ;;
         --progress) offered="auto bar plain jsonl none" ;;
+        --on-error) offered="record stop" ;;
         --color) offered="auto always never" ;;
-        --adapter|--args|--color|--field|--instance|--lines|--pool|--progress|--session|--size|--timeout|-L|-n) return ;;
+        --adapter|--arg|--args|--color|--field|--input|--instance|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) return ;;
         *)
             if [[ $current == -* ]]; then
                 offered='-L --instance --no-start --color -q --quiet --debug --help'
@@ -32,6 +33,7 @@ _snakepit() {
                     'exec') offered+=' --args --pool --session --timeout --json --field --raw' ;;
                     'stream') offered+=' --args --pool --session --timeout --json --field --raw --progress' ;;
                     'commands') offered+=' --pool --json' ;;
+                    'map') offered+=' --input --output --arg --lines --unordered --on-error --max-failures --retries --timeout --pool --session --progress' ;;
                     'up') offered+=' --size --adapter --timeout --no-wait --json' ;;
                     'down') offered+=' --all --timeout --json' ;;
                     'status') offered+=' --json' ;;
@@ -45,7 +47,7 @@ _snakepit() {
                 esac
             else
                 case $verb:$given in
-                    :0) offered='exec stream commands up down status workers logs reap completion server debug' ;;
+                    :0) offered='exec stream commands map up down status workers logs reap completion server debug' ;;
                     debug:0) offered='failpoints' ;;
                     server:0) offered='run start stop restart status' ;;
                     exec:0) offered="$(snakepit __complete commands 2>/dev/null)" ;;

@@ -21,10 +21,11 @@ snakepit: warm, supervised pools of workers in any language
   snakepit exec ping                            call a command; what is needed is started
   snakepit exec echo text=hello number:=42      texts with =, JSON with :=, files with =@
   snakepit stream ping_stream count:=3          chunks as they come, one a line
+  snakepit map compute operation=sqrt --arg a   a command for every line of the input
   snakepit up words --adapter words.py          a pool of your own
   snakepit down                                 nothing is left
 
-calls     exec  stream  commands
+calls     exec  stream  map  commands
 pools     up  down  status  workers  reap
 server    server  logs  debug
 shell     completion

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.wire import worker_pb2 as pb
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -19,6 +21,11 @@ class Header(msgspec.Struct, frozen=True):
     session: str | None = None
     timeout: float | None = None
     stream: bool = False
+    items: int | None = None
+    """Bulk: the arguments are followed by so many lines, each an item to run the command for."""
+    item: str = "item"
+    text: bool = False
+    careful: bool = False
 
 
 class Caller(Protocol):
@@ -34,20 +41,35 @@ class Caller(Protocol):
 
     def chunks(self, request: int, lines: bytes) -> None: ...
 
+    def answers(self, request: int, lines: bytes, failed: Sequence[int]) -> None:
+        """Answers to items of a block."""
+
 
 class Call:
     """One request for a command. `id` is ours and never used again, `request` is the client's."""
 
-    __slots__ = ("args", "caller", "header", "id", "open", "owed", "request", "worker")
+    __slots__ = ("args", "block", "caller", "header", "id", "open", "owed", "request", "worker")
 
     def __init__(self, call_id: int, caller: Caller, request: int, header: Header, args: bytes) -> None:
+        """Raises PitError when the items are not what the header says."""
         self.id = call_id
         self.caller = caller
         self.request = request
         self.header = header
         self.args = args
+        self.block: pb.Block | None = None
+        if header.items is not None:
+            self.args, _, lines = args.partition(b"\n")
+            self.block = _block(header, lines)
         self.open = True
         """Not settled yet."""
         self.worker: str | None = None
         self.owed = 0
         """Bytes of chunks passed on for which the worker has not been given new room yet."""
+
+
+def _block(header: Header, lines: bytes) -> pb.Block:
+    count = lines.count(b"\n")
+    if count != header.items or not header.stream or (lines and not lines.endswith(b"\n")):
+        raise PitError("usage", f"malformed call: {header.items} items were announced, {count} lines came")
+    return pb.Block(lines=lines, count=count, item_argument=header.item, text=header.text, careful=header.careful)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -198,6 +198,9 @@ class Connection(asyncio.Protocol):
 
     def chunks(self, request: int, lines: bytes) -> None:
         self._transport.write(wire.frame(wire.CHUNKS, request, lines))
+
+    def answers(self, request: int, lines: bytes, failed: Sequence[int]) -> None:
+        self._transport.write(wire.frame(wire.ANSWERS, request, wire.answers_body(lines, failed)))
 
 
 _KINDS: dict[int, Callable[[Connection, int, bytes], None]] = {

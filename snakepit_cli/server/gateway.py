@@ -92,11 +92,20 @@ class WorkerLink:
         self._message().welcome.MergeFrom(pb.Welcome(protocol=PROTOCOL, max_message_bytes=max_message_bytes))
 
     def call(
-        self, call_id: int, command: str, args: bytes, *, session: str, timeout: float, stream: bool, cwd: str
+        self,
+        call_id: int,
+        command: str,
+        args: bytes,
+        *,
+        session: str,
+        timeout: float,
+        stream: bool,
+        cwd: str,
+        block: pb.Block | None = None,
     ) -> None:
         self._message().calls.add(
             id=call_id, command=command, args=args, session=session, timeout_seconds=timeout, stream=stream, cwd=cwd,
-            credit_bytes=CREDIT if stream else 0,
+            credit_bytes=CREDIT if stream else 0, block=block,
         )  # fmt: skip
 
     def cancel(self, call_id: int) -> None:

@@ -242,7 +242,10 @@ class Pool:
         for chunk in message.chunks:
             call = self._calls.get(chunk.id)
             if call is not None and call.worker == worker.id:
-                call.caller.chunks(call.request, chunk.lines)
+                if call.header.items is None:
+                    call.caller.chunks(call.request, chunk.lines)
+                else:
+                    call.caller.answers(call.request, chunk.lines, chunk.failed)
                 call.owed += len(chunk.lines)
                 if call.owed >= CREDIT // 4 and not call.caller.congested:
                     self._grant(call)
@@ -325,7 +328,7 @@ class Pool:
         if worker.link is not None:
             worker.link.call(
                 call.id, header.command, call.args, session=header.session or "", timeout=effect.timeout,
-                stream=header.stream, cwd=header.cwd,
+                stream=header.stream, cwd=header.cwd, block=call.block,
             )  # fmt: skip
 
     def _settle(self, effect: fx.Settle) -> None:

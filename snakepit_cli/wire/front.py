@@ -10,6 +10,10 @@ from __future__ import annotations
 
 from _json import encode_basestring_ascii as _quote
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 HEADER = 9
 """Bytes before the body."""
 
@@ -18,11 +22,30 @@ QUERY = 0x51  # Q  JSON {"op": …, …}
 CANCEL = 0x58  # X  empty
 RESULT = 0x52  # R  JSON; ends a request
 CHUNKS = 0x4B  # K  JSON texts, each followed by "\n"
+ANSWERS = 0x4D  # M  how many of the lines are failures, which, then the lines: see `answers_body`
 ERROR = 0x45  # E  JSON of PitError.as_dict; ends a request
 
 
 def frame(kind: int, request: int, body: bytes) -> bytes:
     return b"%c%b%b%b" % (kind, (len(body) + 4).to_bytes(4, "big"), request.to_bytes(4, "big"), body)
+
+
+def answers_body(lines: bytes, failed: Sequence[int]) -> bytes:
+    """Body of ANSWERS: answers to items of a block; `failed` are the positions (0 is the first) of failures."""
+    positions = b"".join(position.to_bytes(4, "big") for position in failed)
+    return b"%b%b%b" % (len(failed).to_bytes(4, "big"), positions, lines)
+
+
+def parse_answers(body: bytes) -> tuple[bytes, list[int]]:
+    """The reverse: lines and positions of failures among them."""
+    end = 4 + 4 * int.from_bytes(body[:4], "big")
+    return body[end:], [int.from_bytes(body[at : at + 4], "big") for at in range(4, end, 4)]
+
+
+def block_members(items: int, *, item: str, text: bool, careful: bool) -> str:
+    """Header fields of a call whose arguments are followed by a line break and so many lines of items."""
+    flags = (',"text":true' if text else "") + (',"careful":true' if careful else "")
+    return f'"items":{items},"item":{_quote(item)}{flags}'
 
 
 def call_body(
@@ -35,8 +58,12 @@ def call_body(
     session: str | None = None,
     timeout: float | None = None,
     stream: bool = False,
+    block: str = "",
 ) -> bytes:
-    """Body of a CALL: what the server needs to know, a line break, then the arguments as they are."""
+    """Body of a CALL: what the server needs to know, a line break, then the arguments as they are.
+
+    `block` is further header fields as JSON members, for bulk calls: see `block_members`.
+    """
     head = [f'{{"version":{_quote(version)},"command":{_quote(command)},"cwd":{_quote(cwd)}']
     if pool is not None:
         head.append(f',"pool":{_quote(pool)}')
@@ -46,5 +73,7 @@ def call_body(
         head.append(f',"timeout":{timeout!r}')
     if stream:
         head.append(',"stream":true')
+    if block:
+        head.append(f",{block}")
     head.append("}\n")
     return "".join(head).encode() + args

@@ -1,0 +1,186 @@
+"""`map`: input lines in, answers out, over one connection. One loop that waits for input and for the server."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import snakepit_cli
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.client.api import error_of
+from snakepit_cli.client.blocks import NOT_BEGUN, Block, Cutter, Order, Pace, Tally, Work
+from snakepit_cli.client.request import cwd
+from snakepit_cli.wire import front
+
+_READ = 1 << 18
+_RECEIVE = 1 << 18
+_PAUSE_SECONDS = 0.05
+_SPARE_BLOCKS = 1
+"""Beyond one for each worker: a worker that is done finds the next block waiting."""
+_AHEAD = 8
+"""How many blocks for each worker may be done or under way before the first of them is written."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do with each line. `fixed` is a JSON object on one line; `timeout` is for one item, in seconds."""
+
+    command: str
+    fixed: bytes
+    pool: str | None = None
+    session: str | None = None
+    timeout: float | None = None
+    item: str = "item"
+    text: bool = False
+    ordered: bool = True
+    retries: int = 0
+    most_failures: int | None = None
+    """More failed items than this end the run; None for any number."""
+
+
+class Run:
+    """One run from the first line to the last. Constant memory: input is read only when there is room for it."""
+
+    def __init__(self, plan: Plan, source: int, workers: int, write: Callable[[bytes], None]) -> None:
+        self.tally = Tally()
+        self._plan = plan
+        self._source = source
+        self._write = write
+        self._window = workers + _SPARE_BLOCKS
+        self._ahead = _AHEAD * workers
+        self._cutter = Cutter()
+        self._pace = Pace()
+        self._order = Order(plan.ordered)
+        self._work = Work(plan.retries, self.tally)
+        self._out: dict[int, Block] = {}
+        self._next = 0
+        self._pause = 0.0
+        self._buffer = bytearray()
+
+    def run(self, connect: Callable[[], socket.socket], progress: Callable[[Tally], None]) -> None:
+        """Until everything is answered. A connection that breaks is made anew. Raises PitError, StoppedError."""
+        while not self._over():
+            with connect() as sock, selectors.DefaultSelector() as selector:
+                selector.register(sock, selectors.EVENT_READ)
+                try:
+                    self._converse(sock, selector, progress)
+                except (ConnectionError, TimeoutError):
+                    self._lost()
+
+    def _over(self) -> bool:
+        return self._cutter.over and not self._out and not self._work.again
+
+    def _lost(self) -> None:
+        """The server is gone, and with it every block that was out: their items are run again, each with care."""
+        self._buffer.clear()
+        error = PitError("server_restarted", "the connection was lost before the answer came")
+        lost, self._out = list(self._out.values()), {}
+        for block in lost:
+            self._ended(block, error)
+
+    def _converse(
+        self, sock: socket.socket, selector: selectors.BaseSelector, progress: Callable[[Tally], None]
+    ) -> None:
+        reading = False
+        while not self._over():
+            self._send(sock)
+            wanted = not self._cutter.ended and not self._cutter.ready and self._has_room()
+            if wanted and not reading and not _waits(self._source):
+                self._cutter.feed(os.read(self._source, _READ))  # a file: it is always ready
+                continue
+            if wanted != reading:
+                reading = wanted
+                if wanted:
+                    selector.register(self._source, selectors.EVENT_READ)
+                else:
+                    selector.unregister(self._source)
+            left = max(0.0, self._pause - time.monotonic()) if self._pause else None
+            for key, _ in selector.select(left):
+                if key.fileobj is sock:
+                    self._receive(sock)
+                else:
+                    self._cutter.feed(os.read(self._source, _READ))
+            progress(self.tally)
+
+    # ------------------------------------------------------------------------------------------- out
+
+    def _has_room(self) -> bool:
+        return len(self._out) < self._window and len(self._order.parts) < self._ahead
+
+    def _send(self, sock: socket.socket) -> None:
+        if self._pause and time.monotonic() < self._pause:
+            return
+        self._pause = 0.0
+        while len(self._out) < self._window and self._work.again:
+            self._send_block(sock, self._work.again.popleft())
+        while self._has_room() and self._cutter.ready:
+            self._send_block(sock, self._cutter.cut(self._pace.items))
+
+    def _send_block(self, sock: socket.socket, block: Block) -> None:
+        plan = self._plan
+        block.sent, block.answered = time.monotonic(), 0
+        self._next = self._next % 0xFFFFFFFF + 1
+        self._out[self._next] = block
+        members = front.block_members(block.count, item=plan.item, text=plan.text, careful=block.careful)
+        body = front.call_body(
+            plan.command, b"%b\n%b" % (plan.fixed, block.lines), version=snakepit_cli.__version__, cwd=cwd(),
+            pool=plan.pool, session=plan.session, stream=True, block=members,
+            timeout=None if plan.timeout is None else plan.timeout * block.count,
+        )  # fmt: skip
+        sock.sendall(front.frame(front.CALL, self._next, body))
+
+    # -------------------------------------------------------------------------------------------- in
+
+    def _receive(self, sock: socket.socket) -> None:
+        data = sock.recv(_RECEIVE)
+        if not data:
+            raise ConnectionResetError
+        buffer = self._buffer
+        buffer += data
+        at = 0
+        while len(buffer) - at >= front.HEADER:
+            end = at + 5 + int.from_bytes(buffer[at + 1 : at + 5], "big")
+            if end > len(buffer):
+                break
+            self._frame(buffer[at], int.from_bytes(buffer[at + 5 : at + 9], "big"), bytes(buffer[at + 9 : end]))
+            at = end
+        del buffer[:at]
+
+    def _frame(self, kind: int, request: int, body: bytes) -> None:
+        block = self._out.get(request)
+        if block is None:
+            return
+        if kind == front.ANSWERS:
+            lines, failed = front.parse_answers(body)
+            self._put(*self._work.answers(block, lines, failed))
+            return
+        if kind in {front.RESULT, front.ERROR}:
+            del self._out[request]
+            if kind == front.RESULT and not block.careful:
+                self._pace.learn(block.answered, time.monotonic() - block.sent)
+            self._ended(block, error_of(body) if kind == front.ERROR else None)
+
+    def _ended(self, block: Block, error: PitError | None) -> None:
+        if error is not None and error.kind in NOT_BEGUN:
+            self._pause = time.monotonic() + _PAUSE_SECONDS
+        answer = self._work.ended(block, error)
+        if answer is not None:
+            self._put(*answer)
+
+    def _put(self, first: int, lines: bytes) -> None:
+        if ready := self._order.put(first, lines.count(b"\n"), lines):
+            self._write(ready)
+        most = self._plan.most_failures
+        if most is not None and self.tally.failed > most:
+            raise PitError("partial_failure", f"{self.tally.failed} of {self.tally.done} items failed")
+
+
+def _waits(descriptor: int) -> bool:
+    """Whether input can be late: a pipe, terminal or socket, which select understands; not a file."""
+    import stat
+
+    return not stat.S_ISREG(os.fstat(descriptor).st_mode)

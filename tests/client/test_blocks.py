@@ -1,0 +1,120 @@
+"""How input becomes blocks, and what the end of one means."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.client.blocks import Block, Cutter, Order, Pace, Tally, Work
+
+CRASH = PitError("worker_crashed", "killed")
+
+
+@given(
+    lines=st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"")), max_size=30),
+    reads=st.integers(1, 50),
+    items=st.integers(1, 10),
+    complete=st.booleans(),
+)
+def test_every_line_is_in_one_block_whatever_the_reads(lines: list[bytes], reads: int, items: int, complete: bool):
+    data = b"\n".join(lines) + (b"\n" if complete and lines else b"")
+    expected = data.split(b"\n")
+    if not expected[-1]:
+        expected.pop()
+    cutter, blocks = Cutter(), []
+    for at in [*range(0, len(data), reads), len(data)]:
+        cutter.feed(data[at : at + reads])
+        while cutter.ready:
+            blocks.append(cutter.cut(items))
+
+    assert cutter.over
+    assert b"".join(block.lines for block in blocks) == b"".join(line + b"\n" for line in expected)
+    assert all(block.lines.count(b"\n") == block.count >= 1 for block in blocks)
+    assert [block.first for block in blocks] == [1 + sum(b.count for b in blocks[:n]) for n in range(len(blocks))]
+
+
+def test_blocks_grow_while_items_are_quick_and_shrink_when_they_are_slow():
+    pace = Pace()
+    for _ in range(20):
+        pace.learn(pace.items, pace.items * 1e-6)
+    assert pace.items == 8000
+    pace.learn(pace.items, 80.0)
+    assert pace.items == 1
+
+
+@given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=10), seed=st.randoms())
+def test_answers_leave_in_the_order_of_the_input(sizes: list[int], seed):
+    parts, first = [], 1
+    for size in sizes:
+        parts.append((first, size, b"".join(b"%d\n" % n for n in range(first, first + size))))
+        first += size
+    shuffled = parts[:]
+    seed.shuffle(shuffled)
+    order = Order(kept=True)
+
+    assert b"".join(order.put(*part) for part in shuffled) == b"".join(part[2] for part in parts)
+    assert not order.parts
+
+
+def block(*lines: bytes, **more: object) -> Block:
+    return Block(10, b"".join(line + b"\n" for line in lines), len(lines), **more)
+
+
+def test_failures_are_marked_with_their_line():
+    tally = Tally()
+    work, one = Work(0, tally), block(b"1", b"2", b"3")
+
+    first, out = work.answers(one, b'"a"\n{"kind":"command_failed","message":"no"}\n', [1])
+
+    assert first == 10
+    assert out.startswith(b'"a"\n')
+    error = json.loads(out.splitlines()[1])["error"]
+    assert (error["kind"], error["message"], error["line"], error["exit"]) == ("command_failed", "no", 11, 1)
+    assert (one.first, one.lines, one.count) == (12, b"3\n", 1)
+    assert (tally.done, tally.failed) == (2, 1)
+
+
+def test_the_rest_of_a_block_whose_worker_died_is_run_with_care_and_only_then_one_item_is_to_blame():
+    work = Work(0, Tally())
+    one = block(b"1", b"2", b"3")
+    work.answers(one, b"1\n", [])
+
+    assert work.ended(one, CRASH) is None
+    again = work.again.popleft()
+    assert (again.first, again.lines, again.count, again.careful) == (11, b"2\n3\n", 2, True)
+
+    first, line = work.ended(again, CRASH)
+    assert first == 11
+    assert json.loads(line)["error"]["kind"] == "worker_crashed"
+    rest = work.again.popleft()
+    assert (rest.first, rest.lines, rest.count, rest.careful) == (12, b"3\n", 1, False)
+
+
+def test_an_item_alone_is_to_blame_at_once_unless_it_has_more_chances():
+    work = Work(1, Tally())
+
+    assert work.ended(block(b"1"), CRASH) is None
+    again = work.again.popleft()
+    assert again.tried == 1
+    assert work.ended(again, CRASH) is not None
+    assert not work.again
+
+
+def test_a_block_that_was_not_begun_is_sent_as_it_was():
+    work = Work(0, Tally())
+
+    assert work.ended(block(b"1", b"2"), PitError("queue_timeout", "waited")) is None
+    assert work.again.popleft() == block(b"1", b"2")
+
+
+def test_what_no_other_worker_can_mend_ends_the_run():
+    with pytest.raises(PitError, match="broken"):
+        Work(0, Tally()).ended(block(b"1"), PitError("adapter_failed", "broken"))
+    with pytest.raises(PitError, match="no answer to line 10"):
+        Work(0, Tally()).ended(block(b"1"), None)
+    with pytest.raises(PitError, match="2 answers to 1 items"):
+        Work(0, Tally()).answers(block(b"1"), b"1\n2\n", [])

@@ -1,0 +1,156 @@
+"""`snakepit map`: one line out for each line in, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import PUPPETS, finish, foreground
+from tests.harness import procs, wait
+from tests.harness.pit import Pit
+
+CONFIG = f"""
+[pools.default]
+adapter = "{PUPPETS / "mapper.py"}"
+size = 2
+[limits]
+queue_timeout = 60
+"""
+
+
+@pytest.fixture(scope="module")
+def pit() -> Iterator[Pit]:
+    with Pit(CONFIG) as one:
+        one.run("up")
+        yield one
+
+
+def lines_of(count: int) -> str:
+    return "".join(f"{n}\n" for n in range(count))
+
+
+def test_order_is_kept_and_failures_name_their_line(pit: Pit):
+    text = lines_of(3000) + "{nope\n" + lines_of(10)
+    done = pit.run("map", "same", input=text, check=False)
+
+    assert done.returncode == 3
+    out = done.stdout.splitlines()
+    assert out[:3000] == [str(n) for n in range(3000)]
+    assert out[3001:] == [str(n) for n in range(10)]
+    error = json.loads(out[3000])["error"]
+    assert (error["kind"], error["line"]) == ("invalid_arguments", 3001)
+    assert "1 of 3011 items failed; the first: line 3001" in done.stderr
+
+
+def test_objects_are_arguments_and_lines_can_be_text(pit: Pit):
+    assert pit.run("map", "same", input='{"item":[1,{"b":2}]}\n').stdout == '[1,{"b":2}]\n'
+    assert pit.run("map", "same", "--lines", input="a b\n\nno end").stdout == '"a b"\n""\n"no end"\n'
+    assert pit.run("map", "slow", "seconds:=0", "--arg", "item", input="").stdout == ""
+
+
+def test_files(pit: Pit):
+    (pit.work / "in").write_text(lines_of(100))
+    pit.run("map", "same", "--input", "in", "--output", "out", "--unordered")
+    assert sorted((pit.work / "out").read_text().split(), key=int) == lines_of(100).split()
+    assert pit.run("map", "same", "--input", "none", check=False).returncode == 66
+    assert pit.run("map", "same", "--output", "none/there", check=False).returncode == 74
+
+
+def test_a_line_is_answered_before_the_next_one_comes(pit: Pit):
+    with pit.start("map", "same", stdin=subprocess.PIPE) as run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        for word in ('"a"\n', '"b"\n', '"c"\n'):
+            run.stdin.write(word)
+            run.stdin.flush()
+            assert run.stdout.readline() == word
+        run.stdin.close()
+        assert run.wait(30) == 0
+
+
+def test_a_dead_worker_fails_only_the_item_that_killed_it(pit: Pit):
+    items = [str(n) for n in range(1000)]
+    items[500] = '"die"'
+    done = pit.run("map", "touchy", input="\n".join(items) + "\n", check=False)
+
+    out = done.stdout.splitlines()
+    assert done.returncode == 3, done.stderr
+    assert [line for line in out if "error" not in line] == [item for item in items if item != '"die"']
+    assert json.loads(out[500])["error"]["kind"] == "worker_crashed"
+    assert json.loads(out[500])["error"]["line"] == 501
+
+
+def test_more_chances(pit: Pit):
+    note = json.dumps(str(pit.work / "note"))
+    assert pit.run("map", "once", "--retries", "1", input=note + "\n").stdout.strip() == note
+
+
+def test_an_item_that_takes_too_long_fails_alone(pit: Pit):
+    text = '1\n{"item":2,"seconds":60}\n3\n'
+    out = pit.run("map", "slow", "--timeout", "1", input=text, check=False).stdout.splitlines()
+    assert (out[0], json.loads(out[1])["error"]["kind"], out[2]) == ("1", "worker_timeout", "3")
+
+
+def test_a_line_that_is_too_long_fails_alone(pit: Pit):
+    text = '1\n"' + "x" * (40 << 20) + '"\n3\n'
+    out = pit.run("map", "same", input=text, check=False).stdout.splitlines()
+    assert (out[0], json.loads(out[1])["error"]["kind"], out[2]) == ("1", "invalid_arguments", "3")
+    assert json.loads(out[1])["error"]["line"] == 2
+
+
+def test_enough_failures_end_it(pit: Pit):
+    assert pit.run("map", "same", "--on-error", "stop", input="{\n" * 50, check=False).returncode == 3
+    done = pit.run("map", "same", "--max-failures", "2", input="{\n" + lines_of(5) + "{\n", check=False)
+    assert done.returncode == 3
+    assert len(done.stdout.splitlines()) == 7
+
+
+def test_a_command_that_is_not_there(pit: Pit):
+    done = pit.run("map", "sane", input="1\n", check=False)
+    assert (done.returncode, done.stdout) == (127, "")
+    assert "did you mean `same`" in done.stderr
+
+
+def test_the_reader_of_the_output_goes_away(pit: Pit):
+    (pit.work / "many").write_text(lines_of(400_000))
+    with pit.start("map", "same", "--input", "many") as run:
+        assert run.stdout is not None
+        assert [run.stdout.readline() for _ in range(3)] == ["0\n", "1\n", "2\n"]
+        run.stdout.close()
+        assert run.wait(30) == 141
+    pit.until_pool("nothing to be left of it", busy=0, queued=0, running=0)
+
+
+def test_ctrl_c(pit: Pit):
+    (pit.work / "slow").write_text(lines_of(10_000))
+    run = foreground(pit, "map", "slow", "--input", "slow")
+    assert run.stdout is not None
+    assert run.stdout.readline() == "0\n"
+    run.send_signal(signal.SIGINT)
+    assert finish(run)[0] == 130
+    pit.until_pool("the work to stop", busy=0, queued=0, running=0)
+
+
+@pytest.mark.parametrize("whom", ["worker", "server"])
+def test_every_item_has_one_line_whoever_is_killed(whom: str, tmp_path: Path):
+    count, out = 1500, tmp_path / "out"
+    with Pit(CONFIG) as pit:
+        pit.run("up")
+        (pit.work / "in").write_text(lines_of(count))
+        with pit.start("map", "slow", "seconds:=0.002", "--input", "in", "--output", str(out)) as run:
+            for goal in (100, 600):
+                wait.until(lambda goal=goal: out.exists() and out.read_text().count("\n") > goal, f"{goal} answers")
+                victim = pit.json("workers")[0]["pid"] if whom == "worker" else pit.json("status")["server"]["pid"]
+                procs.kill(victim)
+            run.wait(60)
+        lines = [json.loads(line) for line in out.read_text().splitlines()]
+        assert len(lines) == count, run.stderr.read() if run.stderr else ""
+        good = [n for n, line in enumerate(lines) if line == n]
+        lost = {line["error"]["kind"] for line in lines if isinstance(line, dict)}
+        assert len(good) >= count - 4
+        assert lost <= {"worker_crashed", "server_restarted"}
