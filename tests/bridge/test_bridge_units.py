@@ -8,6 +8,7 @@ import decimal
 import enum
 import json
 import math
+import signal
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,10 +20,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snakepit_bridge import BaseAdapter, CallContext, command, jsonio
 from snakepit_bridge import worker_pb2 as pb
-from snakepit_bridge.arguments import Bound
+from snakepit_bridge.arguments import Bound, bind_all
+from snakepit_bridge.context import CallCancelled
 from snakepit_bridge.describe import commands_of
 from snakepit_bridge.failures import Refusal, from_exception
 from snakepit_bridge.resolve import resolve
+from snakepit_bridge.runtime.blocks import BlockRun, arguments_of
+from snakepit_bridge.runtime.calls import Call, CallTable
+from snakepit_bridge.runtime.interrupts import SIGNAL
+from snakepit_bridge.runtime.outbox import Outbox
+from snakepit_bridge.runtime.runner import Runner
 
 Kind = pb.Failure.Kind
 
@@ -234,3 +241,47 @@ def test_failures_are_bounded_and_sendable() -> None:
     reason = from_exception(ValueError("x\ud800" * 100_000), Kind.COMMAND_FAILED)
     assert len(reason.SerializeToString()) < 2_000_000
     assert "cut" in reason.message
+
+
+class Sums(BaseAdapter):
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    @command
+    def add(self, a: int, b: int = 0) -> dict[str, int]:
+        self.seen.append(a)
+        return {"sum": a + b}
+
+
+def run_block(adapter: Sums, lines: bytes, outbox: Outbox, *, cancelled: bool = False) -> None:
+    bound = bind_all(adapter, commands_of(Sums))["add"]
+    spec = pb.Call(id=1, command="add", credit_bytes=1 << 20)
+    spec.block.lines = lines
+    call = Call(spec, outbox)
+    call.cancelled = cancelled
+    before = signal.getsignal(SIGNAL)
+    runner = Runner({}, CallTable(), lambda: 1 << 20)
+    try:
+        BlockRun(call, spec.block, bound, runner).run(arguments_of(spec.block, {}))
+    finally:
+        signal.signal(SIGNAL, before)
+
+
+def test_a_cancel_between_two_items_is_seen_before_the_next() -> None:
+    adapter = Sums()
+    with pytest.raises(CallCancelled):
+        run_block(adapter, b'{"a":1}\n', Outbox(pb.FromWorker(), lambda: None), cancelled=True)
+    assert adapter.seen == []
+
+
+def test_arguments_that_do_not_fit_are_told_from_a_handler_that_fails() -> None:
+    outbox = Outbox(pb.FromWorker(), lambda: None)
+    outbox.take()
+    run_block(Sums(), b'{"a":1}\n{"b":1}\n{"a":1,"c":2}\n{"a":1,"b":"x"}\n{"a":2,"b":3}\n', outbox)
+    message = pb.FromWorker.FromString(outbox.take() or b"")
+    first, missing, unknown, own, last = [json.loads(line) for line in message.chunks[0].lines.splitlines()]
+    assert (first, last) == ({"sum": 1}, {"sum": 5})
+    assert list(message.chunks[0].failed) == [1, 2, 3]
+    assert missing["message"].startswith("`add`: missing argument `a`")
+    assert unknown["message"].startswith("`add`: unknown argument `c`")
+    assert own["type"] == "TypeError"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, Callable
 
@@ -17,13 +18,17 @@ __all__ = ["Bound", "bind_all", "find", "parse"]
 class Bound:
     """A command of one adapter object, ready to be called."""
 
-    __slots__ = ("_accepted", "_method", "_required", "command")
+    __slots__ = ("_accepted", "_method", "_required", "command", "plain")
 
     def __init__(self, adapter: Any, command: Command) -> None:
         self.command = command
         self._method: Callable[..., Any] = getattr(adapter, command.attribute)
         self._accepted = frozenset(one.name for one in command.parameters)
         self._required = frozenset(one.name for one in command.parameters if one.default is one.empty)
+        special = command.whole or command.open or command.positional or command.context is not None
+        bare = inspect.isroutine(self._method) and not hasattr(self._method, "__wrapped__")
+        self.plain: Callable[..., Any] | None = self._method if bare and not special else None
+        """The method itself when it takes keywords and nothing else, and begins only if they fit: for blocks."""
 
     def check(self, args: dict[str, Any]) -> None:
         """Raises the refusal that names what is wrong with the arguments."""

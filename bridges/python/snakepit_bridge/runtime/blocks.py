@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 from snakepit_bridge import jsonio
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.context import CallCancelled
 from snakepit_bridge.failures import Refusal, failure
 from snakepit_bridge.runtime import answers
-from snakepit_bridge.runtime.calls import Call
+from snakepit_bridge.runtime.calls import Call, wait_for_room
 from snakepit_bridge.runtime.understudy import MOMENT
 
 if TYPE_CHECKING:
     from snakepit_bridge.arguments import Bound
+    from snakepit_bridge.runtime.interrupts import Interrupts
 
 __all__ = ["BlockRun", "Report", "arguments_of"]
 
-One = Callable[[Call, "Bound", "dict[str, Any]"], bytes]
-WaitForRoom = Callable[[Call, int], int]
+SMALL = 1 << 16
+"""Bytes that surely fit into a message."""
 _NAMES = {number: name.lower() for name, number in pb.Failure.Kind.items()}
 
 
@@ -47,8 +48,14 @@ def _item(line: bytes) -> Any:
 
 def arguments_of(block: pb.Block, fixed: dict[str, Any]) -> Iterator[dict[str, Any] | Refusal]:
     """The arguments that each item of a block stands for."""
-    name = block.item_argument or "item"
-    for item in items_of(block):
+    items = items_of(block)
+    if not fixed and set(map(type, items)) == {dict}:
+        return iter(items)
+    return _merged(items, fixed, block.item_argument or "item")
+
+
+def _merged(items: list[Any], fixed: dict[str, Any], name: str) -> Iterator[dict[str, Any] | Refusal]:
+    for item in items:
         kind = type(item)
         if kind is dict:
             yield {**fixed, **item} if fixed else item
@@ -61,11 +68,13 @@ def arguments_of(block: pb.Block, fixed: dict[str, Any]) -> Iterator[dict[str, A
 class Report:
     """Answers of a block on their way out. `due` is the instant at which the next ones should leave."""
 
-    __slots__ = ("_call", "_failed", "_parts", "_pause", "due", "room")
+    __slots__ = ("_call", "_failed", "_parts", "_pause", "add", "due", "room")
 
     def __init__(self, call: Call, *, careful: bool) -> None:
         self._call = call
         self._parts: list[bytes] = []
+        self.add = self._parts.append
+        """Takes the answer to one item."""
         self._failed: list[int] = []
         self._pause = 0.0 if careful else MOMENT
         self.due = time.monotonic() + self._pause
@@ -79,9 +88,6 @@ class Report:
         self._failed.append(len(self._parts))
         self._parts.append(jsonio.dumps(facts))
 
-    def add(self, value: bytes) -> None:
-        self._parts.append(value)
-
     def send(self, *, last: bool = False) -> None:
         """What has gathered; the last part leaves with the result."""
         if self._parts:
@@ -92,41 +98,92 @@ class Report:
                 self._call,
                 last=last,
             )
-            self._parts, self._failed = [], []
+            self._parts.clear()
+            self._failed.clear()
         self.due = time.monotonic() + self._pause
+
+
+class Handlers(Protocol):
+    """How the main thread runs a handler."""
+
+    interrupts: Interrupts
+
+    def one(self, call: Call, bound: Bound, args: dict[str, Any]) -> bytes:
+        """The answer to these arguments."""
+
+    def settle(self, call: Call, value: Any) -> bytes:
+        """The answer that this value of a handler is."""
 
 
 class BlockRun:
     """One block in the main thread."""
 
-    def __init__(self, call: Call, block: pb.Block, bound: Bound, one: One, wait_for_room: WaitForRoom) -> None:
-        """`one` runs one item; CallCancelled passes through it."""
+    def __init__(self, call: Call, block: pb.Block, bound: Bound, handlers: Handlers) -> None:
         self._call = call
         self._bound = bound
-        self._one = one
-        self._wait_for_room = wait_for_room
+        self._handlers = handlers
         self._report = Report(call, careful=block.careful)
 
     def run(self, todo: Iterator[dict[str, Any] | Refusal]) -> None:
-        """All items in order. This is the hot loop of bulk work."""
-        clock, report, add = time.monotonic, self._report, self._report.add
-        call, bound, one, takes_context = self._call, self._bound, self._one, self._bound.command.context is not None
+        """All items in order. CallCancelled passes through."""
+        plain = self._bound.plain
+        while not self._stretch(todo, plain):
+            pass
+        self._report.send(last=True)
+
+    def _stretch(self, todo: Iterator[dict[str, Any] | Refusal], plain: Callable[..., Any] | None) -> bool:
+        """Items up to the next failure; whether that was all of them."""
+        try:
+            if plain is None:
+                self._special(todo)
+            else:
+                self._plain(todo, plain)
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: one item must not end the block
+            self._handlers.interrupts.armed = None
+            if self._call.cancelled and not isinstance(error, Refusal):
+                raise CallCancelled from None
+            self._report.fail(error)
+            return False
+        return True
+
+    def _plain(self, todo: Iterator[dict[str, Any] | Refusal], method: Callable[..., Any]) -> None:
+        """The hot path of bulk work: what `_special` does, for a method that takes keywords and gives a dict.
+
+        The arguments are checked only when Python has found that they do not fit: the method has not begun then.
+        """
+        clock, report, interrupts, call = time.monotonic, self._report, self._handlers.interrupts, self._call
+        add, dumps = report.add, jsonio.dumps
         for args in todo:
             if clock() >= report.due:
-                report.send()
-                if report.room <= 0:
-                    report.room = self._wait_for_room(call, report.room)
+                self._send()
+            interrupts.armed = call
+            if call.cancelled:
+                raise CallCancelled
+            if type(args) is not dict:
+                raise args  # type: ignore[misc]
             try:
-                if isinstance(args, Refusal):
-                    raise args
-                if takes_context:
-                    call.renew()
-                add(one(call, bound, args))
-            except BaseException as error:  # noqa: BLE001 - SystemExit too: one item must not end the block
-                self._failed(error)
-        report.send(last=True)
+                value = method(**args)
+            except TypeError:
+                self._bound.check(args)
+                raise
+            interrupts.armed = None
+            if type(value) is dict and len(data := dumps(value)) < SMALL:
+                add(data)
+            else:
+                add(self._handlers.settle(call, value))
 
-    def _failed(self, error: BaseException) -> None:
-        if self._call.cancelled and not isinstance(error, Refusal):
-            raise CallCancelled from None
-        self._report.fail(error)
+    def _special(self, todo: Iterator[dict[str, Any] | Refusal]) -> None:
+        for args in todo:
+            if time.monotonic() >= self._report.due:
+                self._send()
+            if isinstance(args, Refusal):
+                raise args
+            if self._bound.command.context is not None:
+                self._call.renew()
+            self._report.add(self._handlers.one(self._call, self._bound, args))
+
+    def _send(self) -> None:
+        report = self._report
+        report.send()
+        if report.room <= 0:
+            report.room = wait_for_room(self._call, report.room)

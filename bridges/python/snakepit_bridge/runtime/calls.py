@@ -8,11 +8,11 @@ from collections import OrderedDict
 from typing import Callable
 
 from snakepit_bridge import worker_pb2 as pb
-from snakepit_bridge.context import CallContext
+from snakepit_bridge.context import CallCancelled, CallContext
 from snakepit_bridge.failures import failure
 from snakepit_bridge.runtime.outbox import Outbox
 
-__all__ = ["Call", "CallTable"]
+__all__ = ["Call", "CallTable", "wait_for_room"]
 
 SESSIONS_KEPT = 1000
 CANCELLED_TEXT = "the caller gave up"
@@ -179,3 +179,12 @@ class CallTable:
     def more(self) -> bool:
         """Calls wait."""
         return bool(self._waiting)
+
+
+def wait_for_room(call: Call, room: int) -> int:
+    """Until the call may send again: the room it has then. Raises CallCancelled."""
+    while room <= 0:
+        room += call.credits.get()
+        if call.cancelled:
+            raise CallCancelled
+    return room

@@ -14,7 +14,7 @@ from snakepit_bridge.failures import Refusal
 from snakepit_bridge.runtime import answers
 from snakepit_bridge.runtime.asyncside import AsyncSide
 from snakepit_bridge.runtime.blocks import BlockRun, arguments_of
-from snakepit_bridge.runtime.calls import Call, CallTable
+from snakepit_bridge.runtime.calls import Call, CallTable, wait_for_room
 from snakepit_bridge.runtime.interrupts import Interrupts
 from snakepit_bridge.runtime.understudy import MOMENT
 
@@ -28,7 +28,7 @@ class Runner:
         self._commands = commands
         self._table = table
         self._limit = limit
-        self._interrupts = Interrupts()
+        self.interrupts = Interrupts()
         self._async: AsyncSide | None = None
 
     def use_async(self, side: AsyncSide) -> None:
@@ -39,7 +39,7 @@ class Runner:
         if not self._table.start(call):
             return
         try:
-            call.stop = self._interrupts.poke
+            call.stop = self.interrupts.poke
             value = self._outcome(call)
         except Refusal as refusal:
             call.fail(refusal.failure)
@@ -63,23 +63,22 @@ class Runner:
         args = arguments.parse(call.args)
         block = call.block
         if block is not None:
-            BlockRun(call, block, bound, self._one, _wait_for_room).run(arguments_of(block, args))
+            BlockRun(call, block, bound, self).run(arguments_of(block, args))
             return b"null"
-        return self._one(call, bound, args)
+        return self.one(call, bound, args)
 
-    def _one(self, call: Call, bound: Bound, args: dict[str, Any]) -> bytes:
+    def one(self, call: Call, bound: Bound, args: dict[str, Any]) -> bytes:
         """The answer to these arguments."""
         bound.check(args)
-        value = self._invoke(call, bound, args)
+        return self.settle(call, self._invoke(call, bound, args))
+
+    def settle(self, call: Call, value: Any) -> bytes:
+        """The answer that a handler's value is."""
         kind = type(value)
         if kind is GeneratorType:
             return self._stream(call, value) if call.streams else self._collect(call, value)
         if kind is CoroutineType or kind is AsyncGeneratorType or hasattr(value, "__await__"):
             return self._async_side().run(call, value)
-        return self.settle(call, value)
-
-    def settle(self, call: Call, value: Any) -> bytes:
-        """The value of a call that does not stream."""
         data = answers.encode(value, call.command, self._limit())
         if not call.streams:
             return data
@@ -94,7 +93,7 @@ class Runner:
 
     def _invoke(self, call: Call, bound: Bound, args: dict[str, Any]) -> Any:
         context = call.context() if bound.command.context is not None else None
-        interrupts = self._interrupts
+        interrupts = self.interrupts
         try:
             interrupts.armed = call
             if call.cancelled:
@@ -108,12 +107,12 @@ class Runner:
 
         This is the hot loop: about a microsecond a chunk.
         """
-        interrupts, outbox, command, clock = self._interrupts, call.outbox, call.command, time.monotonic
+        interrupts, outbox, command, clock = self.interrupts, call.outbox, call.command, time.monotonic
         encode, limit, append = answers.encode, self._limit(), call.lines.append
         step, room, due = chunks.__next__, call.room, 0.0
         outbox.open_stream(call)
         try:
-            room = _wait_for_room(call, room)
+            room = wait_for_room(call, room)
             while True:
                 interrupts.armed = call
                 if call.cancelled:
@@ -130,7 +129,7 @@ class Runner:
                     outbox.later()
                 if room <= 0:
                     outbox.wake()
-                    room = _wait_for_room(call, room)
+                    room = wait_for_room(call, room)
         except StopIteration as stop:
             value = stop.value
         finally:
@@ -140,7 +139,7 @@ class Runner:
 
     def _collect(self, call: Call, chunks: Generator[Any, None, Any]) -> bytes:
         """All chunks as one JSON array, for a caller who did not ask for a stream."""
-        interrupts, limit, size = self._interrupts, self._limit(), 0
+        interrupts, limit, size = self.interrupts, self._limit(), 0
         parts: list[bytes] = []
         try:
             while True:
@@ -159,14 +158,6 @@ class Runner:
             interrupts.armed = None
             _close(chunks)
         return b"[" + b",".join(parts) + b"]"
-
-
-def _wait_for_room(call: Call, room: int) -> int:
-    while room <= 0:
-        room += call.credits.get()
-        if call.cancelled:
-            raise CallCancelled
-    return room
 
 
 def _close(chunks: Generator[Any, None, Any]) -> None:
