@@ -21,6 +21,7 @@ from benchmarks.rows import Peer, Row
 from benchmarks.stats import median
 from benchmarks.trials import Trials
 from snakepit_cli.server import gateway
+from snakepit_cli.server.post import Post
 from snakepit_cli.wire import worker_pb2 as pb
 
 _WARM_UP = 300
@@ -41,7 +42,7 @@ class _Ours:
     max_message_bytes = 4 << 20
 
     def __init__(self) -> None:
-        self.post = gateway.Post()
+        self.post = Post()
         self.link: gateway.WorkerLink | None = None
         self.answered = asyncio.Event()
 

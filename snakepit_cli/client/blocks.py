@@ -18,8 +18,12 @@ AIM_SECONDS = 0.008
 LARGEST_BYTES = 256 << 10
 MOST_ITEMS = 1 << 16
 GROWTH = 2
-CULPRIT = frozenset({"worker_crashed", "worker_oom", "worker_unresponsive", "worker_timeout", "server_restarted"})
+CULPRIT = frozenset({"worker_crashed", "worker_oom", "worker_unresponsive", "worker_timeout"})
 """Errors of a block that one of its items may have caused."""
+INNOCENT = frozenset({"server_restarted"})
+"""Errors of a block that no item has caused."""
+RESTARTS = 3
+"""How many servers may be lost under an item before it counts as failed."""
 NOT_BEGUN = frozenset({"queue_timeout", "pool_saturated"})
 """Errors of a block that has not been begun."""
 
@@ -189,8 +193,11 @@ class Work:
         if error is None:
             raise PitError("internal", f"no answer to line {block.first}, and the block is over")
         too_long = error.kind == "invalid_arguments" and block.count == 1
-        if error.kind not in CULPRIT | NOT_BEGUN and not too_long:
+        if error.kind not in CULPRIT | NOT_BEGUN | INNOCENT and not too_long:
             raise error
+        if error.kind in INNOCENT and block.tried < RESTARTS + self._retries:
+            self.again.append(Block(block.first, block.lines, block.count, block.careful, block.tried + 1))
+            return None
         known = block.careful or block.count == 1 or error.kind == "worker_timeout"
         if error.kind in NOT_BEGUN or not known:
             self.again.append(Block(block.first, block.lines, block.count, careful=error.kind in CULPRIT))

@@ -129,7 +129,7 @@ class Run:
         body = front.call_body(
             plan.command, b"%b\n%b" % (plan.fixed, block.lines), version=snakepit_cli.__version__, cwd=cwd(),
             pool=plan.pool, session=plan.session, stream=True, block=members,
-            timeout=None if plan.timeout is None else plan.timeout * block.count,
+            timeout=plan.timeout,
         )  # fmt: skip
         sock.sendall(front.frame(front.CALL, self._next, body))
 

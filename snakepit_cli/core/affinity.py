@@ -30,3 +30,6 @@ class Homes:
         homes.move_to_end(session)
         if len(homes) > self._size:
             homes.popitem(last=False)
+
+    def forget(self, session: str) -> None:
+        self._homes.pop(session, None)

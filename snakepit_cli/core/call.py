@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from math import inf
-from typing import NamedTuple
+
+from snakepit_cli.core.events import Affinity
 
 # Below this many dead entries a rebuild costs more than the memory it gives back.
 SLACK = 64
 
 
-class Call(NamedTuple):
+@dataclass(slots=True)
+class Call:
     """A call from its acceptance to its Settle. `submitted` and `deadline` are instants."""
 
     id: int
+    command: str
     session: str | None
     submitted: float
     deadline: float
+    """Of a block that waits: never. It moves with each Progress."""
+    allowance: float = 0.0
+    """Of a block: seconds from its dispatch, and from each Progress, to its deadline. 0 for any other call."""
+    affinity: Affinity = Affinity.HINT
+    lives: int = 0
+    """How many more workers may die under it before that is its answer."""
+    quick: bool = False
+    """It was put on its worker in the belief that it takes next to no time."""
+
+    @property
+    def strict(self) -> bool:
+        return self.session is not None and self.affinity is not Affinity.HINT
 
 
 class Deadlines:
@@ -33,7 +49,8 @@ class Deadlines:
         self.heap: list[tuple[float, int]] = []
 
     def push(self, call: Call) -> None:
-        heappush(self.heap, (call.deadline, call.id))
+        if call.deadline < inf:
+            heappush(self.heap, (call.deadline, call.id))
 
     def overgrown(self, unsettled: int) -> bool:
         return len(self.heap) > 2 * unsettled + SLACK

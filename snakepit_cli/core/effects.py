@@ -13,7 +13,7 @@ class Spawn:
     workers: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Dispatch:
     """Send the call to the worker; `timeout` is what is left of its time, in seconds."""
 
@@ -22,7 +22,7 @@ class Dispatch:
     timeout: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settle:
     """The call's one and only answer: the worker's `reply` as it was, or a Failure decided by the pool."""
 
@@ -36,6 +36,14 @@ class Interrupt:
 
     worker: str
     call: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Ask the worker for these calls back, as far as it has not begun them: one before them takes longer than hoped."""
+
+    worker: str
+    calls: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +66,4 @@ class Drained:
     """No worker and no call is left of a drained pool."""
 
 
-Effect = Spawn | Dispatch | Settle | Interrupt | Stop | Kill | Drained
+Effect = Spawn | Dispatch | Settle | Interrupt | Recall | Stop | Kill | Drained

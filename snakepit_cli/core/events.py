@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import Any
+
+
+class Gate(enum.Enum):
+    """What a pool does with calls. Its workers stay whatever it is."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+    """Takes calls and lets them wait."""
+    CLOSED = "closed"
+    """Takes no new ones; runs those that it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,15 +26,36 @@ class Failure:
     detail: tuple[tuple[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+class Affinity(enum.Enum):
+    """What a session wants of the worker that served it last, its home."""
+
+    HINT = "hint"
+    """Home if it has room, any other if not."""
+    STRICT_QUEUE = "strict_queue"
+    """Home only: wait for it."""
+    STRICT_FAIL_FAST = "strict_fail_fast"
+    """Home only: fail when it has no room."""
+
+
+# Events and effects of every call are not frozen: that would triple what it costs to make them. Nobody changes them.
+
+
+@dataclass(slots=True)
 class Submit:
-    """A client wants `command`. `timeout` in seconds; None means the pool's default for calls or streams."""
+    """A client wants `command`. `timeout` in seconds; None means the pool's default for calls or streams.
+
+    `bulk`: a block of items, which waits behind all other calls for as long as it takes; its `timeout` begins with
+    its dispatch and again with each Progress. `idempotent`: it may be run again when its worker dies.
+    """
 
     call: int
     command: str
     session: str | None = None
     timeout: float | None = None
     stream: bool = False
+    bulk: bool = False
+    affinity: Affinity = Affinity.HINT
+    idempotent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +65,14 @@ class Cancel:
     call: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Progress:
+    """Items of a block have been answered."""
+
+    call: int
+
+
+@dataclass(slots=True)
 class Finished:
     """The worker gave its one answer to a call. `reply` is opaque to the core and comes back in Settle."""
 
@@ -41,6 +80,14 @@ class Finished:
     call: int
     reply: Any
     failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The worker gives a call back that it was asked for by Recall: it has not begun it."""
+
+    worker: str
+    call: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +140,20 @@ class Resize:
 
 
 @dataclass(frozen=True, slots=True)
+class Replace:
+    """These workers are to be replaced: one after another, each when a new one is attached. No call fails for it."""
+
+    workers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """What is done with calls from now on."""
+
+    gate: Gate
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """Take no new calls, let running ones finish for at most `grace` seconds, stop all workers for good."""
 
@@ -104,4 +165,7 @@ class Tick:
     """A moment named by `next_deadline` has come."""
 
 
-Event = Submit | Cancel | Finished | Attached | StartFailed | Exited | Unresponsive | Adopt | Resize | Drain | Tick
+Event = (
+    Submit | Cancel | Progress | Finished | Returned | Attached | StartFailed | Exited | Unresponsive
+    | Adopt | Resize | Replace | Admit | Drain | Tick
+)  # fmt: skip

@@ -46,3 +46,20 @@ def startup_timeout(worker: str, elapsed: float) -> Failure:
 
 def stopped(pool: str, *, over: bool) -> Failure:
     return Failure("pool_unavailable", f"pool {pool!r} {'has been' if over else 'is being'} stopped")
+
+
+def closed(pool: str) -> Failure:
+    return Failure("pool_unavailable", f"pool {pool!r} takes no calls (`snakepit resume {pool}` opens it)")
+
+
+def tripped(pool: str) -> Failure:
+    message = f"each of the last calls to pool {pool!r} has killed its worker: it takes none for some seconds"
+    return Failure("pool_unavailable", message)
+
+
+def worker_busy(session: str, home: str) -> Failure:
+    return Failure("worker_busy", f"{home}, which holds session {session!r}, is busy", (("worker", home),))
+
+
+def session_lost(session: str, home: str) -> Failure:
+    return Failure("session_lost", f"{home}, which held session {session!r}, is gone", (("worker", home),))

@@ -1,4 +1,4 @@
-"""The calls that wait for a worker, in the order in which they came."""
+"""The calls that wait for a worker, in the order in which they came: people before bulk work."""
 
 from __future__ import annotations
 
@@ -6,38 +6,75 @@ from collections import OrderedDict
 
 from snakepit_cli.core.call import Call
 
+Lane = OrderedDict[int, Call]
+# Not a dict: taking the oldest key of one walks over everything deleted before it.
+
 
 class Queue:
-    """First in, first out, with removal of any call in constant time.
+    """First in, first out in each lane, with removal of any call in constant time.
 
-    An OrderedDict, not a dict: taking the oldest key of a dict walks over everything deleted before it.
+    `free` calls may go to any worker, `held` ones only to the home of their session, by its name; `bulk` waits behind
+    both. `patient` are the free and the held ones in the order in which they came: their patience is limited. That of
+    blocks is not, held or free.
     """
 
-    __slots__ = ("calls", "size")
+    __slots__ = ("_homes", "bulk", "free", "held", "held_bulk", "patient", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.calls: OrderedDict[int, Call] = OrderedDict()
+        self.patient: Lane = OrderedDict()
+        self.free: Lane = OrderedDict()
+        self.bulk: Lane = OrderedDict()
+        self.held_bulk: Lane = OrderedDict()
+        self.held: dict[str, Lane] = {}
+        self._homes: dict[int, str] = {}
 
-    @property
-    def full(self) -> bool:
-        return len(self.calls) >= self.size
+    def __len__(self) -> int:
+        return len(self.patient) + len(self.bulk) + len(self.held_bulk)
+
+    def __contains__(self, call: object) -> bool:
+        return call in self.patient or call in self.bulk or call in self.held_bulk
 
     def push(self, call: Call) -> None:
-        self.calls[call.id] = call
+        if call.allowance:
+            self.bulk[call.id] = call
+        else:
+            self.patient[call.id] = self.free[call.id] = call
 
-    def pop(self) -> Call:
-        """Take out the oldest call."""
-        return self.calls.popitem(last=False)[1]
+    def push_back(self, call: Call) -> None:
+        """The call was on a worker already: it is the first to be taken again."""
+        self.push(call)
+        for lane in (self.patient, self.free, self.bulk):
+            if call.id in lane:
+                lane.move_to_end(call.id, last=False)
 
-    def oldest(self) -> Call:
-        return self.calls[next(iter(self.calls))]
+    def hold(self, call: Call, home: str) -> None:
+        """It waits for this worker."""
+        (self.held_bulk if call.allowance else self.patient)[call.id] = call
+        self.held.setdefault(home, OrderedDict())[call.id] = call
+        self._homes[call.id] = home
+
+    def head(self) -> Call | None:
+        """The next call for any worker."""
+        lane = self.free or self.bulk
+        return next(iter(lane.values())) if lane else None
 
     def remove(self, call: int) -> Call | None:
-        return self.calls.pop(call, None)
+        found = self.bulk.pop(call, None)
+        if found is not None:
+            return found
+        found = self.patient.pop(call, None) or self.held_bulk.pop(call, None)
+        if found is not None and self.free.pop(call, None) is None:
+            home = self._homes.pop(call)
+            lane = self.held[home]
+            del lane[call]
+            if not lane:
+                del self.held[home]
+        return found
 
     def clear(self) -> list[Call]:
         """Take out everything, oldest first."""
-        calls = list(self.calls.values())
-        self.calls.clear()
+        calls = [*self.patient.values(), *self.bulk.values(), *self.held_bulk.values()]
+        for lane in (self.patient, self.free, self.bulk, self.held_bulk, self.held, self._homes):
+            lane.clear()
         return calls

@@ -12,18 +12,24 @@ from heapq import heappop, heappush
 from math import inf
 
 from snakepit_cli.core.call import Call
+from snakepit_cli.core.pace import STALL
 from snakepit_cli.core.worker import Draining, Dying, Serving, Starting, Stopping, Worker, calls_of, due
 
 
 class Roster:
-    """`serving` workers are attached and take calls, `placed` ones count towards the size of the pool."""
+    """`serving` workers are attached and take calls, `placed` ones count towards the size of the pool.
 
-    __slots__ = ("idle", "partly", "placed", "running", "serving", "timers", "workers")
+    Of the serving ones `idle` have no call, `partly` run fewer than they can, and `stacked` are full, but with quick
+    calls only, so that they can be given some more to hold.
+    """
+
+    __slots__ = ("idle", "partly", "placed", "running", "serving", "stacked", "timers", "workers")
 
     def __init__(self) -> None:
         self.workers: dict[str, Worker] = {}
         self.idle: OrderedDict[str, Serving] = OrderedDict()
         self.partly: OrderedDict[str, Serving] = OrderedDict()
+        self.stacked: OrderedDict[str, Serving] = OrderedDict()
         self.serving = 0
         self.placed = 0
         self.running: dict[int, str] = {}
@@ -54,6 +60,7 @@ class Roster:
             self.serving -= 1
             self.idle.pop(worker, None)
             self.partly.pop(worker, None)
+            self.stacked.pop(worker, None)
         if isinstance(old, Starting | Serving | Dying):
             self.placed -= 1
 
@@ -63,43 +70,80 @@ class Roster:
 
     # -- calls --
 
-    def choose(self, home: str | None) -> str:
-        """A worker with room; there must be one.
+    def has_room(self, worker: str) -> bool:
+        return worker in self.idle or worker in self.partly
+
+    def choose(self, home: str | None) -> str | None:
+        """A worker with room.
 
         Home first. Then an idle one, since a second call on one process mostly waits for the first; of these
         the one that was busy last, whose caches are warm, so that the others stay swapped out. Then, among
         those that run something, the one that was given a call longest ago: that spreads the load.
         """
-        if home is not None and (home in self.idle or home in self.partly):
+        if home is not None and self.has_room(home):
             return home
         if self.idle:
             return next(reversed(self.idle))
-        return next(iter(self.partly))
+        return next(iter(self.partly), None)
 
-    def take(self, worker: str, call: Call) -> None:
-        """The call runs on the worker, which has room."""
-        state = self.idle.pop(worker, None)
-        if state is None:
-            state = self.partly.pop(worker)
-        live = state.live
-        live[call.id] = call
+    def stack(self, home: str | None, depth: int) -> str | None:
+        """A full worker that may hold one more quick call, when it holds fewer than `depth`."""
+        stacked = self.stacked
+        worker = home if home is not None and home in stacked else next(iter(stacked), None)
+        return worker if worker is not None and len(stacked[worker].live) < depth else None
+
+    def take(self, worker: str, call: Call, now: float) -> None:
+        """The call goes to the worker, which was chosen for it."""
+        state = self.workers[worker]
+        assert isinstance(state, Serving)  # noqa: S101 - for the type checker
+        if not state.live:
+            state.touched = now
+        elif len(state.live) >= state.capacity and state.look_at == inf:
+            state.look_at = now + STALL
+            self.watch(worker, state.look_at)
+        state.live[call.id] = call
+        state.slow += not call.quick
         self.running[call.id] = worker
-        if len(live) + len(state.abandoned) < state.capacity:
-            self.partly[worker] = state
+        self._sort(worker, state)
 
     def release(self, worker: str, state: Serving) -> None:
-        """A call has left the worker, so there is room."""
-        if state.live or state.abandoned:
-            self.partly[worker] = state
+        """A call has left the worker, so there may be room."""
+        if not state.live:
+            state.look_at = inf
+        self._sort(worker, state)
+
+    def is_slow(self, worker: str, state: Serving, call: Call) -> None:
+        """What was believed of the call is wrong: nothing is put behind it any more."""
+        state.slow += call.quick
+        call.quick = False
+        self._sort(worker, state)
+
+    def _sort(self, worker: str, state: Serving) -> None:
+        """Into the set where it belongs, as the last one."""
+        taken = len(state.live) + len(state.abandoned)
+        if not taken:
+            belongs: OrderedDict[str, Serving] | None = self.idle
+        elif taken < state.capacity:
+            belongs = self.partly
+        elif not state.slow and not state.abandoned and state.capacity == 1:
+            belongs = self.stacked
         else:
-            self.partly.pop(worker, None)
-            self.idle[worker] = state
+            belongs = None
+        for lane in (self.idle, self.partly, self.stacked):
+            if lane is not belongs:
+                lane.pop(worker, None)
+        if belongs is not None:
+            belongs[worker] = state
+            belongs.move_to_end(worker)
 
     def abandon(self, worker: str, state: Serving | Draining, call: int, kill_at: float) -> None:
         """The call is settled but keeps its slot: the worker may still be at it."""
-        del state.live[call]
+        gone = state.live.pop(call)
         del self.running[call]
         state.abandoned[call] = kill_at
+        if isinstance(state, Serving):
+            state.slow -= not gone.quick
+            self._sort(worker, state)
         self.watch(worker, kill_at)
 
     def drop(self, state: Worker) -> list[Call]:

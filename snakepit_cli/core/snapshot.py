@@ -25,8 +25,9 @@ class Tally:
 class Snapshot:
     """One moment of a pool.
 
-    `state` is one of unstarted, open, degraded (gave up starting workers, but some serve), failed, draining,
-    drained. Workers: `starting`; `ready` are attached and take calls; `busy` of these hold a call. Calls now:
+    `state` is one of unstarted, open, paused (calls wait), closed (takes none), degraded (gave up starting workers,
+    but some serve), failed, draining, drained; `breaker` one of closed, open, half-open. Workers: `starting`; `ready`
+    are attached and take calls; `busy` of these hold a call. Calls now:
     `queued`, `running`. Since the beginning: `requests` (every Submit), `errors` (accepted calls that ended in a
     failure other than queue_timeout and cancelled), `queue_timeouts`, `pool_saturated`; `restarts` counts attached
     workers that died or had to be killed. `workers` holds (worker, state, calls running), oldest first.
@@ -46,11 +47,20 @@ class Snapshot:
     pool_saturated: int
     restarts: int
     reason: Failure | None
+    breaker: str
     workers: tuple[tuple[str, str, int], ...]
 
 
 def look(
-    name: str, state: str, *, size: int, roster: Roster, queue: Queue, tally: Tally, reason: Failure | None
+    name: str,
+    state: str,
+    *,
+    size: int,
+    roster: Roster,
+    queue: Queue,
+    tally: Tally,
+    reason: Failure | None,
+    breaker: str,
 ) -> Snapshot:
     """Walks over all workers: for people and metrics, not for every call."""
     return Snapshot(
@@ -60,7 +70,7 @@ def look(
         starting=len(roster.those(Starting)),
         ready=roster.serving,
         busy=roster.serving - len(roster.idle),
-        queued=len(queue.calls),
+        queued=len(queue),
         running=len(roster.running),
         requests=tally.requests,
         errors=tally.errors,
@@ -68,5 +78,6 @@ def look(
         pool_saturated=tally.saturated,
         restarts=tally.restarts,
         reason=reason,
+        breaker=breaker,
         workers=tuple((worker, name_of(has), len(calls_of(has))) for worker, has in roster.workers.items()),
     )

@@ -1,8 +1,8 @@
 """THE TABLE: what every event does in every state. Change it here first.
 
 Events about one worker are looked up by that worker's state, all others by the phase of the pool. A value
-names a method of Pool; IGNORE is for what a race or a repetition can bring; BUG is for what cannot happen
-unless the shell is wrong, and raises InvalidTransition before anything has changed.
+names a function of one of the *_moves modules; IGNORE is for what a race or a repetition can bring; BUG is for what
+cannot happen unless the shell is wrong, and raises InvalidTransition before anything has changed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from snakepit_cli.core.events import (
+    Admit,
     Adopt,
     Attached,
     Cancel,
@@ -17,7 +18,10 @@ from snakepit_cli.core.events import (
     Exited,
     Failure,
     Finished,
+    Progress,
+    Replace,
     Resize,
+    Returned,
     StartFailed,
     Submit,
     Tick,
@@ -58,41 +62,62 @@ class Over:
 
 Phase = Unstarted | Open | Failed | Closing | Over
 
-PHASE_NAMES = {Unstarted: "unstarted", Open: "open", Failed: "failed", Closing: "draining", Over: "drained"}
+PHASE_NAMES: dict[type, str] = {
+    Unstarted: "unstarted",
+    Open: "open",
+    Failed: "failed",
+    Closing: "draining",
+    Over: "drained",
+}
 
 IGNORE = "ignore"
 BUG = "bug"
 
 TABLE: dict[tuple[type, type], str] = {
     # -- the pool --
-    (Unstarted, Submit): "_accept",
-    (Unstarted, Cancel): "_cancel",
-    (Unstarted, Adopt): "_adopt",
-    (Unstarted, Resize): "_resize",
-    (Unstarted, Drain): "_drain",
+    (Unstarted, Submit): "accept",
+    (Unstarted, Cancel): "cancel",
+    (Unstarted, Progress): IGNORE,
+    (Unstarted, Adopt): "adopt",
+    (Unstarted, Resize): "resize",
+    (Unstarted, Replace): IGNORE,
+    (Unstarted, Admit): "admit",
+    (Unstarted, Drain): "drain",
     (Unstarted, Tick): IGNORE,
-    (Open, Submit): "_accept",
-    (Open, Cancel): "_cancel",
+    (Open, Submit): "accept",
+    (Open, Cancel): "cancel",
+    (Open, Progress): "progress",
     (Open, Adopt): BUG,  # a new server knows at once which workers the old one left
-    (Open, Resize): "_resize",
-    (Open, Drain): "_drain",
+    (Open, Resize): "resize",
+    (Open, Replace): "replace",
+    (Open, Admit): "admit",
+    (Open, Drain): "drain",
     (Open, Tick): IGNORE,  # like every event it is followed by the tail, which does what is due
-    (Failed, Submit): "_accept_or_fail",
-    (Failed, Cancel): "_cancel",
+    (Failed, Submit): "accept_or_fail",
+    (Failed, Cancel): "cancel",
+    (Failed, Progress): "progress",
     (Failed, Adopt): BUG,
-    (Failed, Resize): "_resize",
-    (Failed, Drain): "_drain",
+    (Failed, Resize): "resize",
+    (Failed, Replace): IGNORE,  # it cannot start others just now
+    (Failed, Admit): "admit",
+    (Failed, Drain): "drain",
     (Failed, Tick): IGNORE,
-    (Closing, Submit): "_refuse",
-    (Closing, Cancel): "_cancel",
+    (Closing, Submit): "refuse",
+    (Closing, Cancel): "cancel",
+    (Closing, Progress): "progress",
     (Closing, Adopt): BUG,
     (Closing, Resize): IGNORE,  # a drain is final
-    (Closing, Drain): "_drain",  # a second one may only hurry
+    (Closing, Replace): IGNORE,
+    (Closing, Admit): IGNORE,
+    (Closing, Drain): "drain",  # a second one may only hurry
     (Closing, Tick): IGNORE,
-    (Over, Submit): "_refuse",
+    (Over, Submit): "refuse",
     (Over, Cancel): IGNORE,
+    (Over, Progress): IGNORE,
     (Over, Adopt): BUG,
     (Over, Resize): IGNORE,
+    (Over, Replace): IGNORE,
+    (Over, Admit): IGNORE,
     (Over, Drain): IGNORE,
     (Over, Tick): IGNORE,
     # -- one worker --
@@ -100,30 +125,36 @@ TABLE: dict[tuple[type, type], str] = {
     (Gone, StartFailed): IGNORE,
     (Gone, Exited): IGNORE,  # follows StartFailed, or comes twice
     (Gone, Finished): IGNORE,
+    (Gone, Returned): IGNORE,
     (Gone, Unresponsive): IGNORE,
-    (Starting, Attached): "_attached",
-    (Starting, StartFailed): "_start_failed",
-    (Starting, Exited): "_start_failed",
+    (Starting, Attached): "attached",
+    (Starting, StartFailed): "start_failed",
+    (Starting, Exited): "start_failed",
     (Starting, Finished): BUG,  # it was never given a call
+    (Starting, Returned): BUG,
     (Starting, Unresponsive): IGNORE,  # its start has a deadline of its own
     (Serving, Attached): IGNORE,
     (Serving, StartFailed): IGNORE,  # a start timer of the shell raced with Attached, and lost
-    (Serving, Exited): "_lost",
-    (Serving, Finished): "_finished",
-    (Serving, Unresponsive): "_unresponsive",
+    (Serving, Exited): "lost",
+    (Serving, Finished): "finished",
+    (Serving, Returned): "returned",
+    (Serving, Unresponsive): "unresponsive",
     (Draining, Attached): IGNORE,
     (Draining, StartFailed): IGNORE,
-    (Draining, Exited): "_buried",
-    (Draining, Finished): "_finished_last",
-    (Draining, Unresponsive): "_unresponsive",
+    (Draining, Exited): "buried",
+    (Draining, Finished): "finished_last",
+    (Draining, Returned): "returned",
+    (Draining, Unresponsive): "unresponsive",
     (Stopping, Attached): IGNORE,  # it was stopped while it dialled home
-    (Stopping, StartFailed): "_buried",  # stopped while it started: no Exited will follow
-    (Stopping, Exited): "_buried",
+    (Stopping, StartFailed): "buried",  # stopped while it started: no Exited will follow
+    (Stopping, Exited): "buried",
     (Stopping, Finished): IGNORE,
+    (Stopping, Returned): IGNORE,
     (Stopping, Unresponsive): IGNORE,  # it will be killed when its grace is over
     (Dying, Attached): IGNORE,
-    (Dying, StartFailed): "_buried",
-    (Dying, Exited): "_buried",
-    (Dying, Finished): "_finished_dying",  # the answer overtook the kill
+    (Dying, StartFailed): "buried",
+    (Dying, Exited): "buried",
+    (Dying, Finished): "finished_dying",  # the answer overtook the kill
+    (Dying, Returned): "returned",
     (Dying, Unresponsive): IGNORE,
 }

@@ -24,16 +24,28 @@ class Starting:
     deadline: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Serving:
     """Attached. A call in `abandoned` is settled but may still run: it keeps its slot until its worker says
     that it is over, or until the instant given for it, when the worker is killed.
+
+    It runs `capacity` calls at a time, and may hold more while all of them are believed to be quick: see pace.py.
     """
 
     capacity: int
     since: float
     live: dict[int, Call]
     abandoned: dict[int, float]
+    slow: int = 0
+    """How many of the live calls are not believed to be quick."""
+    touched: float = 0.0
+    """When it last answered, or was given a call after having none."""
+    look_at: float = inf
+    """When to see whether a stack of calls has stalled."""
+
+    @property
+    def taken(self) -> int:
+        return len(self.live) + len(self.abandoned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,7 @@ def due(state: Worker) -> float:
         case Starting() | Stopping():
             return state.deadline
         case Serving():
-            return _first(state.abandoned)
+            return min(state.look_at, _first(state.abandoned))
         case Draining():
             return min(state.deadline, _first(state.abandoned))
         case Dying():

@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.core.events import Affinity
 from snakepit_cli.wire import worker_pb2 as pb
 
 
@@ -26,6 +27,8 @@ class Header(msgspec.Struct, frozen=True):
     item: str = "item"
     text: bool = False
     careful: bool = False
+    affinity: Affinity = Affinity.HINT
+    idempotent: bool = False
 
 
 class Caller(Protocol):

@@ -12,9 +12,9 @@ import msgspec
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.calls import Call, Header
-from snakepit_cli.server.gateway import Post
 from snakepit_cli.server.peers import peer_uid
 from snakepit_cli.server.pool import Pool
+from snakepit_cli.server.post import Post
 from snakepit_cli.wire import front as wire
 
 HEADROOM = 64 << 10
@@ -52,6 +52,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._buffer = bytearray()
         self._skip = 0
+        self._out: list[bytes] = []
+        self._gone = False
         self._calls: dict[int, tuple[Pool, Call]] = {}
         self._queries: dict[int, asyncio.Task[None]] = {}
         self.congested = False
@@ -68,6 +70,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — the reason changes nothing
         self._connections.discard(self)
+        self._gone = True
         for pool, call in list(self._calls.values()):
             pool.cancel(call)
         for task in self._queries.values():
@@ -184,9 +187,20 @@ class Connection(asyncio.Protocol):
 
     # ---------------------------------------------------------------------------------------- answers
 
+    def _put(self, frame: bytes) -> None:
+        self._out.append(frame)
+        if len(self._out) == 1:
+            self._host.post.begun(self._send)
+
+    def _send(self) -> None:
+        frames, self._out = self._out, []
+        if self._gone:  # a closed transport would raise
+            return
+        self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+
     def result(self, request: int, value: bytes) -> None:
         self._calls.pop(request, None)
-        self._transport.write(wire.frame(wire.RESULT, request, value))
+        self._put(wire.frame(wire.RESULT, request, value))
 
     def error(self, request: int, error: PitError) -> None:
         self._calls.pop(request, None)
@@ -194,13 +208,13 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, request: int, error: PitError) -> None:
         """An error about a frame that began nothing. A request of the same number that runs goes on."""
-        self._transport.write(wire.frame(wire.ERROR, request, _encode(error.as_dict())))
+        self._put(wire.frame(wire.ERROR, request, _encode(error.as_dict())))
 
     def chunks(self, request: int, lines: bytes) -> None:
-        self._transport.write(wire.frame(wire.CHUNKS, request, lines))
+        self._put(wire.frame(wire.CHUNKS, request, lines))
 
     def answers(self, request: int, lines: bytes, failed: Sequence[int]) -> None:
-        self._transport.write(wire.frame(wire.ANSWERS, request, wire.answers_body(lines, failed)))
+        self._put(wire.frame(wire.ANSWERS, request, wire.answers_body(lines, failed)))
 
 
 _KINDS: dict[int, Callable[[Connection, int, bytes], None]] = {

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
 from snakepit_cli.server.peers import peer_uid
+from snakepit_cli.server.post import Post
 from snakepit_cli.wire import http2
 from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.http2 import Status
@@ -56,30 +58,6 @@ class Host(Protocol):
         """Called when a worker says that it cannot get ready. Raises RefusedError."""
 
 
-class Post:
-    """Messages to workers that have been begun. They leave with the next turn of the event loop.
-
-    Who is taking in several things may hold the post back and flush it at the end: that saves the turn.
-    """
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._begun: list[WorkerLink] = []
-        self.held = False
-        """Whoever sets it calls `flush`, whatever happens."""
-
-    def begun(self, link: WorkerLink) -> None:
-        if not self._begun and not self.held:
-            self._loop.call_soon(self.flush)
-        self._begun.append(link)
-
-    def flush(self) -> None:
-        self.held = False
-        for link in self._begun:
-            link.send()
-        self._begun.clear()
-
-
 class WorkerLink:
     """The way to one attached worker."""
 
@@ -114,6 +92,9 @@ class WorkerLink:
     def credit(self, call_id: int, count: int) -> None:
         self._message().credits.add(id=call_id, bytes=count)
 
+    def recall(self, call_ids: Iterable[int]) -> None:
+        self._message().recalls.extend(call_ids)
+
     def ping(self, nonce: int) -> None:
         self._message().ping.nonce = nonce
 
@@ -123,7 +104,7 @@ class WorkerLink:
     def _message(self) -> pb.ToWorker:
         if self._next is None:
             self._next = pb.ToWorker()
-            self._post.begun(self)
+            self._post.begun(self.send)
         return self._next
 
     def send(self) -> None:
@@ -194,11 +175,15 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        post = self._host.post
+        post.held = True
         try:
             self._http.receive(data)
         except http2.ProtocolError as error:
             self._http.goodbye(error.code)
             self._transport.close()
+        finally:
+            post.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — the reason changes nothing
         self._http.lost()

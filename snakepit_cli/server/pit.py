@@ -18,9 +18,10 @@ from snakepit_cli.base.settings import LIMITS, MOST_WORKERS, PoolSettings, Setti
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.server import launch
 from snakepit_cli.server.calls import Call, Caller, Header
-from snakepit_cli.server.gateway import Post, RefusedError, WorkerLink
+from snakepit_cli.server.gateway import RefusedError, WorkerLink
 from snakepit_cli.server.memo import Memo, recalled
 from snakepit_cli.server.pool import Pool, Survivors, Worker
+from snakepit_cli.server.post import Post
 from snakepit_cli.server.warden import WardenLink
 from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.http2 import Status
@@ -130,7 +131,7 @@ class Pit:
 
     def _create(self, spec: launch.Spec, survivors: Survivors | None = None) -> Pool:
         plan = launch.make(spec, self._instance, self._gateway)
-        pool = self.pools[spec.name] = Pool(spec, plan, self._warden, self._memo.changed, survivors)
+        pool = self.pools[spec.name] = Pool(spec, plan, self._warden, self.post, self._memo.changed, survivors)
         return pool
 
     async def down(self, name: str, grace: float) -> int:

@@ -20,6 +20,7 @@ from snakepit_cli.server import failures
 from snakepit_cli.server.calls import Call
 from snakepit_cli.server.gateway import CREDIT, WorkerLink
 from snakepit_cli.server.launch import Launch, Spec
+from snakepit_cli.server.post import Post
 from snakepit_cli.server.warden import WardenLink
 from snakepit_cli.wire import worker_pb2 as pb
 
@@ -79,8 +80,8 @@ class Start:
 
 
 class Pool:
-    def __init__(
-        self, spec: Spec, launch: Launch, warden: WardenLink, changed: Callable[[Pool], None],
+    def __init__(  # noqa: PLR0917
+        self, spec: Spec, launch: Launch, warden: WardenLink, post: Post, changed: Callable[[Pool], None],
         survivors: Survivors | None = None,
     ) -> None:  # fmt: skip
         """Starts its workers. `changed` is called when there are others, or in another state, than before."""
@@ -90,6 +91,7 @@ class Pool:
         self.next_worker = survivors.next_worker if survivors else 1
         self._launch = launch
         self._warden = warden
+        self._post = post
         self._calls: dict[int, Call] = {}
         self._start = Start(survivors.start, survivors.note) if survivors else Start()
         self.limits = Limits(**spec.limits)  # type: ignore[arg-type]
@@ -97,6 +99,7 @@ class Pool:
         self._tell = changed
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._unarmed = False
         self._changed = asyncio.Event()
         self.drained = asyncio.Event()
         self.quiet = asyncio.Event()
@@ -125,7 +128,12 @@ class Pool:
         failpoint("server.call")
         self._calls[call.id] = call
         self.quiet.clear()
-        self._feed(ev.Submit(call.id, header.command, header.session, header.timeout, header.stream))
+        self._feed(
+            ev.Submit(
+                call.id, header.command, header.session, header.timeout, header.stream, call.block is not None,
+                header.affinity, header.idempotent,
+            )
+        )  # fmt: skip
 
     def cancel(self, call: Call) -> None:
         self._feed(ev.Cancel(call.id))
@@ -138,7 +146,7 @@ class Pool:
     def snapshot(self) -> dict[str, Any]:
         seen = self._machine.snapshot()
         numbers = ("name", "state", "size", "ready", "busy", "starting", "queued", "running", "requests", "errors",
-                   "queue_timeouts", "pool_saturated", "restarts")  # fmt: skip
+                   "queue_timeouts", "pool_saturated", "restarts", "breaker")  # fmt: skip
         return {
             **{name: getattr(seen, name) for name in numbers},
             "adapter": self.spec.adapter,
@@ -165,7 +173,7 @@ class Pool:
 
     async def settled(self, seconds: float) -> dict[str, Any]:
         """Waits until all workers are attached; raises PitError when the pool gives up, or after `seconds`."""
-        await self._until(lambda seen: seen.state == "open" and seen.ready >= seen.size, seconds)
+        await self._until(lambda seen: seen.state in _SERVES and seen.ready >= seen.size, seconds)
         return self.snapshot()
 
     async def any_attached(self, seconds: float) -> None:
@@ -246,16 +254,19 @@ class Pool:
                     call.caller.chunks(call.request, chunk.lines)
                 else:
                     call.caller.answers(call.request, chunk.lines, chunk.failed)
+                    self._feed(ev.Progress(call.id))
                 call.owed += len(chunk.lines)
                 if call.owed >= CREDIT // 4 and not call.caller.congested:
                     self._grant(call)
         for result in message.results:
             failpoint("server.result")
-            if result.HasField("failure"):
+            if not result.HasField("failure"):
+                self._feed(ev.Finished(worker.id, result.id, result.value))
+            elif result.failure.kind == pb.Failure.RECALLED:
+                self._feed(ev.Returned(worker.id, result.id))
+            else:
                 reply = failures.of_worker(result.failure, self.spec.language, worker=worker.id)
                 self._feed(ev.Finished(worker.id, result.id, reply, failed=True))
-            else:
-                self._feed(ev.Finished(worker.id, result.id, result.value))
 
     def _grant(self, call: Call) -> None:
         worker = self.workers.get(call.worker or "")
@@ -268,7 +279,9 @@ class Pool:
     def _feed(self, event: ev.Event) -> None:
         for effect in self._machine.handle(event, _clock()):
             _PERFORM[type(effect)](self, effect)
-        self._arm()
+        if not self._unarmed:
+            self._unarmed = True
+            self._post.begun(self._arm)
         if type(event) not in _ROUTINE:
             self._changed.set()
             self._tell(self)
@@ -276,6 +289,7 @@ class Pool:
     def _arm(self) -> None:
         """One timer for everything the machine waits for. An earlier one that is still set does no harm: it only
         ticks, so it is moved only when the next deadline comes before it."""
+        self._unarmed = False
         deadline = self._machine.next_deadline()
         if deadline is None:
             return
@@ -347,6 +361,11 @@ class Pool:
         if worker is not None and worker.link is not None:
             worker.link.cancel(effect.call)
 
+    def _recall(self, effect: fx.Recall) -> None:
+        worker = self.workers.get(effect.worker)
+        if worker is not None and worker.link is not None:
+            worker.link.recall(effect.calls)
+
     def _stop(self, effect: fx.Stop) -> None:
         worker = self.workers.get(effect.worker)
         if worker is None or self._never_was(worker):
@@ -375,7 +394,8 @@ class Pool:
         self.drained.set()
 
 
-_ROUTINE = frozenset({ev.Submit, ev.Cancel, ev.Finished})
+_SERVES = frozenset({"open", "paused", "closed"})
+_ROUTINE = frozenset({ev.Submit, ev.Cancel, ev.Progress, ev.Finished, ev.Returned})
 """Events that cannot change which workers there are, so nobody waits for them."""
 
 _PERFORM: dict[type, Callable[[Pool, Any], None]] = {
@@ -383,6 +403,7 @@ _PERFORM: dict[type, Callable[[Pool, Any], None]] = {
     fx.Dispatch: Pool._dispatch,  # noqa: SLF001
     fx.Settle: Pool._settle,  # noqa: SLF001
     fx.Interrupt: Pool._interrupt,  # noqa: SLF001
+    fx.Recall: Pool._recall,  # noqa: SLF001
     fx.Stop: Pool._stop,  # noqa: SLF001
     fx.Kill: Pool._kill,  # noqa: SLF001
     fx.Drained: Pool._drained,  # noqa: SLF001

@@ -109,6 +109,7 @@ class Failure(_message.Message):
         INVALID_RESULT: _ClassVar[Failure.Kind]
         ADAPTER_NOT_FOUND: _ClassVar[Failure.Kind]
         ADAPTER_FAILED: _ClassVar[Failure.Kind]
+        RECALLED: _ClassVar[Failure.Kind]
     KIND_UNSPECIFIED: Failure.Kind
     COMMAND_FAILED: Failure.Kind
     COMMAND_NOT_FOUND: Failure.Kind
@@ -117,6 +118,7 @@ class Failure(_message.Message):
     INVALID_RESULT: Failure.Kind
     ADAPTER_NOT_FOUND: Failure.Kind
     ADAPTER_FAILED: Failure.Kind
+    RECALLED: Failure.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
@@ -166,7 +168,7 @@ class Pong(_message.Message):
     def __init__(self, nonce: _Optional[int] = ...) -> None: ...
 
 class ToWorker(_message.Message):
-    __slots__ = ("welcome", "calls", "cancels", "credits", "ping", "drain", "replies")
+    __slots__ = ("welcome", "calls", "cancels", "credits", "ping", "drain", "replies", "recalls")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
     CANCELS_FIELD_NUMBER: _ClassVar[int]
@@ -174,6 +176,7 @@ class ToWorker(_message.Message):
     PING_FIELD_NUMBER: _ClassVar[int]
     DRAIN_FIELD_NUMBER: _ClassVar[int]
     REPLIES_FIELD_NUMBER: _ClassVar[int]
+    RECALLS_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     calls: _containers.RepeatedCompositeFieldContainer[Call]
     cancels: _containers.RepeatedCompositeFieldContainer[Cancel]
@@ -181,7 +184,8 @@ class ToWorker(_message.Message):
     ping: Ping
     drain: Drain
     replies: _containers.RepeatedCompositeFieldContainer[Result]
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., replies: _Optional[_Iterable[_Union[Result, _Mapping]]] = ...) -> None: ...
+    recalls: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., replies: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., recalls: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("protocol", "max_message_bytes")

@@ -284,7 +284,7 @@ def test_a_thousand_settled_calls_leave_no_deadlines_behind():
         pool.handle(Submit(call, "ping"), 0.0)
         pool.handle(Finished("p-1", call, "a"), 0.0)
 
-    assert len(pool._deadlines.heap) < 100
+    assert len(pool._state.deadlines.heap) < 100
     assert pool.next_deadline() is None
 
 

@@ -15,9 +15,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from snakepit_cli.core.effects import Dispatch, Drained, Effect, Interrupt, Kill, Settle, Spawn, Stop
+from snakepit_cli.core.effects import Dispatch, Drained, Effect, Interrupt, Kill, Recall, Settle, Spawn, Stop
 from snakepit_cli.core.events import (
+    Admit,
     Adopt,
+    Affinity,
     Attached,
     Cancel,
     Drain,
@@ -25,7 +27,11 @@ from snakepit_cli.core.events import (
     Exited,
     Failure,
     Finished,
+    Gate,
+    Progress,
+    Replace,
     Resize,
+    Returned,
     StartFailed,
     Submit,
     Tick,
@@ -52,6 +58,15 @@ class Call:
     session: str | None
     submitted: float
     deadline: float
+    bulk: bool = False
+    allowed: float = 0.0
+    affinity: Affinity = Affinity.HINT
+    deaths: int = -1
+    """How many more it may survive; -1 for a call that is not idempotent."""
+
+    @property
+    def strict(self) -> bool:
+        return self.session is not None and self.affinity is not Affinity.HINT
 
 
 @dataclass
@@ -64,10 +79,23 @@ class Process:
     killed: bool = False
     holds: dict[int, bool] = field(default_factory=dict)
     doubt: dict[int, float] = field(default_factory=dict)
+    recalled: set[int] = field(default_factory=set)
+
+    @property
+    def stackable(self) -> bool:
+        """It may hold more than it runs: those that are believed to be quick."""
+        return self.capacity == 1 and all(self.holds.values()) and len(self.holds) < 256
 
     @property
     def room(self) -> bool:
         return self.attached and not self.stopped and not self.killed and len(self.holds) < self.capacity
+
+
+def turned_away(effects: list[Effect], call: int, pool: str) -> bool:
+    """By the breaker."""
+    said = f"each of the last calls to pool {pool!r}"
+    return any(isinstance(e, Settle) and e.call == call and isinstance(e.outcome, Failure)
+               and e.outcome.message.startswith(said) for e in effects)  # fmt: skip
 
 
 class World(RuleBasedStateMachine):
@@ -88,6 +116,8 @@ class World(RuleBasedStateMachine):
         self.draining = False
         self.drained = 0
         self.steps = 0
+        self.gate = Gate.OPEN
+        self.replacing = False
         survivors = tuple(f"p-{n}" for n in range(first, first + left))
         self.alive |= {worker: Process() for worker in survivors}
         self.pool.handle(Adopt(survivors), self.now)
@@ -121,6 +151,10 @@ class World(RuleBasedStateMachine):
                 self.judge_dispatch(worker, call, timeout)
             case Settle(call, outcome):
                 self.judge_settle(call, outcome, event)
+            case Recall(worker, calls):
+                assert calls
+                assert set(calls) <= self.alive[worker].holds.keys()
+                self.alive[worker].recalled |= set(calls)
             case Interrupt(worker, call):
                 assert call in self.settled
                 assert call in self.alive[worker].holds
@@ -140,19 +174,33 @@ class World(RuleBasedStateMachine):
                 self.drained += 1
 
     def judge_dispatch(self, worker: str, call: int, timeout: float) -> None:
-        process = self.alive[worker]
-        assert process.room, "no room there"
+        process, said = self.alive[worker], self.known[call]
+        attached = process.attached and not process.stopped and not process.killed
+        assert process.room or (attached and process.stackable and not said.bulk), "no room there"
         assert worker in self.serves
-        assert self.waiting[0] == call, "not first in, first out"
-        assert 0 < timeout == self.known[call].deadline - self.now
-        session = self.known[call].session
-        if session is not None:
-            home = self.homes.get(session)
+        assert self.gate is not Gate.PAUSED
+        home = None if said.session is None else self.homes.get(said.session)
+        if said.strict and home is not None:
+            assert worker == home, "a strict session has left its home"
+            assert next(c for c in self.waiting if self.wants(c) == home) == call, "not first in, first out at home"
+        else:
+            free = [c for c in self.waiting if self.wants(c) is None]
+            people = [c for c in free if not self.known[c].bulk]
+            assert (people or free)[0] == call, "not first in, first out"
+        if said.bulk:
+            said.deadline = self.now + said.allowed
+        assert 0 < timeout == (said.allowed if said.bulk else said.deadline - self.now)
+        if said.session is not None:
             if home in self.serves and self.alive[home].room:
                 assert worker == home, "a session was moved although its home was free"
-            self.homes[session] = worker
-        self.waiting.pop(0)
+            self.homes[said.session] = worker
+        self.waiting.remove(call)
         process.holds[call] = True
+
+    def wants(self, call: int) -> str | None:
+        """The only worker that may have it."""
+        said = self.known[call]
+        return self.homes.get(said.session or "") if said.strict else None
 
     def judge_settle(self, call: int, outcome: Any, event: Event) -> None:
         assert call in self.known, "never submitted"
@@ -179,23 +227,34 @@ class World(RuleBasedStateMachine):
             case "worker_timeout":
                 assert worker is not None
                 assert self.now >= said.deadline
+            case "session_lost":
+                assert said.strict
+                assert self.homes.pop(said.session or "", None) not in self.serves
+            case "worker_busy":
+                assert said.affinity is Affinity.STRICT_FAIL_FAST
             case "cancelled":
                 assert event == Cancel(call)
             case "pool_saturated":
                 assert isinstance(event, Submit)
-                assert len(self.waiting) == LIMITS.queue_size
+                assert len(self.waiting) >= LIMITS.queue_size
             case "pool_unavailable":
-                assert self.draining
+                assert self.draining or self.gate is Gate.CLOSED or self.pool.snapshot().breaker != "closed"
         if worker is not None and not isinstance(event, Exited) and not self.draining:
             self.alive[worker].doubt[call] = self.now
 
     def nothing_forgotten(self) -> None:
         at = self.pool.next_deadline()
         assert at is None or at > self.now, "a deadline in the past"
-        assert not (self.waiting and any(self.alive[w].room for w in self.serves)), "never assigned"
+        if self.gate is not Gate.PAUSED:
+            with_room = {w for w in self.serves if self.alive[w].room}
+            for call in self.waiting:
+                wants = self.wants(call)
+                assert not (with_room if wants is None else wants in with_room), "never assigned"
         for call in self.waiting:
             said = self.known[call]
             assert said.deadline > self.now
+            if said.bulk or self.gate is Gate.PAUSED:
+                continue
             assert not self.serves or max(said.submitted, self.serving_since) + LIMITS.queue_timeout > self.now
         for worker, process in self.alive.items():
             for call, live in process.holds.items():
@@ -203,7 +262,7 @@ class World(RuleBasedStateMachine):
             if worker in self.serves:
                 assert all(since + LIMITS.cancel_grace > self.now for since in process.doubt.values()), "in doubt"
         seen = self.pool.snapshot()
-        assert seen.starting + seen.ready <= self.size or self.draining
+        assert seen.starting + seen.ready <= self.size + self.replacing or self.draining
         assert seen.queued == len(self.waiting)
         assert seen.running == sum(sum(p.holds.values()) for p in self.alive.values())
         assert len(seen.workers) == len(self.alive)
@@ -221,33 +280,95 @@ class World(RuleBasedStateMachine):
         process = self.alive.pop(event.worker)
         self.dead.append(event.worker)
         live = {call for call, unsettled in process.holds.items() if unsettled}
+        again = [call for call in live if self.known[call].deaths > 0 and self.known[call].deadline > self.now]
+        if self.pool.snapshot().state in {"open", "paused", "closed"}:
+            for call in sorted(again, key=list(process.holds).index, reverse=True):
+                self.known[call].deaths -= 1
+                self.waiting.insert(0, call)
+        else:
+            again = []
         effects = self.send(event)
         answered = {e.call for e in effects if isinstance(e, Settle) and e.outcome is event.failure}
-        assert live <= answered, "calls died unheard with their worker"
+        assert live - set(again) <= answered, "calls died unheard with their worker"
+        assert not set(again) & answered, "calls that could run again died with their worker"
 
     # -- rules --
 
     @rule(
         n=st.integers(1, 3),
-        session=st.sampled_from([None, None, "a", "b"]),
+        command=st.sampled_from(["ping", "ping", "train"]),
+        session=st.sampled_from([None, None, None, "a", "b", "strict"]),
         timeout=st.sampled_from([None, None, 0.0, 1.0, 5.0, 30.0]),
-        stream=st.booleans(),
+        kind=st.sampled_from(["call", "call", "stream", "bulk"]),
+        strict=st.sampled_from([Affinity.STRICT_QUEUE, Affinity.STRICT_FAIL_FAST]),
+        idempotent=st.sampled_from([False, False, True]),
     )
-    def submit(self, n: int, session: str | None, timeout: float | None, stream: bool) -> None:
+    def submit(
+        self, n: int, command: str, session: str | None, timeout: float | None, kind: str, strict: Affinity,
+        idempotent: bool,
+    ) -> None:  # fmt: skip
+        stream, bulk = kind != "call", kind == "bulk"
+        affinity = strict if session == "strict" else Affinity.HINT
         for _ in range(n):
             self.calls += 1
-            default = LIMITS.stream_timeout if stream else LIMITS.request_timeout
+            default = LIMITS.stream_timeout if kind == "stream" else LIMITS.request_timeout
             allowed = default if timeout is None else timeout
-            self.known[self.calls] = Call(session, self.now, self.now + allowed)
-            full = len(self.waiting) == LIMITS.queue_size and not any(self.alive[w].room for w in self.serves)
-            refused = self.draining or full
+            self.known[self.calls] = Call(
+                session, self.now, float("inf") if bulk else self.now + allowed, bulk, max(allowed, 1e-3), affinity,
+                2 if idempotent else -1,
+            )  # fmt: skip
+            full = len(self.waiting) >= LIMITS.queue_size and not any(self.alive[w].room for w in self.serves)
+            refused = self.draining or full or self.gate is Gate.CLOSED
+            tripped = not bulk and self.pool.snapshot().breaker != "closed"
             if not refused:
                 self.waiting.append(self.calls)
             failed = self.pool.snapshot().state == "failed"
-            effects = self.send(Submit(self.calls, "ping", session, timeout, stream))
+            event = Submit(self.calls, command, session, timeout, stream, bulk, affinity, idempotent)
+            effects = self.send(event)
             assert not refused or self.calls in self.settled
             tried_again = bool(self.alive) or any(isinstance(effect, Spawn) for effect in effects)
             assert not failed or self.calls in self.settled or tried_again or self.size == 0
+            assert tripped or refused or not turned_away(effects, self.calls, self.pool.name)
+
+    @rule(index=INDEX)
+    def progress(self, index: int) -> None:
+        worker = self.some(index, lambda p: any(live and self.known[c].bulk for c, live in p.holds.items()))
+        if worker is not None:
+            call = next(c for c, live in self.alive[worker].holds.items() if live and self.known[c].bulk)
+            self.known[call].deadline = self.now + self.known[call].allowed
+            self.send(Progress(call))
+
+    @rule(index=INDEX)
+    def give_back(self, index: int) -> None:
+        """A worker that was asked to returns a call, settled or not."""
+        worker = self.some(index, lambda p: p.recalled & p.holds.keys())
+        if worker is not None:
+            process = self.alive[worker]
+            call = min(process.recalled & process.holds.keys())
+            live = process.holds.pop(call)
+            process.doubt.pop(call, None)
+            if live and not self.draining:
+                self.waiting.insert(0, call)
+            elif live:
+                self.known[call].deadline = self.now  # settled by the drain
+                process.holds[call] = True
+            self.send(Returned(worker, call))
+            process.holds.pop(call, None) if self.draining else None
+
+    @rule(gate=st.sampled_from(Gate))
+    def admit(self, gate: Gate) -> None:
+        if not self.draining:
+            if self.gate is Gate.PAUSED:
+                self.serving_since = self.now
+            self.gate = gate
+        self.send(Admit(gate))
+
+    @rule(index=INDEX)
+    def replace(self, index: int) -> None:
+        worker = self.some(index, lambda p: p.attached)
+        if worker is not None:
+            self.replacing = True
+            self.send(Replace((worker,)))
 
     @rule(index=INDEX, capacity=st.integers(1, 3))
     def attach(self, index: int, capacity: int) -> None:

@@ -184,7 +184,7 @@ class TestTime:
 
 
 def test_a_worker_that_always_dies_at_once_is_not_restarted_in_a_frenzy() -> None:
-    """Replacements come with growing pauses; between them calls wait or are told."""
+    """Replacements come with growing pauses, then calls are turned away for a while, then one may try."""
     with Pit(CONFIG.replace("size = 2", "size = 1")) as pit:
         pit.run("up")
         began = time.monotonic()
@@ -194,4 +194,8 @@ def test_a_worker_that_always_dies_at_once_is_not_restarted_in_a_frenzy() -> Non
         restarts = pit.pool()["restarts"]
         assert restarts == 5
         assert took > 0.2, "no pause at all"
-        assert pit.run("exec", "nap", "seconds:=0").returncode == 0
+        assert pit.pool()["breaker"] == "open"
+        turned_away = pit.json("exec", "nap", "seconds:=0", check=False)["error"]
+        assert (turned_away["kind"], turned_away["exit"]) == ("pool_unavailable", 69)
+        wait.until(lambda: pit.run("exec", "nap", "seconds:=0", check=False).returncode == 0, "a call to pass")
+        assert pit.pool()["breaker"] == "closed"

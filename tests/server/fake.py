@@ -49,7 +49,12 @@ class Transport:
 
 
 class Post:
+    """Nothing waits for the end of the turn."""
+
     held = False
+
+    def begun(self, finish: Callable[[], None]) -> None:
+        finish()
 
     def flush(self) -> None:
         self.held = False

@@ -166,6 +166,12 @@ class CallTable:
         if running is not None:
             running.cancel()
 
+    def recall(self, call_id: int) -> None:
+        """Gives the call back to the server, if it has not begun."""
+        waiting = self._waiting.pop(call_id, None)
+        if waiting is not None:
+            waiting.fail(failure(pb.Failure.Kind.RECALLED, "recalled before it began"))
+
     def cancel_all(self) -> None:
         for call_id in [*self._waiting, *self._running]:
             self.cancel(call_id)

@@ -155,6 +155,8 @@ class Link:
             self._listener.on_call(call)
         for cancel in message.cancels:
             self._table.cancel(cancel.id)
+        for call_id in message.recalls:
+            self._table.recall(call_id)
         for credit in message.credits:
             self._table.credit(credit.id, credit.bytes)
         if message.HasField("ping"):

@@ -1,0 +1,50 @@
+"""How long commands take, so that a worker can be given several quick calls at once.
+
+Sending one call and waiting for its answer costs far more than a quick call takes. So a busy worker may be given more
+calls than it runs, as long as all of them are believed to be over within a moment.
+"""
+
+from __future__ import annotations
+
+QUICK = 0.0005
+"""Seconds: a command that takes longer is never put behind another."""
+AHEAD = 0.002
+"""Seconds of work that a worker may be given at once."""
+DEEPEST = 256
+STALL = 0.02
+"""Seconds without an answer after which a worker is asked to give back what it has not begun."""
+_MOST = 1000
+
+
+class Paces:
+    """Estimates in seconds, by command."""
+
+    __slots__ = ("_seconds",)
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+
+    def learn(self, command: str, seconds: float, *, alone: bool) -> None:
+        """`seconds` since the answer before, or since the dispatch of a call that was `alone` on its worker.
+
+        Answers come several in one message: then the first seems slow and the others seem to take nothing, so each has
+        little weight.
+        """
+        known = self._seconds.get(command)
+        if known is None:
+            if len(self._seconds) >= _MOST:  # names come from callers
+                self._seconds.clear()
+            self._seconds[command] = seconds
+        else:
+            self._seconds[command] = known + (seconds - known) * (0.5 if alone else 0.125)
+
+    def stalled(self, command: str, seconds: float) -> None:
+        """It has taken so long already."""
+        self._seconds[command] = max(seconds, self._seconds.get(command, 0.0))
+
+    def depth(self, command: str) -> int:
+        """How many calls a worker may hold when this is the next; 1 for a command that is slow or unknown."""
+        seconds = self._seconds.get(command)
+        if seconds is None or seconds >= QUICK:
+            return 1
+        return min(DEEPEST, int(AHEAD / max(seconds, 1e-6)))
