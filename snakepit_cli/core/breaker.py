@@ -33,12 +33,15 @@ class Trial:
     call: int
 
 
+QUIET = Closed()
+
+
 class Breaker:
     __slots__ = ("_pauses", "state")
 
     def __init__(self) -> None:
         self._pauses = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
-        self.state: Closed | Tripped | Trial = Closed()
+        self.state: Closed | Tripped | Trial = QUIET
 
     @property
     def name(self) -> str:
@@ -57,8 +60,9 @@ class Breaker:
 
     def answered(self) -> None:
         """A worker has answered a call, well or badly."""
-        self.state = Closed()
-        self._pauses.reset()
+        if self.state is not QUIET:
+            self.state = QUIET
+            self._pauses.reset()
 
     def died(self, now: float) -> None:
         """A worker has died of a call."""

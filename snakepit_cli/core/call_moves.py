@@ -5,9 +5,11 @@ from __future__ import annotations
 from math import inf
 
 from snakepit_cli.core import failures
+from snakepit_cli.core.breaker import Closed
 from snakepit_cli.core.call import Call
 from snakepit_cli.core.effects import Interrupt, Settle
 from snakepit_cli.core.events import Cancel, Failure, Finished, Gate, Progress, Returned, Submit
+from snakepit_cli.core.pace import SAMPLE
 from snakepit_cli.core.seats import send_home
 from snakepit_cli.core.state import Effects, State
 from snakepit_cli.core.table import Closing, Failed
@@ -22,10 +24,11 @@ def accept(pool: State, event: Submit, _state: object, now: float, out: Effects)
     if event.call in roster.running or event.call in queue:
         return  # said twice; it will have its one answer
     pool.tally.requests += 1
-    refused = _turned_away(pool, event, now)
-    if refused is not None:
-        out.append(Settle(event.call, refused))
-        return
+    if pool.gate is not Gate.OPEN or len(queue) >= queue.size or type(pool.breaker.state) is not Closed:
+        refused = _turned_away(pool, event, now)
+        if refused is not None:
+            out.append(Settle(event.call, refused))
+            return
     call = _call_of(pool, event, now)
     if len(pool.deadlines.heap) > 64 and pool.deadlines.overgrown(len(queue) + len(roster.running)):
         pool.deadlines.rebuild(queue, roster.running)
@@ -114,15 +117,21 @@ def progress(pool: State, event: Progress, _state: object, now: float, _out: Eff
 def finished(pool: State, event: Finished, state: Serving, now: float, out: Effects) -> None:
     call = state.live.pop(event.call, None)
     if call is not None:
-        if not call.allowance and not event.failed:
-            alone = not state.live and state.look_at == inf
-            pool.paces.learn(call.command, now - state.touched, alone=alone)
         state.slow -= not call.quick
+        state.answers += 1
+        if not state.live or state.answers >= SAMPLE:
+            _learn(pool, call, state, now)
         _answer(pool, event, out)
     elif state.abandoned.pop(event.call, None) is None:
         return
-    state.touched = now
     pool.roster.release(event.worker, state)
+
+
+def _learn(pool: State, call: Call, state: Serving, now: float) -> None:
+    if not call.allowance:
+        alone = state.answers == 1
+        pool.paces.learn(call.command, (now - state.touched) / state.answers, alone=alone)
+    state.touched, state.answers = now, 0
 
 
 def finished_last(pool: State, event: Finished, state: Draining, now: float, out: Effects) -> None:

@@ -11,6 +11,8 @@ QUICK = 0.0005
 AHEAD = 0.002
 """Seconds of work that a worker may be given at once."""
 DEEPEST = 256
+SAMPLE = 64
+"""Answers after which a worker that is never without calls is looked at."""
 STALL = 0.02
 """Seconds without an answer after which a worker is asked to give back what it has not begun."""
 _MOST = 1000
@@ -19,32 +21,33 @@ _MOST = 1000
 class Paces:
     """Estimates in seconds, by command."""
 
-    __slots__ = ("_seconds",)
+    __slots__ = ("_depths", "_seconds")
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
+        self._depths: dict[str, int] = {}
 
     def learn(self, command: str, seconds: float, *, alone: bool) -> None:
-        """`seconds` since the answer before, or since the dispatch of a call that was `alone` on its worker.
+        """How long a call took on the average of several, or one that was `alone` on its worker.
 
-        Answers come several in one message: then the first seems slow and the others seem to take nothing, so each has
-        little weight.
+        The latter includes the way there and back, and tells most about a command that has become slow.
         """
         known = self._seconds.get(command)
         if known is None:
             if len(self._seconds) >= _MOST:  # names come from callers
                 self._seconds.clear()
-            self._seconds[command] = seconds
-        else:
-            self._seconds[command] = known + (seconds - known) * (0.5 if alone else 0.125)
+                self._depths.clear()
+            known = seconds
+        self._estimate(command, known + (seconds - known) * (0.5 if alone else 0.25))
 
     def stalled(self, command: str, seconds: float) -> None:
         """It has taken so long already."""
-        self._seconds[command] = max(seconds, self._seconds.get(command, 0.0))
+        self._estimate(command, max(seconds, self._seconds.get(command, 0.0)))
+
+    def _estimate(self, command: str, seconds: float) -> None:
+        self._seconds[command] = seconds
+        self._depths[command] = 1 if seconds >= QUICK else min(DEEPEST, int(AHEAD / max(seconds, 1e-6)))
 
     def depth(self, command: str) -> int:
         """How many calls a worker may hold when this is the next; 1 for a command that is slow or unknown."""
-        seconds = self._seconds.get(command)
-        if seconds is None or seconds >= QUICK:
-            return 1
-        return min(DEEPEST, int(AHEAD / max(seconds, 1e-6)))
+        return self._depths.get(command, 1)

@@ -6,7 +6,7 @@ expire → refill → assign. Nothing calls `handle` from inside, nothing waits,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -53,17 +53,23 @@ class Pool:
 
     def handle(self, event: Event, now: float) -> Effects:
         """Take in what happened at `now` (never less than before); the effects are to be done in order."""
+        return self.handle_all((event,), now)
+
+    def handle_all(self, events: Sequence[Event], now: float) -> Effects:
+        """The same for several at once, in their order; the tail runs once, behind them."""
         out: Effects = []
         pool = self._state
-        kind = type(event)
-        subject: object = pool.roster.workers.get(event.worker, GONE) if kind in ABOUT_WORKERS else pool.phase  # type: ignore[union-attr]
-        move = _MOVES[type(subject), kind]
-        if move is _impossible:
-            raise InvalidTransition(self.name, subject, event, self._story.lines())
-        if move is not None:
-            move(pool, event, subject, now, out)
+        workers = pool.roster.workers
+        for event in events:
+            kind = type(event)
+            subject: object = workers.get(event.worker, GONE) if kind in ABOUT_WORKERS else pool.phase  # type: ignore[union-attr]
+            move = _MOVES[type(subject), kind]
+            if move is _impossible:
+                raise InvalidTransition(self.name, subject, event, self._story.lines())
+            if move is not None:
+                move(pool, event, subject, now, out)
         tail.tail(pool, now, out)
-        self._story.add(now, event, out)
+        self._story.add(now, events, out)
         return out
 
     def next_deadline(self) -> float | None:

@@ -97,19 +97,24 @@ class Roster:
         state = self.workers[worker]
         assert isinstance(state, Serving)  # noqa: S101 - for the type checker
         if not state.live:
-            state.touched = now
+            state.touched, state.answers = now, 0
         elif len(state.live) >= state.capacity and state.look_at == inf:
             state.look_at = now + STALL
             self.watch(worker, state.look_at)
         state.live[call.id] = call
-        state.slow += not call.quick
         self.running[call.id] = worker
+        if call.quick and worker in self.stacked:
+            self.stacked.move_to_end(worker)
+            return
+        state.slow += not call.quick
         self._sort(worker, state)
 
     def release(self, worker: str, state: Serving) -> None:
         """A call has left the worker, so there may be room."""
         if not state.live:
             state.look_at = inf
+        elif worker in self.stacked:
+            return  # there is one less on the stack, that is all
         self._sort(worker, state)
 
     def is_slow(self, worker: str, state: Serving, call: Call) -> None:

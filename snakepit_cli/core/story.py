@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from snakepit_cli.core.effects import Effect, Settle
-from snakepit_cli.core.events import Event, Finished
+from snakepit_cli.core.events import Event, Failure, Finished
 
-Entry = tuple[float, object, tuple[Effect, ...]]
+Entry = tuple[float, list[object], list[object]]
 
 
 class Story:
-    """A bounded log of (now, event, effects). It never holds on to a reply: those can be large."""
+    """A bounded log of (now, events, effects). It never holds on to a reply: those can be large."""
 
     __slots__ = ("_entries",)
 
     def __init__(self, size: int = 50) -> None:
         self._entries: deque[Entry] = deque(maxlen=size)
 
-    def add(self, now: float, event: Event, effects: list[Effect]) -> None:
-        if type(event) is Finished:
-            # Its reply comes back in the first effect, if at all.
-            first = effects[0] if effects else None
-            passed_on = type(first) is Settle and first.outcome is event.reply
-            rest = effects[1:] if passed_on else effects
-            self._entries.append((now, (event.worker, event.call, event.failed), tuple(rest)))
-        else:
-            self._entries.append((now, event, tuple(effects)))
+    def add(self, now: float, events: Sequence[Event], effects: list[Effect]) -> None:
+        self._entries.append((
+            now,
+            [(event.worker, event.call, event.failed) if type(event) is Finished else event for event in events],
+            [effect.call if type(effect) is Settle and type(effect.outcome) is not Failure else effect
+             for effect in effects],
+        ))  # fmt: skip
 
     def lines(self) -> tuple[str, ...]:
         return tuple(_line(*entry) for entry in self._entries)
 
 
-def _line(now: float, event: object, effects: tuple[Effect, ...]) -> str:
-    if isinstance(event, tuple):
-        event = _without_reply(*event)
-    return f"{now:.3f} {event} -> {', '.join(map(repr, effects)) or 'nothing'}"
+def _line(now: float, events: list[object], effects: list[object]) -> str:
+    happened = ", ".join(_without_reply(*e) if isinstance(e, tuple) else str(e) for e in events)
+    # What the worker answered to a call is passed on as it is: that goes without saying.
+    done = ", ".join(repr(effect) for effect in effects if not isinstance(effect, int))
+    return f"{now:.3f} {happened} -> {done or 'nothing'}"
 
 
 def _without_reply(worker: str, call: int, failed: bool) -> str:

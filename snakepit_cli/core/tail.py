@@ -40,10 +40,11 @@ def tail(pool: State, now: float, out: Effects) -> None:
         _expire_workers(pool, now, out)
     if type(pool.phase) is not Open:
         _follow_phase(pool, now, out)
-    elif roster.placed < pool.size:
-        pool.spawn(pool.restarts.allow(pool.size - roster.placed, now), now, out)
-    elif pool.replacing and roster.placed == pool.size:
-        pool.spawn(1, now, out)
+    else:
+        if roster.placed < pool.size:
+            pool.spawn(pool.restarts.allow(pool.size - roster.placed, now), now, out)
+        if pool.replacing and roster.placed == pool.size:
+            pool.spawn(1, now, out)
     if len(queue):
         assign(pool, now, out)
         # Last, so that no call is refused for want of a worker at the moment in which one is free.
@@ -92,6 +93,9 @@ def _look_at_stack(pool: State, worker: str, state: Serving, now: float, out: Ef
     state.look_at = inf
     if len(state.live) <= 1:
         return
+    if state.answers:
+        state.touched, state.answers = now, 0
+        silent = 0.0
     if silent < STALL:
         state.look_at = now + STALL
         pool.roster.watch(worker, state.look_at)

@@ -39,7 +39,9 @@ class Serving:
     slow: int = 0
     """How many of the live calls are not believed to be quick."""
     touched: float = 0.0
-    """When it last answered, or was given a call after having none."""
+    """When it was given a call after having none, or was last seen to be at work."""
+    answers: int = 0
+    """How many it has given since then."""
     look_at: float = inf
     """When to see whether a stack of calls has stalled."""
 

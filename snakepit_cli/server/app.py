@@ -23,6 +23,8 @@ from snakepit_cli.server.warden import WardenLink, first_message
 _IDLE_CHECK_SECONDS = 30.0
 _WARDEN_SECONDS = 5.0
 _TICK_SECONDS = 1.0
+_RUBBISH = 20_000
+"""Objects made before the collector looks for cycles: hundreds of calls at once are no cycles."""
 
 
 async def serve() -> None:
@@ -66,6 +68,7 @@ async def serve() -> None:
     pit.recall(hello, memos)
     # What there is now stays: the collector need not look at it again, a call's own rubbish is freed by counting.
     gc.freeze()
+    gc.set_threshold(_RUBBISH, 20, 20)
     failpoint("server.ready")
     warden.send("ready")
     tasks.add(loop.create_task(_tick(warden)))

@@ -54,6 +54,8 @@ class Connection(asyncio.Protocol):
         self._skip = 0
         self._out: list[bytes] = []
         self._gone = False
+        self._head: bytes | None = None
+        self._header: Header
         self._calls: dict[int, tuple[Pool, Call]] = {}
         self._queries: dict[int, asyncio.Task[None]] = {}
         self.congested = False
@@ -128,7 +130,9 @@ class Connection(asyncio.Protocol):
     def _call(self, request: int, body: bytes) -> None:
         head, _, args = body.partition(b"\n")
         try:
-            header = _decode_header(head)
+            if head != self._head:  # many calls in a row are alike
+                self._header, self._head = _decode_header(head), head
+            header = self._header
             if header.version != __version__:
                 raise _skew(header.version, busy=self._host.busy())
             if self._runs(request):

@@ -99,7 +99,7 @@ class Pool:
         self._tell = changed
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._unarmed = False
+        self._happened: list[ev.Event] = []
         self._changed = asyncio.Event()
         self.drained = asyncio.Event()
         self.quiet = asyncio.Event()
@@ -277,19 +277,26 @@ class Pool:
     # ------------------------------------------------------------------------------------ the machine
 
     def _feed(self, event: ev.Event) -> None:
-        for effect in self._machine.handle(event, _clock()):
-            _PERFORM[type(effect)](self, effect)
-        if not self._unarmed:
-            self._unarmed = True
-            self._post.begun(self._arm)
+        """What belongs to calls is told at the end of the turn, all of it together; what belongs to workers at once."""
+        self._happened.append(event)
         if type(event) not in _ROUTINE:
+            self._turn()
             self._changed.set()
             self._tell(self)
+        elif len(self._happened) == 1:
+            self._post.begun(self._turn)
+
+    def _turn(self) -> None:
+        events, self._happened = self._happened, []
+        if not events:
+            return
+        for effect in self._machine.handle_all(events, _clock()):
+            _PERFORM[type(effect)](self, effect)
+        self._arm()
 
     def _arm(self) -> None:
         """One timer for everything the machine waits for. An earlier one that is still set does no harm: it only
         ticks, so it is moved only when the next deadline comes before it."""
-        self._unarmed = False
         deadline = self._machine.next_deadline()
         if deadline is None:
             return
