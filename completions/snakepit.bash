@@ -7,7 +7,7 @@ _snakepit() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            (--adapter|--arg|--args|--color|--field|--input|--instance|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) i=$((i + 1)) ;;
+            (--adapter|--affinity|--arg|--args|--capacity|--color|--field|--input|--instance|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) i=$((i + 1)) ;;
             (-*) ;;
             (*)
                 case $verb in
@@ -21,23 +21,30 @@ _snakepit() {
     done
     case $previous in
         --pool) offered="$(snakepit __complete pools 2>/dev/null)" ;;
+        --affinity) offered="hint strict_queue strict_fail_fast" ;;
         --progress) offered="auto bar plain jsonl none" ;;
         --on-error) offered="record stop" ;;
         --color) offered="auto always never" ;;
-        --adapter|--arg|--args|--color|--field|--input|--instance|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) return ;;
+        --adapter|--affinity|--arg|--args|--capacity|--color|--field|--input|--instance|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) return ;;
         *)
             if [[ $current == -* ]]; then
                 offered='-L --instance --no-start --color -q --quiet --debug --help'
                 case $verb in
                     '') offered+=' --version' ;;
-                    'exec') offered+=' --args --pool --session --timeout --json --field --raw' ;;
-                    'stream') offered+=' --args --pool --session --timeout --json --field --raw --progress' ;;
+                    'exec') offered+=' --args --pool --session --timeout --affinity --idempotent --json --field --raw' ;;
+                    'stream') offered+=' --args --pool --session --timeout --affinity --json --field --raw --progress' ;;
                     'commands') offered+=' --pool --json' ;;
                     'map') offered+=' --input --output --arg --lines --unordered --on-error --max-failures --retries --timeout --pool --session --progress' ;;
-                    'up') offered+=' --size --adapter --timeout --no-wait --json' ;;
+                    'up') offered+=' --size --adapter --capacity --timeout --no-wait --json' ;;
                     'down') offered+=' --all --timeout --json' ;;
+                    'scale') offered+=' --timeout --json' ;;
+                    'pause') offered+=' --json' ;;
+                    'resume') offered+=' --json' ;;
+                    'drain') offered+=' --timeout --json' ;;
+                    'restart') offered+=' --timeout --json' ;;
                     'status') offered+=' --json' ;;
                     'workers') offered+=' --pool --json' ;;
+                    'explain') offered+=' --recent --json' ;;
                     'logs') offered+=' --follow -f --lines -n' ;;
                     'reap') offered+=' --dry-run --json' ;;
                     'server stop') offered+=' --timeout --json' ;;
@@ -47,7 +54,7 @@ _snakepit() {
                 esac
             else
                 case $verb:$given in
-                    :0) offered='exec stream commands map up down status workers logs reap completion server debug' ;;
+                    :0) offered='exec stream commands map up down scale pause resume drain restart status workers explain logs reap completion server debug' ;;
                     debug:0) offered='failpoints' ;;
                     server:0) offered='run start stop restart status' ;;
                     exec:0) offered="$(snakepit __complete commands 2>/dev/null)" ;;

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from _socket import socket
     from typing import Any
 
-_FLAGS = {"--json", "--raw"}
-_VALUES = {"--args", "--pool", "--session", "--timeout", "--field"}
+_FLAGS = {"--json", "--raw", "--idempotent"}
+_VALUES = {"--args", "--pool", "--session", "--timeout", "--field", "--affinity"}
 
 
 def parse(argv: list[str]) -> Request | None:

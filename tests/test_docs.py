@@ -19,6 +19,7 @@ from tests.harness.pit import ROOT, Pit
 PAGES = sorted([ROOT / "README.md", ROOT / "bridges/python/README.md", *(ROOT / "docs").rglob("*.md")])
 SET_UP = ("pip install ", "python3 -m tests")
 """Tried in an environment of their own: tests/e2e/test_install.py and .ci/run."""
+OF_RUNNING_POOLS = {f"snakepit {verb}" for verb in ("scale", "pause", "resume", "drain", "restart", "explain")}
 ENDLESS = ("-f", "server run")
 """What goes on until somebody ends it: here `timeout` does, after it has come up."""
 
@@ -99,7 +100,11 @@ def test_the_examples_of_help(pit: Pit, path: str, text: str) -> None:
         run(pit, "snakepit up --size 2")
     if path == "snakepit server run":
         run(pit, "snakepit down --all")
+    if path in OF_RUNNING_POOLS:
+        run(pit, "snakepit down; snakepit up; snakepit up words --adapter words.py --size 2; snakepit exec ping")
     run(pit, text)
+    if path in {"snakepit pause", "snakepit drain"}:
+        run(pit, "snakepit resume")
 
 
 def test_the_readme_shows_the_example_as_it_is() -> None:

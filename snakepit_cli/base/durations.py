@@ -33,3 +33,10 @@ def show(seconds: float) -> str:
         return f"{minutes} m {rest:02d} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} m" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def fine(seconds: float) -> str:
+    """For what may be very short: 180 µs, 12.3 ms, 1.5 s."""
+    if seconds < 0.0009995:
+        return f"{seconds * 1e6:.0f} µs"
+    return f"{seconds * 1e3:.1f} ms" if seconds < 0.99995 else show(seconds)

@@ -10,6 +10,7 @@ queue_timeout = "5s"
 [pools.NAME]
 adapter = "path/to/file.py:Class"
 size = 4
+capacity = 16                     # calls at a time in a worker whose handlers are all async
 python = "/path/to/venv/bin/python"
 env = { NAME = "value" }
 """
@@ -28,6 +29,7 @@ from snakepit_cli.base.errors import PitError
 LIMITS: dict[str, type] = {
     "queue_size": int, "queue_timeout": float, "request_timeout": float, "stream_timeout": float,
     "startup_timeout": float, "cancel_grace": float, "stop_grace": float, "silence_timeout": float,
+    "max_calls": int, "max_age": float, "max_memory": int,
 }  # fmt: skip
 """Names that a limits table may hold; what they mean and their defaults are core.limits'."""
 MOST_WORKERS = 1024
@@ -40,6 +42,8 @@ _LARGEST = 1 << 31
 class PoolSettings:
     adapter: str = "showcase"
     size: int = field(default_factory=lambda: 2 * (os.cpu_count() or 1))
+    capacity: int | None = None
+    """Calls at a time in one worker; None for what the adapter says."""
     python: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
@@ -94,7 +98,7 @@ def _settings(data: dict[str, Any]) -> Settings:
 
 
 def _pool(table: dict[str, Any], where: str, common: Mapping[str, float]) -> PoolSettings:
-    _known(table, {"adapter", "size", "python", "env", "limits"}, where)
+    _known(table, {"adapter", "size", "capacity", "python", "env", "limits"}, where)
     default = PoolSettings()
     env = _table(table, "env", where)
     if not all(isinstance(value, str) for value in env.values()):
@@ -105,6 +109,7 @@ def _pool(table: dict[str, Any], where: str, common: Mapping[str, float]) -> Poo
     return PoolSettings(
         adapter=_value(table, "adapter", str, where, default.adapter),
         size=size,
+        capacity=_value(table, "capacity", int, where, None),
         python=_value(table, "python", str, where, None),
         env=env,
         limits={**common, **_limits(table, where)},

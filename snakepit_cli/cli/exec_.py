@@ -47,6 +47,10 @@ Args = Annotated[str | None, option("--args", "All arguments as one JSON object.
 Pool = Annotated[str | None, option("--pool", "The pool to call (SNAKEPIT_POOL).", "POOL")]
 Session = Annotated[str | None, option("--session", "Stay with one worker (SNAKEPIT_SESSION).", "ID")]
 Timeout = Annotated[str | None, option("--timeout", "How long to wait: 30, 90s, 2m.", "TIME")]
+Affinity = Annotated[
+    str | None, option("--affinity", "How firmly the session stays.", "hint|strict_queue|strict_fail_fast")
+]
+Idempotent = Annotated[bool, option("--idempotent", "It may run again when its worker dies.")]
 Json = Annotated[bool, option("--json", "Exactly one JSON document on stdout, also on failure.")]
 Field = Annotated[str | None, option("--field", "A part of the result: a.b[0].c", "PATH")]
 Raw = Annotated[bool, option("--raw", "Texts without quotes.")]
@@ -61,6 +65,8 @@ def exec_(
     pool: Pool = None,
     session: Session = None,
     timeout: Timeout = None,
+    affinity: Affinity = None,
+    idempotent: Idempotent = False,
     json: Json = False,
     field: Field = None,
     raw: Raw = False,
@@ -68,7 +74,7 @@ def exec_(
     """Call a command and print its result as JSON. A pool or server that is needed is started."""
     request = Request(
         ctx.obj, command, items or [], stream=False, args=args, pool=pool, session=session, timeout=timeout,
-        json=json, field=field, raw=raw,
+        json=json, field=field, raw=raw, affinity=affinity, idempotent=idempotent,
     )  # fmt: skip
     return perform(request)
 
@@ -82,6 +88,7 @@ def stream(
     pool: Pool = None,
     session: Session = None,
     timeout: Timeout = None,
+    affinity: Affinity = None,
     json: Json = False,
     field: Field = None,
     raw: Raw = False,
@@ -92,7 +99,7 @@ def stream(
     """Call a command and print the chunks of its answer, one JSON text a line, while they are produced."""
     request = Request(
         ctx.obj, command, items or [], stream=True, args=args, pool=pool, session=session, timeout=timeout,
-        json=json, field=field, raw=raw, progress=progress.value,
+        json=json, field=field, raw=raw, progress=progress.value, affinity=affinity,
     )  # fmt: skip
     if request.progress == "none":
         return perform(request)

@@ -26,7 +26,8 @@ snakepit: warm, supervised pools of workers in any language
   snakepit down                                 nothing is left
 
 calls     exec  stream  map  commands
-pools     up  down  status  workers  reap
+pools     up  down  scale  restart  pause  resume  drain
+look      status  workers  explain  reap
 server    server  logs  debug
 shell     completion
 

@@ -10,7 +10,21 @@ import typer
 
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.cli import completion, debug, down, exec_, help, logs, map_, reap, server, status, up  # noqa: A004
+from snakepit_cli.cli import (
+    completion,
+    debug,
+    down,
+    exec_,
+    explain,
+    help,  # noqa: A004
+    logs,
+    map_,
+    pools,
+    reap,
+    server,
+    status,
+    up,
+)
 from snakepit_cli.cli.report import report
 from snakepit_cli.client.request import hoist
 from snakepit_cli.client.talk import write
@@ -42,7 +56,7 @@ def _root(
         write(help.SHORT.encode())
 
 
-for module in (exec_, map_, up, down, status, logs, reap, server, debug, completion):
+for module in (exec_, map_, up, down, pools, status, explain, logs, reap, server, debug, completion):
     module.register(app)
 
 

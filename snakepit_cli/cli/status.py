@@ -53,6 +53,8 @@ def status(ctx: typer.Context, *, json: Json = False) -> None:
     for pool in answer["pools"]:
         if reason := pool.get("reason"):
             table.text(f"pool {pool['name']}: {reason['message']}")
+        if pool.get("breaker", "closed") != "closed":
+            table.text(f"pool {pool['name']}: calls have killed one worker after another: turned away for some seconds")
         if note := pool.get("note"):
             table.text(f"pool {pool['name']}: {note}")
 

@@ -32,6 +32,9 @@ def up(
     ] = None,
     size: Annotated[int | None, option("--size", "How many workers.", "N")] = None,
     adapter: Annotated[str | None, option("--adapter", "What they run: pkg.mod:Class or file.py:Class.", "A")] = None,
+    capacity: Annotated[
+        int | None, option("--capacity", "Calls at a time in a worker whose handlers are all async.", "N")
+    ] = None,
     timeout: Annotated[str, option("--timeout", "How long they may take to get ready.", "TIME")] = "60s",
     no_wait: Annotated[bool, option("--no-wait", "Return before they are ready.")] = False,
     json: Annotated[bool, option("--json", "Print the pool as one JSON document.")] = False,
@@ -44,7 +47,9 @@ def up(
         raise UsageError(f"--size {size}: at least 1 (`snakepit down {name}` stops a pool)")
     started = time.monotonic()
     with current(shared, json=json) as connection:
-        answer = api.up(connection, pool=name, size=size, adapter=adapter, timeout=limit, wait=not no_wait)
+        answer = api.up(
+            connection, pool=name, size=size, adapter=adapter, timeout=limit, wait=not no_wait, capacity=capacity
+        )
     if not no_wait and (reason := answer.get("reason")) and not answer["ready"]:
         raise PitError.from_dict(reason)
     if json:

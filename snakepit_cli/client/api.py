@@ -192,17 +192,52 @@ def up(
     adapter: str | None,
     timeout: float | None,
     wait: bool,
+    capacity: int | None = None,
 ) -> Json:
     """POOL, with `changed`: whether it was not already so."""
     answer: Json = connection.query(
         "up", patience=None if timeout is None else timeout + _LATE_SECONDS,
-        pool=pool, size=size, adapter=adapter, cwd=cwd(), env=for_workers(os.environ), timeout=timeout, wait=wait,
+        pool=pool, size=size, capacity=capacity, adapter=adapter, cwd=cwd(), env=for_workers(os.environ),
+        timeout=timeout, wait=wait,
     )  # fmt: skip
     return answer
 
 
 def down(connection: Connection, pool: str, timeout: float) -> Json:
     answer: Json = connection.query("down", patience=timeout + _LATE_SECONDS, pool=pool, timeout=timeout)
+    return answer
+
+
+def scale(connection: Connection, pool: str, size: int, timeout: float) -> Json:
+    """POOL, when all its workers are ready."""
+    answer: Json = connection.query("scale", patience=timeout + _LATE_SECONDS, pool=pool, size=size, timeout=timeout)
+    return answer
+
+
+def admit(connection: Connection, pool: str, gate: str) -> Json:
+    """POOL. `gate`: open, paused (calls wait) or closed (there are no new ones)."""
+    answer: Json = connection.query("admit", pool=pool, gate=gate)
+    return answer
+
+
+def drain(connection: Connection, pool: str, timeout: float | None) -> Json:
+    """POOL, when it has no calls any more."""
+    patience = None if timeout is None else timeout + _LATE_SECONDS
+    answer: Json = connection.query("drain", patience=patience, pool=pool, timeout=timeout)
+    return answer
+
+
+def replace(connection: Connection, *, pool: str | None, worker: str | None, timeout: float) -> Json:
+    """POOL with `replaced`, when the new workers are ready and the old ones gone."""
+    answer: Json = connection.query(
+        "replace", patience=timeout + _LATE_SECONDS, pool=pool, worker=worker, timeout=timeout
+    )
+    return answer
+
+
+def explain(connection: Connection, call: int | str | None) -> list[Json]:
+    """Where the time of a call, or of the latest ones, went."""
+    answer: list[Json] = connection.query("explain", call=call)
     return answer
 
 

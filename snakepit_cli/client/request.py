@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PROGRESS = ("auto", "bar", "plain", "jsonl", "none")
+AFFINITIES = ("hint", "strict_queue", "strict_fail_fast")
 COLORS = ("auto", "always", "never")
 CALL_ID = 1
 """A call has a connection of its own."""
@@ -95,7 +96,8 @@ class Request:
     """One `exec` or `stream`: what is asked, and how the answer is shown. Raises UsageError."""
 
     __slots__ = (
-        "_frame", "args", "command", "field", "items", "json", "pool", "progress", "raw", "session", "shared",
+        "_frame", "affinity", "args", "command", "field", "idempotent", "items", "json", "pool", "progress",
+        "raw", "session", "shared",
         "stream", "timeout",
     )  # fmt: skip
 
@@ -114,6 +116,8 @@ class Request:
         field: str | None = None,
         raw: bool = False,
         progress: str = "none",
+        affinity: str | None = None,
+        idempotent: bool = False,
     ) -> None:
         self.shared = shared
         self.stream = stream
@@ -127,9 +131,17 @@ class Request:
         self.field = field
         self.raw = raw
         self.progress = progress
+        self.affinity = affinity
+        self.idempotent = idempotent
         self._frame: bytes | None = None
         if json and raw:
             raise UsageError("--json and --raw exclude each other")
+        if idempotent and stream:
+            raise UsageError("--idempotent is for `exec`: what a stream has sent cannot be taken back")
+        if affinity is not None and affinity not in AFFINITIES:
+            raise UsageError(f"--affinity {affinity}: choose one of {', '.join(AFFINITIES)}")
+        if affinity is not None and self.session is None:
+            raise UsageError("--affinity needs a session (--session ID)")
         for text in (command, self.session or "", field or ""):
             _encodable(text)
 
@@ -143,7 +155,8 @@ class Request:
                 body = arguments.build(self.items, self.args)
             call = front.call_body(
                 self.command, body, version=snakepit_cli.__version__, cwd=cwd(), pool=self.pool,
-                session=self.session, timeout=self.timeout, stream=self.stream,
+                session=self.session, timeout=self.timeout, stream=self.stream, affinity=self.affinity,
+                idempotent=self.idempotent,
             )  # fmt: skip
             self._frame = front.frame(front.CALL, CALL_ID, call)
         return self._frame

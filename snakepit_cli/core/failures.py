@@ -49,12 +49,12 @@ def stopped(pool: str, *, over: bool) -> Failure:
 
 
 def closed(pool: str) -> Failure:
-    return Failure("pool_unavailable", f"pool {pool!r} takes no calls (`snakepit resume {pool}` opens it)")
+    return Failure("pool_unavailable", f"pool {pool!r} takes no calls", (("hint", f"run `snakepit resume {pool}`"),))
 
 
 def tripped(pool: str) -> Failure:
     message = f"each of the last calls to pool {pool!r} has killed its worker: it takes none for some seconds"
-    return Failure("pool_unavailable", message)
+    return Failure("pool_unavailable", message, (("hint", "read `snakepit logs` and try again later"),))
 
 
 def worker_busy(session: str, home: str) -> Failure:

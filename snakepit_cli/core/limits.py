@@ -12,7 +12,8 @@ class Limits:
     `queue_timeout` counts only while the pool has a worker; `request_timeout` and `stream_timeout` count from
     submission. A worker that does not give up an abandoned call within `cancel_grace` is killed. `give_up_after`
     is the number of workers in a row that failed to start. `silence_timeout` is the shell's: how long an attached
-    worker may neither answer a probe nor use its processor.
+    worker may neither answer a probe nor use its processor. A worker that has had `max_calls` calls, is
+    `max_age` old, or holds `max_memory` MiB together with its children is replaced; 0 for never.
     """
 
     queue_size: int = 1000
@@ -28,3 +29,6 @@ class Limits:
     backoff_base: float = 0.5
     backoff_max: float = 30.0
     give_up_after: int = 5
+    max_calls: int = 0
+    max_age: float = 0.0
+    max_memory: int = 0

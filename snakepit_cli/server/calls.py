@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -48,10 +50,30 @@ class Caller(Protocol):
         """Answers to items of a block."""
 
 
+@dataclass(slots=True)
+class Trace:
+    """Where a call's time went; instants on the monotonic clock, 0 for what has not come."""
+
+    call: int
+    command: str
+    pool: str
+    submitted: float
+    ready: float = 0.0
+    """When the pool had a worker for the first time."""
+    dispatched: float = 0.0
+    settled: float = 0.0
+    waited: float = 0.0
+    """Seconds in the worker before it began, as the worker says."""
+    ran: float = 0.0
+    """Seconds of the handler, as the worker says."""
+    worker: str | None = None
+    outcome: str = "ok"
+
+
 class Call:
     """One request for a command. `id` is ours and never used again, `request` is the client's."""
 
-    __slots__ = ("args", "block", "caller", "header", "id", "open", "owed", "request", "worker")
+    __slots__ = ("args", "block", "caller", "header", "id", "open", "owed", "request", "trace", "worker")
 
     def __init__(self, call_id: int, caller: Caller, request: int, header: Header, args: bytes) -> None:
         """Raises PitError when the items are not what the header says."""
@@ -67,6 +89,7 @@ class Call:
         self.open = True
         """Not settled yet."""
         self.worker: str | None = None
+        self.trace = Trace(call_id, header.command, header.pool, time.monotonic())
         self.owed = 0
         """Bytes of chunks passed on for which the worker has not been given new room yet."""
 

@@ -30,6 +30,8 @@ class Spec:
     env: Mapping[str, str]
     limits: Mapping[str, float]
     python: str = sys.executable
+    capacity: int | None = None
+    """Calls at a time in one worker; None for what the adapter says."""
 
     @property
     def language(self) -> str:
@@ -98,6 +100,8 @@ def make(spec: Spec, instance: str, gateway: str) -> Launch:
     # The bridge must be importable by an interpreter that runs from a source tree, too.
     path = str(bridge_folder().parent)
     env = {**spec.env, "SNAKEPIT_GATEWAY": f"unix:{gateway}", "SNAKEPIT_POOL": spec.name}
+    if spec.capacity is not None:
+        env["SNAKEPIT_CAPACITY"] = str(spec.capacity)
     if (
         spec.python == sys.executable
         and path not in env.get("PYTHONPATH", "").split(":")

@@ -14,9 +14,11 @@ from typing import Any
 import msgspec
 
 from snakepit_cli.base.failpoints import failpoint
+from snakepit_cli.core.events import Gate
 from snakepit_cli.server.launch import Spec
-from snakepit_cli.server.pool import Pool, Survivor, Survivors
+from snakepit_cli.server.pool import Pool
 from snakepit_cli.server.warden import WardenLink
+from snakepit_cli.server.workers import Survivor, Survivors
 
 _encode = msgspec.json.Encoder().encode
 
@@ -56,6 +58,7 @@ def _of(pool: Pool) -> dict[str, Any] | None:
         "next": pool.next_worker,
         "start": shot["start"],
         "note": shot["note"],
+        "gate": pool.gate.value,
         "workers": [
             [one.id, one.token, one.pid, one.requests, one.started] for one in pool.workers.values() if one.asked
         ],
@@ -67,4 +70,4 @@ def recalled(memo: Mapping[str, Any], alive: set[str], *, template: bool) -> tup
     workers = [Survivor(*fields) for fields in memo["workers"] if fields[0] in alive]
     # A template that was not ready yet, or is gone, is asked for again when a worker is wanted.
     start = None if memo["start"] == "template" and not template else memo["start"]
-    return Spec(**memo["spec"]), Survivors(workers, memo["next"], start, memo["note"])
+    return Spec(**memo["spec"]), Survivors(workers, memo["next"], start, memo["note"], Gate(memo["gate"]))

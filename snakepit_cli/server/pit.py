@@ -9,6 +9,7 @@ import itertools
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,14 +18,18 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.settings import LIMITS, MOST_WORKERS, PoolSettings, Settings
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.server import launch
-from snakepit_cli.server.calls import Call, Caller, Header
+from snakepit_cli.server.calls import Call, Caller, Header, Trace
 from snakepit_cli.server.gateway import RefusedError, WorkerLink
 from snakepit_cli.server.memo import Memo, recalled
-from snakepit_cli.server.pool import Pool, Survivors, Worker
+from snakepit_cli.server.pool import Pool
 from snakepit_cli.server.post import Post
 from snakepit_cli.server.warden import WardenLink
+from snakepit_cli.server.workers import Survivors, Worker
 from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.http2 import Status
+
+_TRACES = 1000
+_MOST_AT_ONCE = 10_000
 
 
 class Attached:
@@ -58,6 +63,8 @@ class Pit:
         self._next_call = itertools.count(1)
         self._reaps: dict[int, asyncio.Future[list[Any]]] = {}
         self._memo = Memo(warden)
+        self.traces: deque[Trace] = deque(maxlen=_TRACES)
+        """Of the latest calls, the latest last."""
 
     # ------------------------------------------------------------------------------------------ pools
 
@@ -75,31 +82,49 @@ class Pit:
         return self._create(self._spec(name, settings, "/", environment.for_workers(os.environ)))
 
     def up(self, name: str, *, adapter: str | None, size: int | None, cwd: str, env: Mapping[str, str],
-           startup: float | None) -> tuple[Pool, bool]:  # fmt: skip
+           startup: float | None, capacity: int | None = None) -> tuple[Pool, bool]:  # fmt: skip
         """Makes the pool what is asked for; the second value says whether that changed anything. Raises PitError."""
         self._pin()
         if self._closing:
             raise PitError("unavailable", "the server is stopping")
         if not paths.valid_name(name):
             raise PitError("usage", f"{name!r} cannot be the name of a pool")
-        if size is not None and not (type(size) is int and 1 <= size <= MOST_WORKERS):
-            raise PitError("usage", f"a pool has 1 to {MOST_WORKERS} workers, not {size}")
+        if size is not None:
+            self.check_size(size)
+        if capacity is not None and not (type(capacity) is int and 1 <= capacity <= _MOST_AT_ONCE):
+            raise PitError("usage", f"a worker runs 1 to {_MOST_AT_ONCE} calls at a time, not {capacity}")
         if adapter is not None:
             adapter = _absolute(adapter, cwd)
         known = self.pools.get(name)
         if known is None:
             settings = self.settings.pool(name) or PoolSettings(limits=self.settings.limits)
             spec = self._spec(
-                name, settings, cwd, environment.for_workers(env), adapter=adapter, size=size, startup=startup
+                name,
+                settings,
+                cwd,
+                environment.for_workers(env),
+                adapter=adapter,
+                size=size,
+                startup=startup,
+                capacity=capacity,
             )
             return self._create(spec), True
         if adapter is not None and adapter != known.spec.adapter:
             hint = f"run `snakepit down {name}` first, or give the new pool another name"
             raise PitError("usage", f"pool {name!r} already runs {known.spec.adapter}", hint=hint)
+        if capacity is not None and capacity != known.spec.capacity:
+            hint = f"run `snakepit down {name}` first, or give the new pool another name"
+            raise PitError("usage", f"pool {name!r} runs with another capacity", hint=hint)
         size = known.snapshot()["size"] if size is None else size
         changed = size != known.snapshot()["size"] or known.snapshot()["state"] != "open"
         known.resize(size)  # also when nothing changes: whoever asks does not want to wait for the end of a pause
         return known, changed
+
+    @staticmethod
+    def check_size(size: object) -> None:
+        """Raises PitError for what cannot be the size of a pool."""
+        if not (type(size) is int and 1 <= size <= MOST_WORKERS):
+            raise PitError("usage", f"a pool has 1 to {MOST_WORKERS} workers, not {size}")
 
     @property
     def pinned(self) -> bool:
@@ -113,7 +138,7 @@ class Pit:
 
     def _spec(
         self, name: str, settings: PoolSettings, cwd: str, env: Mapping[str, str], *, adapter: str | None = None,
-        size: int | None = None, startup: float | None = None,
+        size: int | None = None, startup: float | None = None, capacity: int | None = None,
     ) -> launch.Spec:  # fmt: skip
         limits: dict[str, float] = dict(settings.limits)
         if startup is not None:
@@ -123,6 +148,7 @@ class Pit:
             name=name,
             adapter=adapter or _absolute(settings.adapter, cwd),
             size=size or settings.size,
+            capacity=capacity or settings.capacity,
             cwd=cwd,
             env=env,
             limits={key: limits[key] for key in LIMITS if key in limits},
@@ -172,6 +198,7 @@ class Pit:
         self.last_used = time.monotonic()
         pool = self.pool(header.pool)
         call = Call(next(self._next_call), caller, request, header, args)
+        self.traces.append(call.trace)
         pool.submit(call)
         return pool, call
 

@@ -6,7 +6,6 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
@@ -22,61 +21,11 @@ from snakepit_cli.server.gateway import CREDIT, WorkerLink
 from snakepit_cli.server.launch import Launch, Spec
 from snakepit_cli.server.post import Post
 from snakepit_cli.server.warden import WardenLink
+from snakepit_cli.server.workers import Start, Survivor, Survivors, Worker
 from snakepit_cli.wire import worker_pb2 as pb
 
 _clock = time.monotonic
 _FAREWELL_SECONDS = 3.0
-
-
-@dataclass
-class Worker:
-    """A worker as the shell knows it; its state is the machine's."""
-
-    id: str
-    token: str
-    started: float
-    """Monotonic seconds, which all processes of a machine share."""
-    asked: bool = False
-    """The warden has been asked for a process; only then will it report one's end."""
-    pid: int | None = None
-    link: WorkerLink | None = None
-    requests: int = 0
-    heard: bool = True
-    """It has said something since somebody looked; `probe` looks."""
-    asked_at: float | None = None
-    """When it was asked for a sign of life that has not come."""
-    cpu: float = 0.0
-    """Processor seconds it had used then."""
-
-
-@dataclass(frozen=True)
-class Survivor:
-    """A worker of the server before us, which will dial home to us with this token."""
-
-    id: str
-    token: str
-    pid: int | None
-    requests: int
-    started: float
-
-
-@dataclass(frozen=True)
-class Survivors:
-    """What is left of a pool of the server before us."""
-
-    workers: Sequence[Survivor]
-    next_worker: int
-    start: str | None
-    note: str | None
-
-
-@dataclass
-class Start:
-    """How the pool's workers come to be: `via` is None while no template has answered, `waiting` want one."""
-
-    via: str | None = None
-    note: str | None = None
-    waiting: list[str] = field(default_factory=list)
 
 
 class Pool:
@@ -89,6 +38,8 @@ class Pool:
         self.workers: dict[str, Worker] = {}
         self.commands: tuple[pb.CommandSpec, ...] = ()
         self.next_worker = survivors.next_worker if survivors else 1
+        self.served_since = 0.0
+        """When the first worker was attached; 0 while none has been."""
         self._launch = launch
         self._warden = warden
         self._post = post
@@ -106,6 +57,7 @@ class Pool:
         """No call waits or runs."""
         self.quiet.set()
         self._adopt(survivors.workers if survivors else ())
+        self.admit(survivors.gate if survivors else ev.Gate.OPEN)
         self.resize(spec.size)
 
     def _adopt(self, survivors: Sequence[Survivor]) -> None:
@@ -122,6 +74,21 @@ class Pool:
 
     def drain(self, grace: float) -> None:
         self._feed(ev.Drain(grace))
+
+    def admit(self, gate: ev.Gate) -> None:
+        self.gate = gate
+        self._feed(ev.Admit(gate))
+
+    def replace(self, workers: Sequence[str], *, anew: bool = False) -> None:
+        """One after another, without a call that fails. `anew`: the adapter is loaded again."""
+        if anew and self._start.via is not None:
+            self._warden.send("retire", pool=self.spec.name)
+            self._start.via = None
+        self._feed(ev.Replace(tuple(workers)))
+
+    async def replaced(self, workers: Sequence[str], seconds: float) -> None:
+        """Waits until these are gone. Raises PitError as `settled`."""
+        await self._until(lambda seen: not self.workers.keys() & set(workers) and seen.ready >= seen.size, seconds)
 
     def submit(self, call: Call) -> None:
         header = call.header
@@ -218,6 +185,7 @@ class Pool:
 
     def attached(self, worker: Worker, hello: pb.Hello, link: WorkerLink) -> None:
         worker.link = link
+        self.served_since = self.served_since or _clock()
         self.commands = tuple(hello.commands)
         self._feed(ev.Attached(worker.id, max(1, hello.capacity), tuple(hello.sessions)))
 
@@ -260,6 +228,10 @@ class Pool:
                     self._grant(call)
         for result in message.results:
             failpoint("server.result")
+            call = self._calls.get(result.id)
+            if call is not None:
+                call.trace.ran = result.run_seconds
+                call.trace.waited = result.wait_seconds
             if not result.HasField("failure"):
                 self._feed(ev.Finished(worker.id, result.id, result.value))
             elif result.failure.kind == pb.Failure.RECALLED:
@@ -344,6 +316,7 @@ class Pool:
         worker = self.workers[effect.worker]
         call = self._calls[effect.call]
         call.worker = effect.worker
+        call.trace.dispatched = _clock()
         worker.requests += 1
         header = call.header
         if worker.link is not None:
@@ -355,13 +328,17 @@ class Pool:
     def _settle(self, effect: fx.Settle) -> None:
         call = self._calls.pop(effect.call)
         call.open = False
+        trace = call.trace
+        trace.settled, trace.worker = _clock(), call.worker
         if not self._calls:
             self.quiet.set()
         outcome = effect.outcome
         if isinstance(outcome, bytes):
             call.caller.result(call.request, outcome)
         else:
-            call.caller.error(call.request, outcome if isinstance(outcome, PitError) else failures.of_core(outcome))
+            error = outcome if isinstance(outcome, PitError) else failures.of_core(outcome)
+            trace.outcome = error.kind
+            call.caller.error(call.request, error)
 
     def _interrupt(self, effect: fx.Interrupt) -> None:
         worker = self.workers.get(effect.worker)

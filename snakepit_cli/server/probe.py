@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable
 import psutil
 
 from snakepit_cli.core.events import Failure
-from snakepit_cli.server.pool import Pool, Worker
+from snakepit_cli.server.pool import Pool
+from snakepit_cli.server.workers import Worker
 
 _LOOKS = 4
 """How often a worker is looked at while it may be silent."""

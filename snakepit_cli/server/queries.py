@@ -14,6 +14,7 @@ import psutil
 
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.server import pool_queries
 from snakepit_cli.server.pit import Pit
 from snakepit_cli.server.warden import WardenLink
 from snakepit_cli.wire import worker_pb2 as pb
@@ -42,13 +43,16 @@ class Desk:
 
     async def answer(self, fields: Fields) -> Any:
         """Raises PitError."""
-        op = _OPS.get(str(fields.get("op")))
-        if op is None:
-            raise PitError("usage", f"no query {fields.get('op')!r}")
+        name = str(fields.get("op"))
+        op, of_pool = _OPS.get(name), pool_queries.OPS.get(name)
         try:
-            return await op(self, fields)
+            if op is not None:
+                return await op(self, fields)
+            if of_pool is not None:
+                return await of_pool(self.pit, {**fields, "timeout": _seconds(fields)})
         except (KeyError, TypeError, ValueError) as error:
-            raise PitError("usage", f"malformed query {fields.get('op')}: {error!r}") from error
+            raise PitError("usage", f"malformed query {name}: {error!r}") from error
+        raise PitError("usage", f"no query {name!r}")
 
 
 async def _ping(desk: Desk, _: Fields) -> Any:
@@ -147,6 +151,7 @@ async def _up(desk: Desk, fields: Fields) -> Any:
         cwd=cwd,
         env=env,
         startup=timeout,
+        capacity=fields.get("capacity"),
     )
     shot = await pool.settled(timeout or _UP_SECONDS) if fields["wait"] else pool.snapshot()
     return {**shot, "changed": changed}

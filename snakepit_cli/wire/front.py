@@ -58,6 +58,8 @@ def call_body(
     session: str | None = None,
     timeout: float | None = None,
     stream: bool = False,
+    affinity: str | None = None,
+    idempotent: bool = False,
     block: str = "",
 ) -> bytes:
     """Body of a CALL: what the server needs to know, a line break, then the arguments as they are.
@@ -73,6 +75,10 @@ def call_body(
         head.append(f',"timeout":{timeout!r}')
     if stream:
         head.append(',"stream":true')
+    if affinity is not None:
+        head.append(f',"affinity":{_quote(affinity)}')
+    if idempotent:
+        head.append(',"idempotent":true')
     if block:
         head.append(f",{block}")
     head.append("}\n")

@@ -25,6 +25,7 @@ class Call:
         "_context",
         "_spec",
         "arrived",
+        "begun",
         "cancelled",
         "command",
         "credits",
@@ -50,6 +51,8 @@ class Call:
         self.credits: queue.SimpleQueue[int] = queue.SimpleQueue()
         """Room granted since the start; a 0 only wakes the waiting runner."""
         self.arrived = time.monotonic()
+        self.begun = 0.0
+        """When its handler began; 0 while it waits."""
         self._spec = spec
         self._context: CallContext | None = None
 
@@ -110,10 +113,16 @@ class Call:
 
     def succeed(self, value: bytes, *, later: bool = False) -> None:
         """`later`: the next answer will follow at once, so they may leave together."""
-        self.outbox.put_result(pb.Result(id=self.id, value=value), self, later=later)
+        now = time.monotonic()
+        result = pb.Result(
+            id=self.id, value=value, wait_seconds=max(0.0, self.begun - self.arrived), run_seconds=now - self.begun
+        )
+        self.outbox.put_result(result, self, later=later)
 
     def fail(self, reason: pb.Failure) -> None:
-        self.outbox.put_result(pb.Result(id=self.id, failure=reason), self)
+        waited = max(0.0, self.begun - self.arrived)
+        ran = time.monotonic() - self.begun if self.begun else 0.0
+        self.outbox.put_result(pb.Result(id=self.id, failure=reason, wait_seconds=waited, run_seconds=ran), self)
 
     def fail_cancelled(self) -> None:
         self.fail(failure(pb.Failure.Kind.CANCELLED, CANCELLED_TEXT))
@@ -147,6 +156,7 @@ class CallTable:
     def start(self, call: Call) -> bool:
         """Takes the call to run it; False if it has been answered already."""
         self._running[call.id] = call
+        call.begun = time.monotonic()
         if self._waiting.pop(call.id, None) is None:
             self.finish(call)
             return False

@@ -247,7 +247,8 @@ class Worker:
 
 
 def _capacity(cls: type) -> int:
-    stated = getattr(cls, "capacity", 1)
+    wanted = os.environ.get("SNAKEPIT_CAPACITY", "")
+    stated = int(wanted) if wanted.isdecimal() else getattr(cls, "capacity", 1)
     return stated if isinstance(stated, int) and stated >= 1 else 1
 
 

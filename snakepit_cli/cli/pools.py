@@ -1,0 +1,125 @@
+"""snakepit scale, pause, resume, drain and restart: what is done with a pool that runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from snakepit_cli.cli import table
+from snakepit_cli.cli.help import Verb, argument, option
+from snakepit_cli.cli.say import Voice
+from snakepit_cli.cli.status import running
+from snakepit_cli.client import api
+from snakepit_cli.client.request import Shared, pool_name, seconds
+
+_SCALE = """
+snakepit scale default 8
+snakepit scale words 2 --timeout 3m
+"""
+_PAUSE = """
+snakepit pause
+snakepit pause words
+"""
+_RESUME = """
+snakepit resume
+snakepit resume words
+"""
+_DRAIN = """
+snakepit drain
+snakepit drain words --timeout 5m
+"""
+_RESTART = """
+snakepit restart
+snakepit restart words
+snakepit restart words-3
+"""
+Name = Annotated[str | None, argument("POOL", "Its name (SNAKEPIT_POOL; default: default).")]
+Json = Annotated[bool, option("--json", "Print the pool as one JSON document.")]
+
+
+def scale(
+    ctx: typer.Context,
+    *,
+    pool: Annotated[str, argument("POOL", "Its name.")],
+    size: Annotated[int, argument("N", "How many workers.")],
+    timeout: Annotated[str, option("--timeout", "How long new ones may take to get ready.", "TIME")] = "60s",
+    json: Json = False,
+) -> None:
+    """Change the number of workers of a running pool. Busy ones finish their calls before they leave."""
+    shared: Shared = ctx.obj
+    name = pool_name(pool) or pool
+    with api.Connection(running(shared)) as connection:
+        answer = api.scale(connection, name, size, seconds(timeout))
+    _tell(shared, answer, f"{answer['ready']} worker{'' if answer['ready'] == 1 else 's'} ready", json=json)
+
+
+def pause(ctx: typer.Context, *, pool: Name = None, json: Json = False) -> None:
+    """Let the calls to a pool wait. What runs goes on; `resume` ends it."""
+    _admit(ctx.obj, pool, "paused", json=json)
+
+
+def resume(ctx: typer.Context, *, pool: Name = None, json: Json = False) -> None:
+    """Let the calls to a pool run again, after `pause` or `drain`."""
+    _admit(ctx.obj, pool, "open", json=json)
+
+
+def _admit(shared: Shared, pool: str | None, gate: str, *, json: bool) -> None:
+    with api.Connection(running(shared)) as connection:
+        answer = api.admit(connection, pool_name(pool) or "default", gate)
+    waiting = f", {answer['queued']} waiting" if answer["queued"] else ""
+    _tell(shared, answer, f"{answer['state']}{waiting}", json=json)
+
+
+def drain(
+    ctx: typer.Context,
+    *,
+    pool: Name = None,
+    timeout: Annotated[str | None, option("--timeout", "How long to wait for its calls.", "TIME")] = None,
+    json: Json = False,
+) -> None:
+    """Take no new calls and wait until those that there are have been answered. The workers stay warm."""
+    shared: Shared = ctx.obj
+    limit = None if timeout is None else seconds(timeout)
+    with api.Connection(running(shared)) as connection:
+        answer = api.drain(connection, pool_name(pool) or "default", limit)
+    _tell(shared, answer, "closed, no call is left", json=json)
+    if not json:
+        other = "" if answer["name"] == "default" else f" {answer['name']}"
+        Voice(shared).next(f"snakepit resume{other}")
+
+
+def restart(
+    ctx: typer.Context,
+    *,
+    what: Annotated[str | None, argument("POOL|WORKER", "A pool, or one worker (default: default).")] = None,
+    timeout: Annotated[str, option("--timeout", "How long it may take.", "TIME")] = "5m",
+    json: Json = False,
+) -> None:
+    """Replace the workers of a pool one after another, or one worker. No call fails for it; changed code is loaded."""
+    shared: Shared = ctx.obj
+    name = what or pool_name(None) or "default"
+    with api.Connection(running(shared)) as connection:
+        pools = {pool["name"] for pool in api.status(connection)["pools"]}
+        worker = name if name not in pools and "-" in name else None
+        answer = api.replace(connection, pool=None if worker else name, worker=worker, timeout=seconds(timeout))
+    count = len(answer["replaced"])
+    _tell(shared, answer, f"{count} worker{'' if count == 1 else 's'} replaced", json=json)
+
+
+def _tell(shared: Shared, pool: api.Json, what: str, *, json: bool) -> None:
+    if json:
+        table.document(pool)
+    else:
+        Voice(shared).note(f"pool {pool['name']}: {what}")
+
+
+def register(app: typer.Typer) -> None:
+    for name, examples, verb in (
+        ("scale", _SCALE, scale),
+        ("pause", _PAUSE, pause),
+        ("resume", _RESUME, resume),
+        ("drain", _DRAIN, drain),
+        ("restart", _RESTART, restart),
+    ):
+        app.command(name, cls=Verb, epilog=examples)(verb)

@@ -1,0 +1,59 @@
+"""A pool's workers as the shell knows them; their states are the machine's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from snakepit_cli.core.events import Gate
+from snakepit_cli.server.gateway import WorkerLink
+
+
+@dataclass
+class Worker:
+    id: str
+    token: str
+    started: float
+    """Monotonic seconds, which all processes of a machine share."""
+    asked: bool = False
+    """The warden has been asked for a process; only then will it report one's end."""
+    pid: int | None = None
+    link: WorkerLink | None = None
+    requests: int = 0
+    heard: bool = True
+    """It has said something since somebody looked; `probe` looks."""
+    asked_at: float | None = None
+    """When it was asked for a sign of life that has not come."""
+    cpu: float = 0.0
+    """Processor seconds it had used then."""
+
+
+@dataclass(frozen=True)
+class Survivor:
+    """A worker of the server before us, which will dial home to us with this token."""
+
+    id: str
+    token: str
+    pid: int | None
+    requests: int
+    started: float
+
+
+@dataclass(frozen=True)
+class Survivors:
+    """What is left of a pool of the server before us."""
+
+    workers: Sequence[Survivor]
+    next_worker: int
+    start: str | None
+    note: str | None
+    gate: Gate = Gate.OPEN
+
+
+@dataclass
+class Start:
+    """How the pool's workers come to be: `via` is None while no template has answered, `waiting` want one."""
+
+    via: str | None = None
+    note: str | None = None
+    waiting: list[str] = field(default_factory=list)

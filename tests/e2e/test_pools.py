@@ -1,0 +1,157 @@
+"""What is done with a running pool, and what it does with its workers by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.conftest import PUPPETS
+from tests.harness import procs, wait
+from tests.harness.pit import Pit
+
+TIRED = f"{PUPPETS / 'tired.py'}:Tired"
+CONFIG = f'[pools.default]\nsize = 2\nadapter = "{TIRED}"\n'
+
+
+@pytest.fixture
+def pit() -> Iterator[Pit]:
+    with Pit(CONFIG) as one:
+        one.run("up")
+        yield one
+
+
+def pids(pit: Pit) -> set[int]:
+    return {worker["pid"] for worker in pit.json("workers")}
+
+
+def test_scale(pit: Pit) -> None:
+    before = pids(pit)
+    assert "pool default: 3 workers ready" in pit.run("scale", "default", "3").stderr
+    assert before < pids(pit)
+    assert pit.json("scale", "default", "1", "--json")["size"] == 1
+    wait.until(lambda: len(pids(pit)) == 1, "two workers to leave")
+    assert pit.run("scale", "nope", "1", check=False).returncode == 69
+    assert pit.run("scale", "default", "0", check=False).returncode == 2
+
+
+def test_pause_lets_calls_wait_and_resume_lets_them_run(pit: Pit) -> None:
+    assert pit.run("pause").stderr == "pool default: paused\n"
+    with pit.start("exec", "who", "--timeout", "60") as call:
+        pit.until_pool("the call to wait", queued=1, running=0, state="paused")
+        assert "1 waiting" in pit.run("status").stdout or pit.pool()["queued"] == 1
+        pit.run("resume")
+        assert call.wait(20) == 0
+
+
+def test_a_paused_pool_is_still_paused_when_its_server_has_died(pit: Pit) -> None:
+    pit.run("pause")
+    procs.kill(pit.json("status")["server"]["pid"])
+    wait.until(lambda: pit.json("status")["server"]["restarts"] == 1, "another server")
+    assert pit.pool()["state"] == "paused"
+
+
+def test_drain_waits_for_what_there_is_and_turns_away_what_comes(pit: Pit) -> None:
+    with pit.start("exec", "nap", "seconds:=1") as call:
+        pit.until_pool("the call to run", running=1)
+        late = pit.run("drain", "--timeout", "50ms", check=False)
+        assert late.returncode == 124
+        assert "1 running and 0 waiting calls are left" in late.stderr
+        refused = pit.json("exec", "who", "--json", check=False)["error"]
+        assert (refused["kind"], refused["hint"]) == ("pool_unavailable", "run `snakepit resume default`")
+        assert "closed, no call is left" in pit.run("drain").stderr
+        assert call.wait(20) == 0
+    assert pit.pool()["ready"] == 2
+    pit.run("resume")
+    pit.run("exec", "who")
+
+
+def test_a_pool_is_restarted_under_load_without_a_failed_call_and_loads_changed_code() -> None:
+    with Pit("") as pit:
+        code = pit.work / "mine.py"
+        code.write_text(
+            "import time\nclass Mine:\n    def execute_v(self, item=0):\n        time.sleep(0.01)\n        return 1\n"
+        )
+        pit.run("up", "--adapter", "mine.py:Mine", "--size", "2")
+        before = pids(pit)
+        (pit.work / "in").write_text("1\n" * 300)
+        with pit.start("map", "v", "--input", "in", "--output", "out") as run:
+            wait.until(lambda: (pit.work / "out").exists() and (pit.work / "out").read_text(), "the first answer")
+            code.write_text(code.read_text().replace("return 1", "return 2"))
+            assert pit.json("restart", "--json")["replaced"]
+            assert run.wait(30) == 0
+        answers = (pit.work / "out").read_text().split()
+        assert (len(answers), set(answers)) == (300, {"1", "2"})
+        assert not before & pids(pit)
+        assert pit.run("exec", "v").stdout == "2\n"
+        assert pit.pool()["restarts"] == 0
+
+
+def test_one_worker_is_restarted(pit: Pit) -> None:
+    before = {worker["id"]: worker["pid"] for worker in pit.json("workers")}
+    assert pit.run("restart", "default-1").stderr == "pool default: 1 worker replaced\n"
+    assert pids(pit) & set(before.values()) == {before["default-2"]}
+    assert pit.run("restart", "default-77", check=False).returncode == 69
+
+
+@pytest.mark.parametrize(
+    ("limit", "work"),
+    [("max_calls = 3", ["who"]), ('max_age = "500ms"', ["who"]), ("max_memory = 200", ["eat", "megabytes:=300"])],
+)
+def test_workers_are_replaced_when_they_have_done_lived_or_eaten_enough(limit: str, work: list[str]) -> None:
+    with Pit(f"{CONFIG}[pools.default.limits]\n{limit}\n".replace("size = 2", "size = 1")) as pit:
+        pit.run("up")
+        old = int(pit.run("exec", *work).stdout)
+        wait.until(lambda: int(pit.run("exec", "who").stdout) != old, "another worker")
+        assert pit.pool()["restarts"] == 0
+
+
+def test_a_call_that_may_run_twice_survives_its_worker(pit: Pit) -> None:
+    assert pit.run("exec", "once", "note=a", check=False).returncode == 71
+    assert pit.run("exec", "once", f"note={pit.work}/b", "--idempotent").stdout == '"done"\n'
+    assert pit.run("stream", "once", "--idempotent", check=False).returncode == 2
+
+
+def test_a_strict_session_stays_waits_or_fails(pit: Pit) -> None:
+    session = ("--session", "s", "--affinity")
+    home = pit.run("exec", "who", *session, "strict_queue").stdout
+    with pit.start("exec", "nap", "seconds:=1", *session, "strict_queue") as call:
+        pit.until_pool("the call to run", running=1)
+        busy = pit.json("exec", "who", *session, "strict_fail_fast", "--json", check=False)["error"]
+        assert (busy["kind"], busy["exit"]) == ("worker_busy", 75)
+        assert pit.run("exec", "who", *session, "strict_queue").stdout == home
+        assert call.wait(20) == 0
+    procs.kill(int(home))
+    wait.until(lambda: int(home) not in pids(pit), "the home to be missed")
+    lost = pit.json("exec", "who", *session, "strict_queue", "--json", check=False)["error"]
+    assert (lost["kind"], lost["exit"]) == ("session_lost", 71)
+    assert pit.run("exec", "who", *session, "strict_queue").stdout != home
+
+
+def test_affinity_needs_a_session_and_a_known_word(pit: Pit) -> None:
+    assert pit.run("exec", "who", "--affinity", "hint", check=False).returncode == 2
+    assert "choose one of" in pit.run("exec", "who", "--session", "s", "--affinity", "x", check=False).stderr
+
+
+def test_explain(pit: Pit) -> None:
+    pit.run("exec", "nap", "seconds:=0.2")
+    [row] = [json.loads(pit.run("explain", "--json").stdout)]
+    assert (row["command"], row["outcome"], row["state"]) == ("nap", "ok", "done")
+    assert row["run"] >= 0.2
+    assert abs(sum(row[part] for part in ("start", "queue", "dispatch", "run")) - row["total"]) < 1e-6
+    assert "in the handler" in pit.run("explain").stdout
+    assert pit.run("exec", "nap", "seconds=x", check=False).returncode == 1
+    last, before = pit.json("explain", "--recent", "--json")[::-1][:2]
+    assert (last["outcome"], before["outcome"]) == ("command_failed", "ok")
+    assert pit.json("explain", str(before["call"]), "--json")["command"] == "nap"
+    assert pit.run("explain", "999999", check=False).returncode == 2
+    assert pit.run("explain", "x", check=False).returncode == 2
+
+
+def test_capacity_is_how_many_calls_an_async_worker_runs_at_a_time(pit: Pit) -> None:
+    pit.run("up", "many", "--adapter", f"{PUPPETS / 'tired.py'}:Many", "--size", "1", "--capacity", "3")
+    calls = [pit.start("exec", "count", "--pool", "many") for _ in range(6)]
+    seen = [json.loads(call.communicate(timeout=30)[0]) for call in calls]
+    assert max(seen) == 3
+    assert pit.run("up", "many", "--capacity", "5", check=False).returncode == 2
