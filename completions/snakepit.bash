@@ -7,7 +7,7 @@ _snakepit() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            (--adapter|--affinity|--arg|--args|--capacity|--color|--field|--input|--instance|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) i=$((i + 1)) ;;
+            (--adapter|--affinity|--arg|--args|--capacity|--color|--field|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) i=$((i + 1)) ;;
             (-*) ;;
             (*)
                 case $verb in
@@ -25,7 +25,7 @@ _snakepit() {
         --progress) offered="auto bar plain jsonl none" ;;
         --on-error) offered="record stop" ;;
         --color) offered="auto always never" ;;
-        --adapter|--affinity|--arg|--args|--capacity|--color|--field|--input|--instance|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) return ;;
+        --adapter|--affinity|--arg|--args|--capacity|--color|--field|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) return ;;
         *)
             if [[ $current == -* ]]; then
                 offered='-L --instance --no-start --color -q --quiet --debug --help'
@@ -34,7 +34,7 @@ _snakepit() {
                     'exec') offered+=' --args --pool --session --timeout --affinity --idempotent --json --field --raw' ;;
                     'stream') offered+=' --args --pool --session --timeout --affinity --json --field --raw --progress' ;;
                     'commands') offered+=' --pool --json' ;;
-                    'map') offered+=' --input --output --arg --lines --unordered --on-error --max-failures --retries --timeout --pool --session --progress' ;;
+                    'map') offered+=' --input --output --arg --lines --unordered --envelope --on-error --max-failures --retries --timeout --joblog --resume --resume-failed --pool --session --progress' ;;
                     'up') offered+=' --size --adapter --capacity --timeout --no-wait --json' ;;
                     'down') offered+=' --all --timeout --json' ;;
                     'scale') offered+=' --timeout --json' ;;

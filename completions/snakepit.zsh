@@ -7,7 +7,7 @@ _snakepit() {
     for ((i = 2; i < CURRENT; i++)); do
         word=${words[i]}
         case $word in
-            (--adapter|--affinity|--arg|--args|--capacity|--color|--field|--input|--instance|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) i=$((i + 1)) ;;
+            (--adapter|--affinity|--arg|--args|--capacity|--color|--field|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) i=$((i + 1)) ;;
             (-*) ;;
             (*)
                 case $verb in
@@ -25,7 +25,7 @@ _snakepit() {
         (--progress) compadd -- auto bar plain jsonl none; return ;;
         (--on-error) compadd -- record stop; return ;;
         (--color) compadd -- auto always never; return ;;
-        (--adapter|--affinity|--arg|--args|--capacity|--color|--field|--input|--instance|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) _files; return ;;
+        (--adapter|--affinity|--arg|--args|--capacity|--color|--field|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) _files; return ;;
     esac
     if [[ ${words[CURRENT]} == -* ]]; then
         offered=('-L:the instance to talk to (SNAKEPIT_INSTANCE; default: default)' '--instance:the instance to talk to (SNAKEPIT_INSTANCE; default: default)' '--no-start:never start a server' '--color:when to colour (NO_COLOR and FORCE_COLOR are honoured)' '-q:say nothing but errors' '--quiet:say nothing but errors' '--debug:show where an error comes from' '--help:show help')
@@ -34,7 +34,7 @@ _snakepit() {
             ('exec') offered+=('--args:All arguments as one JSON object' '--pool:The pool to call (SNAKEPIT_POOL)' '--session:Stay with one worker (SNAKEPIT_SESSION)' '--timeout:How long to wait: 30, 90s, 2m' '--affinity:How firmly the session stays' '--idempotent:It may run again when its worker dies' '--json:Exactly one JSON document on stdout, also on failure' '--field:A part of the result: a.b[0].c' '--raw:Texts without quotes') ;;
             ('stream') offered+=('--args:All arguments as one JSON object' '--pool:The pool to call (SNAKEPIT_POOL)' '--session:Stay with one worker (SNAKEPIT_SESSION)' '--timeout:How long to wait: 30, 90s, 2m' '--affinity:How firmly the session stays' '--json:Exactly one JSON document on stdout, also on failure' '--field:A part of the result: a.b[0].c' '--raw:Texts without quotes' '--progress:How to show progress on stderr') ;;
             ('commands') offered+=('--pool:The pool to call (SNAKEPIT_POOL)' '--json:Exactly one JSON document on stdout, also on failure') ;;
-            ('map') offered+=('--input:Where the lines come from' '--output:Where the answers go' '--arg:Argument for an item that is no object' '--lines:The lines are text, not JSON' '--unordered:Print answers as they come' '--on-error:What an item that fails does: its error is printed, or all ends' '--max-failures:End when more items than that fail' '--retries:More chances for an item whose worker died' '--timeout:How long one item may take' '--pool:The pool to call (SNAKEPIT_POOL)' '--session:Stay with one worker (SNAKEPIT_SESSION)' '--progress:How to show progress on stderr') ;;
+            ('map') offered+=('--input:Where the lines come from' '--output:Where the answers go' '--arg:Argument for an item that is no object' '--lines:The lines are text, not JSON' '--unordered:Print answers as they come' '--envelope:Each answer says its line: {line, result} or {line, error}' '--on-error:What an item that fails does: its error is printed, or all ends' '--max-failures:End when more items than that fail' '--retries:More chances for an item whose worker died' '--timeout:How long one item may take' '--joblog:Note there what is done' '--resume:Continue what the joblog says was begun' '--resume-failed:The same; what failed is run again, too' '--pool:The pool to call (SNAKEPIT_POOL)' '--session:Stay with one worker (SNAKEPIT_SESSION)' '--progress:How to show progress on stderr') ;;
             ('up') offered+=('--size:How many workers' '--adapter:What they run: pkg.mod:Class or file.py:Class' '--capacity:Calls at a time in a worker whose handlers are all async' '--timeout:How long they may take to get ready' '--no-wait:Return before they are ready' '--json:Print the pool as one JSON document') ;;
             ('down') offered+=('--all:Every instance of yours' '--timeout:How long running calls may go on' '--json:Print what was stopped as one JSON document') ;;
             ('scale') offered+=('--timeout:How long new ones may take to get ready' '--json:Print the pool as one JSON document') ;;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+import stat
 import time
 from collections.abc import Callable
 from typing import Annotated
@@ -18,8 +19,10 @@ from snakepit_cli.cli.exec_ import Command, Items, Pool, Progress, Session
 from snakepit_cli.cli.help import Verb, option
 from snakepit_cli.cli.say import Voice, err
 from snakepit_cli.client import api
+from snakepit_cli.client import joblog as joblogs
 from snakepit_cli.client.blocks import Tally
 from snakepit_cli.client.bulk import Plan, Run
+from snakepit_cli.client.joblog import Joblog
 from snakepit_cli.client.request import Shared, UsageError, pool_name, seconds
 from snakepit_cli.client.talk import StoppedError, write
 
@@ -27,8 +30,10 @@ _EXAMPLES = """
 seq 5 | snakepit map compute operation=sqrt --arg a
 printf '{"a": 1}\\n{"a": 2}\\n' | snakepit map compute operation=add b:=10
 printf 'one\\ntwo\\n' | snakepit map echo --lines --arg text --unordered
+seq 9 | snakepit map compute operation=sqrt --arg a --joblog log --resume --output roots
 """
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+_BAR = 20
 _EVERY_SECONDS = {"plain": 10.0, "jsonl": 1.0, "bar": 0.2}
 
 
@@ -47,12 +52,18 @@ def map_(
     arg: Annotated[str, option("--arg", "Argument for an item that is no object.", "NAME")] = "item",
     lines: Annotated[bool, option("--lines", "The lines are text, not JSON.")] = False,
     unordered: Annotated[bool, option("--unordered/--ordered", "Print answers as they come.")] = False,
+    envelope: Annotated[
+        bool, option("--envelope", "Each answer says its line: {line, result} or {line, error}.")
+    ] = False,
     on_error: Annotated[
         OnError, option("--on-error", "What an item that fails does: its error is printed, or all ends.", "record|stop")
     ] = OnError.RECORD,
     max_failures: Annotated[int | None, option("--max-failures", "End when more items than that fail.", "N")] = None,
     retries: Annotated[int, option("--retries", "More chances for an item whose worker died.", "N")] = 0,
     timeout: Annotated[str | None, option("--timeout", "How long one item may take.", "TIME")] = None,
+    joblog: Annotated[str | None, option("--joblog", "Note there what is done.", "FILE")] = None,
+    resume: Annotated[bool, option("--resume", "Continue what the joblog says was begun.")] = False,
+    resume_failed: Annotated[bool, option("--resume-failed", "The same; what failed is run again, too.")] = False,
     pool: Pool = None,
     session: Session = None,
     progress: Annotated[
@@ -79,10 +90,18 @@ def map_(
         ordered=not unordered,
         retries=retries,
         most_failures=0 if on_error is OnError.STOP else max_failures,
+        envelope=envelope,
     )
+    if (resume or resume_failed) and joblog is None:
+        raise UsageError("--resume needs the joblog of the run (--joblog FILE)")
     source = 0 if input_ == "-" else _input(input_)
+    workers = _workers(shared, plan)
     sink = None if output == "-" else _output(output)
-    run = Run(plan, source, _workers(shared, plan), write if sink is None else _writer(sink))
+    log = None if joblog is None else _joblog(joblog, plan, sink, resume=resume, failed_too=resume_failed)
+    if sink is not None and _regular(sink):
+        os.ftruncate(sink, 0 if log is None else log.offset)
+        os.lseek(sink, 0, os.SEEK_END)
+    run = Run(plan, source, workers, write if sink is None else _writer(sink), log)
     picture = Picture(plan.command, progress.value)
     try:
         run.run(lambda: opened(shared), picture.seen)
@@ -101,6 +120,18 @@ def _workers(shared: Shared, plan: Plan) -> int:
         return int(next(one["size"] for one in api.status(connection)["pools"] if one["name"] == known["pool"]))
 
 
+def _joblog(path: str, plan: Plan, sink: int | None, *, resume: bool, failed_too: bool) -> Joblog:
+    what = {"command": plan.command, "fixed": plan.fixed.decode("utf-8", "replace"), "envelope": plan.envelope}
+    if not resume and not failed_too:
+        return joblogs.start(path, what)
+    most = os.fstat(sink).st_size if sink is not None and _regular(sink) else None
+    return joblogs.resume(path, what, failed_too=failed_too, most=most)
+
+
+def _regular(descriptor: int) -> bool:
+    return stat.S_ISREG(os.fstat(descriptor).st_mode)
+
+
 def _input(path: str) -> int:
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -110,7 +141,7 @@ def _input(path: str) -> int:
 
 def _output(path: str) -> int:
     try:
-        return os.open(path, _FLAGS, 0o666)
+        return os.open(path, _WRITE, 0o666)
     except (OSError, ValueError) as error:
         raise PitError("output_failed", f"{path}: {getattr(error, 'strerror', error)}") from None
 
@@ -158,16 +189,26 @@ class Picture:
 
     def _draw(self, tally: Tally, now: float) -> None:
         took = max(now - self._started, 1e-6)
-        rate = tally.done / took
+        share = min(1.0, tally.taken / tally.size) if tally.size else None
         if self._kind == "jsonl":
             facts = {"command": self._command, "items": tally.done, "failed": tally.failed, "seconds": round(took, 3)}
+            if tally.skipped:
+                facts["skipped"] = tally.skipped
+            if share is not None:
+                facts["percent"] = round(100 * share, 1)
             import json
 
             err(json.dumps(facts))
             return
-        text = f"{self._command}: {tally.done:,} items, {rate:,.0f}/s, {tally.failed} failed, {show(took)}"
+        text = (
+            f"{self._command}: {tally.done:,} items, {tally.done / took:,.0f}/s, {tally.failed:,} failed, {show(took)}"
+        )
+        if share and share < 1:
+            text += f", {show(took * (1 - share) / share)} left"
         if self._kind == "bar":
-            os.write(2, f"\r\x1b[K{text}".encode())
+            full = round(_BAR * share) if share is not None else 0
+            bar = f"{'━' * full}{'╌' * (_BAR - full)} {100 * share:3.0f}%  " if share is not None else ""
+            os.write(2, f"\r\x1b[K{bar}{text}".encode())
         else:
             err(text)
 

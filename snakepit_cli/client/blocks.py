@@ -16,6 +16,8 @@ from snakepit_cli.base.errors import PitError
 AIM_SECONDS = 0.008
 """How long a block should take: long enough to carry its cost, short enough that a call can wait for it."""
 LARGEST_BYTES = 256 << 10
+LONGEST_LINE = 512 << 20
+"""Bytes. A line that has not ended by then is no line."""
 MOST_ITEMS = 1 << 16
 GROWTH = 2
 CULPRIT = frozenset({"worker_crashed", "worker_oom", "worker_unresponsive", "worker_timeout"})
@@ -60,11 +62,13 @@ class Cutter:
     def __init__(self) -> None:
         self._data = b""
         self._parts: list[bytes] = []
-        self._line = 1
+        self._unfinished = 0
+        self.line = 1
+        """Number of the line that is cut next."""
         self.ended = False
 
     def feed(self, data: bytes) -> None:
-        """More input; nothing means its end, which completes a last line."""
+        """More input; nothing means its end, which completes a last line. Raises PitError for an endless line."""
         if not data:
             self.ended = True
             if any(self._parts):
@@ -72,8 +76,12 @@ class Cutter:
                 self._join()
             return
         self._parts.append(data)
+        self._unfinished += len(data)
         if b"\n" in data:
             self._join()
+        elif self._unfinished > LONGEST_LINE:
+            text = f"a line after line {self.line} of the input has more than {LONGEST_LINE >> 20} MiB and does not end"
+            raise PitError("invalid_arguments", text, hint="is it text, one JSON value a line?")
 
     def _join(self) -> None:
         """Only when a line is complete: a very long one is not copied with each read."""
@@ -81,6 +89,7 @@ class Cutter:
         end = whole.rfind(b"\n") + 1
         self._data, rest = whole[:end], whole[end:]
         self._parts = [rest] if rest else []
+        self._unfinished = len(rest)
 
     @property
     def ready(self) -> bool:
@@ -91,15 +100,28 @@ class Cutter:
     def over(self) -> bool:
         return self.ended and not self._data
 
-    def cut(self, items: int) -> Block:
-        """About so many lines, at least one."""
+    def cut(self, items: int, most: int | None = None) -> Block:
+        """About so many lines, at least one; `most` is a limit that holds."""
         data = self._data
-        end = data.index(b"\n") + 1 if items == 1 else self._about(items)
+        if most is not None and most < MOST_ITEMS:
+            parts = data.split(b"\n", min(items, most))
+            end = len(data) - len(parts[-1])
+            end = min(end, self._about(items)) if end > LARGEST_BYTES else end
+        else:
+            end = data.index(b"\n") + 1 if items == 1 else self._about(items)
         lines, self._data = data[:end], data[end:]
         count = lines.count(b"\n")
-        block = Block(self._line, lines, count)
-        self._line += count
+        block = Block(self.line, lines, count)
+        self.line += count
         return block
+
+    def drop(self, most: int) -> tuple[int, int]:
+        """Leaves out up to so many lines of those that are complete; how many, and their bytes."""
+        parts = self._data.split(b"\n", most)
+        rest, before = parts.pop(), len(self._data)
+        self._data = rest
+        self.line += len(parts)
+        return len(parts), before - len(rest)
 
     def _about(self, items: int) -> int:
         """Where to cut, guessed from how long the first lines are."""
@@ -110,21 +132,38 @@ class Cutter:
         return end or data.index(b"\n") + 1
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Answers to `count` items from line `first` on; `failed` are the lines of those that failed."""
+
+    first: int
+    count: int
+    lines: bytes
+    failed: tuple[int, ...] = ()
+
+
 @dataclass
 class Tally:
-    """What has come of it so far. `first_error` is the first failed item's error."""
+    """What has come of it so far. `first_error` is the first failed item's error.
+
+    `size` is that of the input, None when nobody knows it; `taken` is how much of it is done.
+    """
 
     done: int = 0
     failed: int = 0
+    skipped: int = 0
+    """Done by an earlier run."""
+    taken: int = 0
+    size: int | None = None
     first_error: dict[str, object] | None = None
 
     def failure(self, error: PitError, line: int) -> bytes:
-        """The line that takes the place of the answer."""
+        """The line that takes the place of the answer, without its end."""
         self.failed += 1
         body = {**error.as_dict(), "line": line}
         if self.first_error is None:
             self.first_error = body
-        return json.dumps({"error": body}, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        return json.dumps({"error": body}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @dataclass
@@ -133,57 +172,63 @@ class Order:
 
     kept: bool
     next: int = 1
-    parts: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+    parts: dict[int, Answers] = field(default_factory=dict)
 
-    def put(self, first: int, count: int, lines: bytes) -> bytes:
-        """Answers to `count` lines from `first` on came; what may be written now."""
+    def put(self, came: Answers) -> list[Answers]:
+        """What may be written now."""
         if not self.kept:
-            return lines
-        if first != self.next:
-            self.parts[first] = count, lines
-            return b""
-        out = [lines]
-        self.next += count
+            return [came]
+        self.parts[came.first] = came
+        out = []
         while found := self.parts.pop(self.next, None):
-            self.next += found[0]
-            out.append(found[1])
-        return b"".join(out)
+            self.next += found.count
+            out.append(found)
+        return out
 
 
 class Work:
     """The blocks that wait to be sent, those that are out, and what their ends mean."""
 
-    def __init__(self, retries: int, tally: Tally) -> None:
+    def __init__(self, retries: int, tally: Tally, *, envelope: bool = False) -> None:
+        """`envelope`: each answer says which line it is to, and whether it is a result or an error."""
         self.again: deque[Block] = deque()
         """To be sent before anything new."""
         self._retries = retries
         self._tally = tally
+        self._envelope = envelope
 
-    def answers(self, block: Block, lines: bytes, failed: Iterable[int]) -> tuple[int, bytes]:
-        """Takes in a part of a block's answers: number of the first line, and what to print. Raises PitError."""
+    def answers(self, block: Block, lines: bytes, failed: Iterable[int]) -> Answers:
+        """Takes in a part of a block's answers. Raises PitError."""
         count, first = lines.count(b"\n"), block.first
         if count > block.count:
             raise PitError("internal", f"{count} answers to {block.count} items (line {first})")
-        failed = list(failed)
-        if failed:
-            lines = b"".join(self._marked(lines, set(failed), first))
+        failed = tuple(first + position for position in failed)
+        if failed or self._envelope:
+            lines = b"".join(self._marked(lines, frozenset(failed), first))
+        before = len(block.lines)
         block.first += count
         block.count -= count
         block.answered += count
         block.lines = _without(block.lines, count) if block.count else b""
         block.tried = 0 if count else block.tried
         self._tally.done += count
-        return first, lines
+        self._tally.taken += before - len(block.lines)
+        return Answers(first, count, lines, failed)
 
-    def _marked(self, lines: bytes, failed: set[int], first: int) -> Iterator[bytes]:
-        for position, line in enumerate(lines.splitlines(keepends=True)):
-            if position not in failed:
+    def _marked(self, lines: bytes, failed: frozenset[int], first: int) -> Iterator[bytes]:
+        for number, line in enumerate(lines.splitlines(keepends=True), first):
+            if number in failed:
+                yield self._failure(PitError.from_dict(json.loads(line)), number)
+            elif self._envelope:
+                yield b'{"line":%d,"result":%b}\n' % (number, line[:-1])
+            else:
                 yield line
-                continue
-            said = json.loads(line)
-            yield self._tally.failure(PitError.from_dict(said), first + position)
 
-    def ended(self, block: Block, error: PitError | None) -> tuple[int, bytes] | None:
+    def _failure(self, error: PitError, line: int) -> bytes:
+        text = self._tally.failure(error, line)
+        return b'{"line":%d,%b\n' % (line, text[1:]) if self._envelope else text + b"\n"
+
+    def ended(self, block: Block, error: PitError | None) -> Answers | None:
         """The block's end. What is left of it is run again; an item that has had its chances becomes an answer.
 
         Raises PitError for an error that no other worker could mend.
@@ -209,7 +254,8 @@ class Work:
         if rest:
             self.again.append(Block(block.first + 1, rest, block.count - 1))
         self._tally.done += 1
-        return block.first, self._tally.failure(error, block.first)
+        self._tally.taken += len(block.lines) - len(rest)
+        return Answers(block.first, 1, self._failure(error, block.first), (block.first,))
 
 
 def _without(lines: bytes, count: int) -> bytes:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import snakepit_cli
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client.api import error_of
-from snakepit_cli.client.blocks import NOT_BEGUN, Block, Cutter, Order, Pace, Tally, Work
+from snakepit_cli.client.blocks import NOT_BEGUN, Answers, Block, Cutter, Order, Pace, Tally, Work
+from snakepit_cli.client.joblog import Done, Joblog
 from snakepit_cli.client.request import cwd
 from snakepit_cli.wire import front
 
@@ -40,22 +41,28 @@ class Plan:
     retries: int = 0
     most_failures: int | None = None
     """More failed items than this end the run; None for any number."""
+    envelope: bool = False
+    """Each answer is an object with the number of its line."""
 
 
 class Run:
     """One run from the first line to the last. Constant memory: input is read only when there is room for it."""
 
-    def __init__(self, plan: Plan, source: int, workers: int, write: Callable[[bytes], None]) -> None:
-        self.tally = Tally()
+    def __init__(
+        self, plan: Plan, source: int, workers: int, write: Callable[[bytes], None], joblog: Joblog | None = None
+    ) -> None:
+        self.tally = Tally(size=None if _waits(source) else os.fstat(source).st_size)
         self._plan = plan
         self._source = source
         self._write = write
+        self._joblog = joblog
+        self._done = joblog.done if joblog is not None else Done()
         self._window = workers + _SPARE_BLOCKS
         self._ahead = _AHEAD * workers
         self._cutter = Cutter()
         self._pace = Pace()
         self._order = Order(plan.ordered)
-        self._work = Work(plan.retries, self.tally)
+        self._work = Work(plan.retries, self.tally, envelope=plan.envelope)
         self._out: dict[int, Block] = {}
         self._next = 0
         self._pause = 0.0
@@ -118,7 +125,21 @@ class Run:
         while len(self._out) < self._window and self._work.again:
             self._send_block(sock, self._work.again.popleft())
         while self._has_room() and self._cutter.ready:
-            self._send_block(sock, self._cutter.cut(self._pace.items))
+            if not self._skip():
+                left = self._done.until(self._cutter.line)
+                self._send_block(sock, self._cutter.cut(self._pace.items, left))
+
+    def _skip(self) -> bool:
+        """Passes over lines that an earlier run has done; whether there were some."""
+        first = self._cutter.line
+        done = self._done.skip(first)
+        if not done:
+            return False
+        count, size = self._cutter.drop(done)
+        self.tally.skipped += count
+        self.tally.taken += size
+        self._order.put(Answers(first, count, b""))
+        return True
 
     def _send_block(self, sock: socket.socket, block: Block) -> None:
         plan = self._plan
@@ -156,7 +177,7 @@ class Run:
             return
         if kind == front.ANSWERS:
             lines, failed = front.parse_answers(body)
-            self._put(*self._work.answers(block, lines, failed))
+            self._put(self._work.answers(block, lines, failed))
             return
         if kind in {front.RESULT, front.ERROR}:
             del self._out[request]
@@ -169,14 +190,26 @@ class Run:
             self._pause = time.monotonic() + _PAUSE_SECONDS
         answer = self._work.ended(block, error)
         if answer is not None:
-            self._put(*answer)
+            self._put(answer)
 
-    def _put(self, first: int, lines: bytes) -> None:
-        if ready := self._order.put(first, lines.count(b"\n"), lines):
-            self._write(ready)
+    def _put(self, came: Answers) -> None:
+        ready = self._order.put(came)
+        if lines := b"".join(part.lines for part in ready):
+            self._write(lines)
+        if self._joblog is not None:
+            for part in ready:
+                if part.lines:
+                    self._record(self._joblog, part)
         most = self._plan.most_failures
         if most is not None and self.tally.failed > most:
             raise PitError("partial_failure", f"{self.tally.failed} of {self.tally.done} items failed")
+
+    @staticmethod
+    def _record(joblog: Joblog, part: Answers) -> None:
+        try:
+            joblog.record(part.first, part.count, len(part.lines), part.failed)
+        except OSError as error:
+            raise PitError("output_failed", f"cannot write the joblog: {error.strerror}") from None
 
 
 def _waits(descriptor: int) -> bool:

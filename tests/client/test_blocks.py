@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.client.blocks import Block, Cutter, Order, Pace, Tally, Work
+from snakepit_cli.client.blocks import LONGEST_LINE, Answers, Block, Cutter, Order, Pace, Tally, Work
 
 CRASH = PitError("worker_crashed", "killed")
 
@@ -56,7 +56,8 @@ def test_answers_leave_in_the_order_of_the_input(sizes: list[int], seed):
     seed.shuffle(shuffled)
     order = Order(kept=True)
 
-    assert b"".join(order.put(*part) for part in shuffled) == b"".join(part[2] for part in parts)
+    ready = [answers for part in shuffled for answers in order.put(Answers(*part))]
+    assert b"".join(answers.lines for answers in ready) == b"".join(part[2] for part in parts)
     assert not order.parts
 
 
@@ -68,9 +69,10 @@ def test_failures_are_marked_with_their_line():
     tally = Tally()
     work, one = Work(0, tally), block(b"1", b"2", b"3")
 
-    first, out = work.answers(one, b'"a"\n{"kind":"command_failed","message":"no"}\n', [1])
+    came = work.answers(one, b'"a"\n{"kind":"command_failed","message":"no"}\n', [1])
 
-    assert first == 10
+    out = came.lines
+    assert (came.first, came.count, came.failed) == (10, 2, (11,))
     assert out.startswith(b'"a"\n')
     error = json.loads(out.splitlines()[1])["error"]
     assert (error["kind"], error["message"], error["line"], error["exit"]) == ("command_failed", "no", 11, 1)
@@ -87,9 +89,10 @@ def test_the_rest_of_a_block_whose_worker_died_is_run_with_care_and_only_then_on
     again = work.again.popleft()
     assert (again.first, again.lines, again.count, again.careful) == (11, b"2\n3\n", 2, True)
 
-    first, line = work.ended(again, CRASH)
-    assert first == 11
-    assert json.loads(line)["error"]["kind"] == "worker_crashed"
+    came = work.ended(again, CRASH)
+    assert came is not None
+    assert (came.first, came.count, came.failed) == (11, 1, (11,))
+    assert json.loads(came.lines)["error"]["kind"] == "worker_crashed"
     rest = work.again.popleft()
     assert (rest.first, rest.lines, rest.count, rest.careful) == (12, b"3\n", 1, False)
 
@@ -118,3 +121,42 @@ def test_what_no_other_worker_can_mend_ends_the_run():
         Work(0, Tally()).ended(block(b"1"), None)
     with pytest.raises(PitError, match="2 answers to 1 items"):
         Work(0, Tally()).answers(block(b"1"), b"1\n2\n", [])
+
+
+def test_a_server_that_was_lost_is_nobodys_fault():
+    work = Work(0, Tally())
+    one = block(b"1")
+    for tried in range(1, 4):
+        assert work.ended(one, PitError("server_restarted", "lost")) is None
+        one = work.again.popleft()
+        assert (one.tried, one.careful) == (tried, False)
+    given_up = work.ended(one, PitError("server_restarted", "lost"))
+    assert given_up is not None
+    assert given_up.failed == (10,)
+
+
+def test_an_envelope_says_the_line_of_each_answer():
+    work = Work(0, Tally(), envelope=True)
+    lines = work.answers(block(b"1", b"2"), b'"a"\n{"kind":"command_failed","message":"no"}\n', [1]).lines.splitlines()
+    assert json.loads(lines[0]) == {"line": 10, "result": "a"}
+    assert json.loads(lines[1])["line"] == 11
+    assert json.loads(lines[1])["error"]["kind"] == "command_failed"
+
+
+def test_lines_that_are_done_are_dropped_and_a_block_ends_before_the_next_of_them():
+    cutter = Cutter()
+    cutter.feed(b"1\n2\n3\n4\n5")
+    assert cutter.drop(2) == (2, 4)
+    assert cutter.cut(10, most=1) == Block(3, b"3\n", 1)
+    assert cutter.drop(5) == (1, 2)
+    cutter.feed(b"")
+    assert cutter.cut(10) == Block(5, b"5\n", 1)
+
+
+def test_a_line_without_an_end_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("snakepit_cli.client.blocks.LONGEST_LINE", 100)
+    assert LONGEST_LINE > 100 << 20
+    cutter = Cutter()
+    cutter.feed(b"x\n" + b"y" * 90)
+    with pytest.raises(PitError, match="does not end"):
+        cutter.feed(b"y" * 90)

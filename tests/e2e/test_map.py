@@ -136,6 +136,57 @@ def test_ctrl_c(pit: Pit):
     pit.until_pool("the work to stop", busy=0, queued=0, running=0)
 
 
+def test_an_envelope(pit: Pit):
+    done = pit.run("map", "same", "--envelope", "--unordered", input='"a"\n{nope\n', check=False)
+    rows = {row["line"]: row for row in map(json.loads, done.stdout.splitlines())}
+    assert rows[1] == {"line": 1, "result": "a"}
+    assert rows[2]["error"]["kind"] == "invalid_arguments"
+
+
+def test_a_broken_run_is_continued_without_repeating_anything(pit: Pit):
+    (pit.work / "todo").write_text(lines_of(400))
+    argv = ("map", "note", f"folder={pit.work}/notes", "--input", "todo", "--output", "noted", "--joblog", "log")
+    (pit.work / "notes").mkdir()
+    (pit.work / "noted").touch()
+    for _ in range(2):
+        run = foreground(pit, *argv, "--resume")
+        had = (pit.work / "noted").read_text().count("\n")
+        wait.until(lambda had=had: (pit.work / "noted").read_text().count("\n") > had + 20, "some answers")
+        run.send_signal(signal.SIGINT)
+        assert finish(run)[0] == 130
+    noted = (pit.work / "noted").read_text().split()
+    assert 40 < len(noted) < 400
+    assert noted == [str(n) for n in range(len(noted))]
+    assert pit.run(*argv, check=False).returncode == 2
+    pit.run(*argv, "--resume")
+    assert (pit.work / "noted").read_text() == lines_of(400)
+    often = [path.name for path in (pit.work / "notes").iterdir() if path.stat().st_size > 1]
+    assert len(often) <= 8, "only what had been begun when the run was broken off is begun again"
+    pit.run(*argv, "--resume")
+    assert (pit.work / "noted").read_text() == lines_of(400)
+    assert "another run" in pit.run("map", "same", "--joblog", "log", "--resume", input="", check=False).stderr
+
+
+def test_what_failed_is_run_again_when_asked(pit: Pit):
+    argv = ("map", "needs", f"folder={pit.work}", "--joblog", "needs.log", "--output", "needs.out", "--input", "names")
+    (pit.work / "names").write_text('"x1"\n"x2"\n"x3"\n')
+    (pit.work / "x2").touch()
+    assert pit.run(*argv, check=False).returncode == 3
+    (pit.work / "x1").touch()
+    (pit.work / "x3").touch()
+    assert pit.run(*argv, "--resume").returncode == 0
+    assert (pit.work / "needs.out").read_text().count("error") == 2
+    assert pit.run(*argv, "--resume-failed").returncode == 0
+    assert (pit.work / "needs.out").read_text().splitlines()[3:] == ['"x1"', '"x3"']
+    assert "--joblog" in pit.run("map", "same", "--resume", input="", check=False).stderr
+
+
+def test_a_full_disk_ends_it_and_it_goes_on_when_there_is_room(pit: Pit):
+    (pit.work / "much").write_text(lines_of(3000))
+    done = pit.run("map", "same", "--input", "much", "--output", "/dev/full", check=False)
+    assert (done.returncode, "cannot write the output" in done.stderr) == (74, True)
+
+
 @pytest.mark.parametrize("whom", ["worker", "server"])
 def test_every_item_has_one_line_whoever_is_killed(whom: str, tmp_path: Path):
     count, out = 1500, tmp_path / "out"

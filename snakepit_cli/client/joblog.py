@@ -1,0 +1,158 @@
+"""The joblog of a `map`: which items are done, so that a broken run can be continued.
+
+A text file. Its first line says what the run is, each further one what was written at once:
+`[first line of the input, how many, bytes of the output by then, failed lines…]`. A record is appended after its
+answers have been written. What is missing at the end of the file was at most written, not recorded: a file of answers
+is cut back to what the last whole record says, so nothing is there twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from snakepit_cli.base.errors import PitError
+
+VERSION = 1
+
+
+@dataclass
+class Done:
+    """Line numbers as ranges: `starts[i]` up to and without `ends[i]`, ascending, apart from each other."""
+
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, ranges: Iterable[tuple[int, int]], without: Iterable[int] = ()) -> Done:
+        """`ranges` are (first, count) in any order; `without` are lines that do not count as done."""
+        done = cls()
+        for first, count in sorted(ranges):
+            if done.ends and first <= done.ends[-1]:
+                done.ends[-1] = max(done.ends[-1], first + count)
+            else:
+                done.starts.append(first)
+                done.ends.append(first + count)
+        for line in without:
+            done._take_out(line)
+        return done
+
+    def _take_out(self, line: int) -> None:
+        at = bisect_right(self.starts, line) - 1
+        if at < 0 or line >= self.ends[at]:
+            return
+        start, end = self.starts[at], self.ends[at]
+        kept = [(a, b) for a, b in ((start, line), (line + 1, end)) if a < b]
+        self.starts[at : at + 1] = [a for a, _ in kept]
+        self.ends[at : at + 1] = [b for _, b in kept]
+
+    def skip(self, line: int) -> int:
+        """How many lines from this one on are done."""
+        at = bisect_right(self.starts, line) - 1
+        return max(0, self.ends[at] - line) if at >= 0 else 0
+
+    def until(self, line: int) -> int | None:
+        """How many lines from this one on are not done; None for all."""
+        at = bisect_right(self.starts, line)
+        return self.starts[at] - line if at < len(self.starts) else None
+
+
+class Joblog:
+    """An open joblog. `done` is what need not be run, `offset` the bytes of the output that it vouches for."""
+
+    def __init__(self, descriptor: int, done: Done, offset: int) -> None:
+        self._descriptor = descriptor
+        self.done = done
+        self.offset = offset
+
+    def record(self, first: int, count: int, written: int, failed: Iterable[int]) -> None:
+        """These items are done and their answers, `written` bytes, are out. Raises OSError."""
+        self.offset += written
+        line = json.dumps([first, count, self.offset, *failed], separators=(",", ":")).encode() + b"\n"
+        while line:
+            line = line[os.write(self._descriptor, line) :]
+
+
+def start(path: str, what: dict[str, Any]) -> Joblog:
+    """A new one. Raises PitError when there is one already."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise PitError("output_failed", f"{path}: {error.strerror}") from None
+    if os.fstat(descriptor).st_size:
+        os.close(descriptor)
+        hint = "continue with --resume, or remove the file"
+        raise PitError("usage", f"{path} is the joblog of a run already", hint=hint)
+    os.write(descriptor, json.dumps({"joblog": VERSION, **what}, separators=(",", ":")).encode() + b"\n")
+    return Joblog(descriptor, Done(), 0)
+
+
+def resume(path: str, what: dict[str, Any], *, failed_too: bool, most: int | None) -> Joblog:
+    """One of a run that was broken off; a run that never began is begun. Raises PitError.
+
+    `most` is the size of the file of answers, None when they go elsewhere. `failed_too`: items that failed are to be
+    run again.
+    """
+    try:
+        with open(path, "rb") as file:
+            head, *lines = file.read().split(b"\n")
+    except FileNotFoundError:
+        return start(path, what)
+    except OSError as error:
+        raise PitError("output_failed", f"{path}: {error.strerror}") from None
+    if not lines:  # broken off in its very first line
+        os.unlink(path)
+        return start(path, what)
+    _check(path, head, what)
+    ranges: list[tuple[int, int]] = []
+    failed: set[int] = set()
+    offset, good = 0, len(head) + 1
+    for line in lines[:-1]:  # behind the last line break there is nothing, or a torn record
+        record = _record(line)
+        if record is None or (most is not None and record[2] > most):
+            break  # answers that were lost with the machine's power
+        first, count, offset, *now_failed = record
+        if ranges and sum(ranges[-1]) == first:
+            ranges[-1] = ranges[-1][0], ranges[-1][1] + count
+        else:
+            ranges.append((first, count))
+        failed.difference_update(_within(failed, first, count))
+        failed.update(now_failed)
+        good += len(line) + 1
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+    os.ftruncate(descriptor, good)
+    return Joblog(descriptor, Done.of(ranges, sorted(failed) if failed_too else ()), offset)
+
+
+def _within(failed: set[int], first: int, count: int) -> list[int]:
+    """Those of the failed lines that have been run again."""
+    if count < len(failed):
+        return [line for line in range(first, first + count) if line in failed]
+    return [line for line in failed if first <= line < first + count]
+
+
+def _check(path: str, head: bytes, what: dict[str, Any]) -> None:
+    try:
+        said = json.loads(head)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict) or said.get("joblog") != VERSION:
+        raise PitError("usage", f"{path} is not a joblog")
+    for name, value in what.items():
+        if said.get(name) != value:
+            raise PitError(
+                "usage", f"{path} is the joblog of another run: its {name} was {said.get(name)!r}, not {value!r}"
+            )
+
+
+def _record(line: bytes) -> list[int] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    whole = isinstance(record, list) and len(record) >= 3 and all(type(part) is int for part in record)
+    return record if whole else None
