@@ -7,7 +7,7 @@ _snakepit() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            (--adapter|--affinity|--arg|--args|--capacity|--color|--field|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) i=$((i + 1)) ;;
+            (--adapter|--affinity|--arg|--args|--capacity|--color|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) i=$((i + 1)) ;;
             (-*) ;;
             (*)
                 case $verb in
@@ -25,16 +25,20 @@ _snakepit() {
         --progress) offered="auto bar plain jsonl none" ;;
         --on-error) offered="record stop" ;;
         --color) offered="auto always never" ;;
-        --adapter|--affinity|--arg|--args|--capacity|--color|--field|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) return ;;
+        --adapter|--affinity|--arg|--args|--capacity|--color|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) return ;;
         *)
             if [[ $current == -* ]]; then
                 offered='-L --instance --no-start --color -q --quiet --debug --help'
                 case $verb in
                     '') offered+=' --version' ;;
                     'exec') offered+=' --args --pool --session --timeout --affinity --idempotent --json --field --raw' ;;
-                    'stream') offered+=' --args --pool --session --timeout --affinity --json --field --raw --progress' ;;
+                    'stream') offered+=' --args --pool --session --timeout --affinity --detach --json --field --raw --progress' ;;
                     'commands') offered+=' --pool --json' ;;
                     'map') offered+=' --input --output --arg --lines --unordered --envelope --on-error --max-failures --retries --timeout --joblog --resume --resume-failed --pool --session --progress' ;;
+                    'tail') offered+=' --from --field --raw --progress' ;;
+                    'streams') offered+=' --json' ;;
+                    'wait') offered+=' --timeout --json' ;;
+                    'cancel') offered+=' --json' ;;
                     'up') offered+=' --size --adapter --capacity --timeout --no-wait --json' ;;
                     'down') offered+=' --all --timeout --json' ;;
                     'scale') offered+=' --timeout --json' ;;
@@ -54,7 +58,7 @@ _snakepit() {
                 esac
             else
                 case $verb:$given in
-                    :0) offered='exec stream commands map up down scale pause resume drain restart status workers explain logs reap completion server debug' ;;
+                    :0) offered='exec stream commands map tail streams wait cancel up down scale pause resume drain restart status workers explain logs reap completion server debug' ;;
                     debug:0) offered='failpoints' ;;
                     server:0) offered='run start stop restart status' ;;
                     exec:0) offered="$(snakepit __complete commands 2>/dev/null)" ;;
@@ -62,6 +66,15 @@ _snakepit() {
                     up:0) offered="$(snakepit __complete pools 2>/dev/null)" ;;
                     down:0) offered="$(snakepit __complete pools 2>/dev/null)" ;;
                     logs:0) offered="$(snakepit __complete workers 2>/dev/null) server warden" ;;
+                    scale:0) offered="$(snakepit __complete pools 2>/dev/null)" ;;
+                    pause:0) offered="$(snakepit __complete pools 2>/dev/null)" ;;
+                    resume:0) offered="$(snakepit __complete pools 2>/dev/null)" ;;
+                    drain:0) offered="$(snakepit __complete pools 2>/dev/null)" ;;
+                    restart:0) offered="$(snakepit __complete pools 2>/dev/null) $(snakepit __complete workers 2>/dev/null)" ;;
+                    tail:0) offered="$(snakepit __complete streams 2>/dev/null)" ;;
+                    wait:0) offered="$(snakepit __complete streams 2>/dev/null)" ;;
+                    cancel:0) offered="$(snakepit __complete streams 2>/dev/null)" ;;
+                    map:0) offered="$(snakepit __complete commands 2>/dev/null)" ;;
                     completion:0) offered="bash zsh fish" ;;
                 esac
             fi

@@ -7,7 +7,7 @@ _snakepit() {
     for ((i = 2; i < CURRENT; i++)); do
         word=${words[i]}
         case $word in
-            (--adapter|--affinity|--arg|--args|--capacity|--color|--field|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) i=$((i + 1)) ;;
+            (--adapter|--affinity|--arg|--args|--capacity|--color|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) i=$((i + 1)) ;;
             (-*) ;;
             (*)
                 case $verb in
@@ -25,16 +25,20 @@ _snakepit() {
         (--progress) compadd -- auto bar plain jsonl none; return ;;
         (--on-error) compadd -- record stop; return ;;
         (--color) compadd -- auto always never; return ;;
-        (--adapter|--affinity|--arg|--args|--capacity|--color|--field|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) _files; return ;;
+        (--adapter|--affinity|--arg|--args|--capacity|--color|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) _files; return ;;
     esac
     if [[ ${words[CURRENT]} == -* ]]; then
         offered=('-L:the instance to talk to (SNAKEPIT_INSTANCE; default: default)' '--instance:the instance to talk to (SNAKEPIT_INSTANCE; default: default)' '--no-start:never start a server' '--color:when to colour (NO_COLOR and FORCE_COLOR are honoured)' '-q:say nothing but errors' '--quiet:say nothing but errors' '--debug:show where an error comes from' '--help:show help')
         case $verb in
             ('') offered+=('--version:print the version') ;;
             ('exec') offered+=('--args:All arguments as one JSON object' '--pool:The pool to call (SNAKEPIT_POOL)' '--session:Stay with one worker (SNAKEPIT_SESSION)' '--timeout:How long to wait: 30, 90s, 2m' '--affinity:How firmly the session stays' '--idempotent:It may run again when its worker dies' '--json:Exactly one JSON document on stdout, also on failure' '--field:A part of the result: a.b[0].c' '--raw:Texts without quotes') ;;
-            ('stream') offered+=('--args:All arguments as one JSON object' '--pool:The pool to call (SNAKEPIT_POOL)' '--session:Stay with one worker (SNAKEPIT_SESSION)' '--timeout:How long to wait: 30, 90s, 2m' '--affinity:How firmly the session stays' '--json:Exactly one JSON document on stdout, also on failure' '--field:A part of the result: a.b[0].c' '--raw:Texts without quotes' '--progress:How to show progress on stderr') ;;
+            ('stream') offered+=('--args:All arguments as one JSON object' '--pool:The pool to call (SNAKEPIT_POOL)' '--session:Stay with one worker (SNAKEPIT_SESSION)' '--timeout:How long to wait: 30, 90s, 2m' '--affinity:How firmly the session stays' '--detach:Leave it to itself, print its id; see `tail`' '--json:Exactly one JSON document on stdout, also on failure' '--field:A part of the result: a.b[0].c' '--raw:Texts without quotes' '--progress:How to show progress on stderr') ;;
             ('commands') offered+=('--pool:The pool to call (SNAKEPIT_POOL)' '--json:Exactly one JSON document on stdout, also on failure') ;;
             ('map') offered+=('--input:Where the lines come from' '--output:Where the answers go' '--arg:Argument for an item that is no object' '--lines:The lines are text, not JSON' '--unordered:Print answers as they come' '--envelope:Each answer says its line: {line, result} or {line, error}' '--on-error:What an item that fails does: its error is printed, or all ends' '--max-failures:End when more items than that fail' '--retries:More chances for an item whose worker died' '--timeout:How long one item may take' '--joblog:Note there what is done' '--resume:Continue what the joblog says was begun' '--resume-failed:The same; what failed is run again, too' '--pool:The pool to call (SNAKEPIT_POOL)' '--session:Stay with one worker (SNAKEPIT_SESSION)' '--progress:How to show progress on stderr') ;;
+            ('tail') offered+=('--from:Where to begin; N leaves out so many chunks' '--field:A part of the result: a.b[0].c' '--raw:Texts without quotes' '--progress:How to show progress on stderr') ;;
+            ('streams') offered+=('--json:Exactly one JSON document on stdout') ;;
+            ('wait') offered+=('--timeout:How long to wait' '--json:Exactly one JSON document on stdout') ;;
+            ('cancel') offered+=('--json:Exactly one JSON document on stdout') ;;
             ('up') offered+=('--size:How many workers' '--adapter:What they run: pkg.mod:Class or file.py:Class' '--capacity:Calls at a time in a worker whose handlers are all async' '--timeout:How long they may take to get ready' '--no-wait:Return before they are ready' '--json:Print the pool as one JSON document') ;;
             ('down') offered+=('--all:Every instance of yours' '--timeout:How long running calls may go on' '--json:Print what was stopped as one JSON document') ;;
             ('scale') offered+=('--timeout:How long new ones may take to get ready' '--json:Print the pool as one JSON document') ;;
@@ -56,7 +60,7 @@ _snakepit() {
         return
     fi
     case $verb:$given in
-        (:0) offered=('exec:Call a command and print its result as JSON' 'stream:Call a command and print the chunks of its answer, one JSON text a line, while they are produced' 'commands:List what the adapter of a pool offers' 'map:Call a command for every line of the input: one JSON value a line in, one JSON line out, in the same order' 'up:Start a pool, or change its size or adapter' 'down:Stop this instance (or a pool, or all instances)' 'scale:Change the number of workers of a running pool' 'pause:Let the calls to a pool wait' 'resume:Let the calls to a pool run again, after `pause` or `drain`' 'drain:Take no new calls and wait until those that there are have been answered' 'restart:Replace the workers of a pool one after another, or one worker' 'status:Show the server and its pools' 'workers:List the workers with what they do and how much memory they hold' 'explain:Show where the time of a call went: start, queue, dispatch, run' 'logs:Print what workers, server and warden wrote' 'reap:End processes that dead runs of this instance left behind' 'completion:Print the completion script for a shell' 'server:The background process: run, start, stop, restart, status' 'debug:For proving that failures are handled'); _describe verb offered ;;
+        (:0) offered=('exec:Call a command and print its result as JSON' 'stream:Call a command and print the chunks of its answer, one JSON text a line, while they are produced' 'commands:List what the adapter of a pool offers' 'map:Call a command for every line of the input: one JSON value a line in, one JSON line out, in the same order' 'tail:Print the chunks of a detached stream, from its start, until its end' 'streams:List the detached streams: those that run, and those that ended within a day' 'wait:Wait until detached streams are over' 'cancel:Give up a detached stream, or any call' 'up:Start a pool, or change its size or adapter' 'down:Stop this instance (or a pool, or all instances)' 'scale:Change the number of workers of a running pool' 'pause:Let the calls to a pool wait' 'resume:Let the calls to a pool run again, after `pause` or `drain`' 'drain:Take no new calls and wait until those that there are have been answered' 'restart:Replace the workers of a pool one after another, or one worker' 'status:Show the server and its pools' 'workers:List the workers with what they do and how much memory they hold' 'explain:Show where the time of a call went: start, queue, dispatch, run' 'logs:Print what workers, server and warden wrote' 'reap:End processes that dead runs of this instance left behind' 'completion:Print the completion script for a shell' 'server:The background process: run, start, stop, restart, status' 'debug:For proving that failures are handled'); _describe verb offered ;;
         (debug:0) offered=('failpoints:List the places at which SNAKEPIT_FAILPOINT=PLACE=kill|stop|sleep:SECONDS|eio[@N] makes a process fail'); _describe verb offered ;;
         (server:0) offered=('run:Run the server in the foreground, for a service manager or to see what it does' 'start:Start the server when it does not run' 'stop:Stop the server and all of its pools: the same as `snakepit down`' 'restart:End the server process and start it again with the same pools' 'status:Show the server and its pools: the same as `snakepit status`'); _describe verb offered ;;
         (exec:0) compadd -- ${(f)"$(snakepit __complete commands 2>/dev/null)"} ;;
@@ -64,6 +68,15 @@ _snakepit() {
         (up:0) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"} ;;
         (down:0) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"} ;;
         (logs:0) compadd -- ${(f)"$(snakepit __complete workers 2>/dev/null)"} server warden ;;
+        (scale:0) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"} ;;
+        (pause:0) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"} ;;
+        (resume:0) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"} ;;
+        (drain:0) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"} ;;
+        (restart:0) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"} ${(f)"$(snakepit __complete workers 2>/dev/null)"} ;;
+        (tail:0) compadd -- ${(f)"$(snakepit __complete streams 2>/dev/null)"} ;;
+        (wait:0) compadd -- ${(f)"$(snakepit __complete streams 2>/dev/null)"} ;;
+        (cancel:0) compadd -- ${(f)"$(snakepit __complete streams 2>/dev/null)"} ;;
+        (map:0) compadd -- ${(f)"$(snakepit __complete commands 2>/dev/null)"} ;;
         (completion:0) compadd -- bash zsh fish ;;
         (*) _files ;;
     esac

@@ -20,7 +20,7 @@ PAGES = sorted([ROOT / "README.md", ROOT / "bridges/python/README.md", *(ROOT / 
 SET_UP = ("pip install ", "python3 -m tests")
 """Tried in an environment of their own: tests/e2e/test_install.py and .ci/run."""
 OF_RUNNING_POOLS = {f"snakepit {verb}" for verb in ("scale", "pause", "resume", "drain", "restart", "explain")}
-ENDLESS = ("-f", "server run")
+ENDLESS = (" -f", "server run")
 """What goes on until somebody ends it: here `timeout` does, after it has come up."""
 
 DATA = {

@@ -3,6 +3,8 @@
 [server]
 idle_timeout = "30m"              # a server that `up` did not start ends after so long without use
 max_message_bytes = 33554432      # largest arguments, result or chunk
+spool_max_bytes = 268435456       # chunks of one detached stream
+spool_keep = "24h"                # how long a detached stream can be read after its end
 
 [limits]                          # of every pool; [pools.NAME.limits] of one
 queue_timeout = "5s"
@@ -53,6 +55,8 @@ class PoolSettings:
 class Settings:
     idle_timeout: float = 1800.0
     max_message_bytes: int = 32 << 20
+    spool_max_bytes: int = 256 << 20
+    spool_keep: float = 86400.0
     pools: Mapping[str, PoolSettings] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
 
@@ -82,7 +86,7 @@ def load() -> Settings:
 def _settings(data: dict[str, Any]) -> Settings:
     _known(data, {"server", "limits", "pools"}, "")
     server = _table(data, "server", "")
-    _known(server, {"idle_timeout", "max_message_bytes"}, "server.")
+    _known(server, {"idle_timeout", "max_message_bytes", "spool_max_bytes", "spool_keep"}, "server.")
     common = _limits(data, "")
     pools = {}
     for name, table in _table(data, "pools", "").items():
@@ -92,6 +96,8 @@ def _settings(data: dict[str, Any]) -> Settings:
     return Settings(
         idle_timeout=_value(server, "idle_timeout", float, "server.", 1800.0),
         max_message_bytes=_value(server, "max_message_bytes", int, "server.", 32 << 20),
+        spool_max_bytes=_value(server, "spool_max_bytes", int, "server.", 256 << 20),
+        spool_keep=_value(server, "spool_keep", float, "server.", 86400.0),
         pools=pools,
         limits=common,
     )

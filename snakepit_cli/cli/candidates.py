@@ -1,6 +1,7 @@
 """Names for shell completion, of a server that runs: none is started, no pool either, and it takes 0.1 s at most.
 
 snakepit __complete commands [POOL]      snakepit __complete pools      snakepit __complete workers
+snakepit __complete streams
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ def candidates(words: list[str]) -> int:
 
 
 def _names(connection: api.Connection, what: str, pool: str) -> list[str]:
+    if what == "streams":
+        return [str(one["id"]) for one in connection.query("streams", patience=_SECONDS)]
     if what == "workers":
         return [str(one["id"]) for one in connection.query("workers", patience=_SECONDS)]
     pools = connection.query("status", patience=_SECONDS)["pools"]

@@ -21,6 +21,8 @@ snakepit completion fish >~/.config/fish/completions/snakepit.fish
 # What a verb's first word is: names to ask for, or fixed ones.
 _WORDS = {
     "exec": "@commands", "stream": "@commands", "up": "@pools", "down": "@pools", "logs": "@workers server warden",
+    "scale": "@pools", "pause": "@pools", "resume": "@pools", "drain": "@pools", "restart": "@pools @workers",
+    "tail": "@streams", "wait": "@streams", "cancel": "@streams", "map": "@commands",
     "completion": "bash zsh fish",
 }  # fmt: skip
 

@@ -24,6 +24,7 @@ _STREAM = """
 snakepit stream ping_stream count:=1000 | head -3
 snakepit stream process_large_dataset file_path=big.csv --progress
 snakepit stream tail_and_analyze log_path=app.log follow:=false --field log_line --raw
+snakepit stream ping_stream count:=10 --detach
 """
 _COMMANDS = """
 snakepit commands
@@ -89,6 +90,7 @@ def stream(
     session: Session = None,
     timeout: Timeout = None,
     affinity: Affinity = None,
+    detach: Annotated[bool, option("--detach", "Leave it to itself, print its id; see `tail`.")] = False,
     json: Json = False,
     field: Field = None,
     raw: Raw = False,
@@ -101,6 +103,10 @@ def stream(
         ctx.obj, command, items or [], stream=True, args=args, pool=pool, session=session, timeout=timeout,
         json=json, field=field, raw=raw, progress=progress.value, affinity=affinity,
     )  # fmt: skip
+    if detach:
+        from snakepit_cli.cli import streams
+
+        return streams.detach(request)
     if request.progress == "none":
         return perform(request)
     from snakepit_cli.cli import progress as pictures

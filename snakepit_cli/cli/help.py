@@ -26,6 +26,7 @@ snakepit: warm, supervised pools of workers in any language
   snakepit down                                 nothing is left
 
 calls     exec  stream  map  commands
+streams   tail  streams  wait  cancel
 pools     up  down  scale  restart  pause  resume  drain
 look      status  workers  explain  reap
 server    server  logs  debug

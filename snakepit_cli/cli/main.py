@@ -23,6 +23,7 @@ from snakepit_cli.cli import (
     reap,
     server,
     status,
+    streams,
     up,
 )
 from snakepit_cli.cli.report import report
@@ -56,7 +57,7 @@ def _root(
         write(help.SHORT.encode())
 
 
-for module in (exec_, map_, up, down, pools, status, explain, logs, reap, server, debug, completion):
+for module in (exec_, map_, streams, up, down, pools, status, explain, logs, reap, server, debug, completion):
     module.register(app)
 
 

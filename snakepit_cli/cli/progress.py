@@ -1,6 +1,6 @@
 """Progress of a stream on stderr: a bar for a person at a terminal, lines for a log, JSON lines for a program.
 
-A chunk that is an object with `progress_percent` moves the bar; other chunks are counted.
+A chunk that says how far it is moves the bar (see progress_fields.py); other chunks are counted.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from snakepit_cli.base.durations import show
+from snakepit_cli.cli import progress_fields
 from snakepit_cli.cli.color import enabled
 from snakepit_cli.cli.output import converse
 from snakepit_cli.cli.say import err
@@ -29,7 +30,7 @@ class Picture(Protocol):
     every: float
     """Seconds between two pictures."""
 
-    def draw(self, chunks: int, percent: float | None, took: float) -> None: ...
+    def draw(self, chunks: int, percent: float | None, took: float, words: str) -> None: ...
 
     def end(self) -> None: ...
 
@@ -67,13 +68,16 @@ class Meter:
         self._chunks = 0
         self._shown = -1
         self._percent: float | None = None
-        picture.draw(0, None, 0.0)
+        self._words = ""
+        picture.draw(0, None, 0.0, "")
 
     def seen(self, data: bytes) -> None:
         self._chunks += data.count(b"\n")
         now = time.monotonic()
         due = now - self._drawn >= self._picture.every
-        self._percent = _percent(data) if due or len(data) < _LONGEST_LINE else self._percent
+        if due or len(data) < _LONGEST_LINE:
+            self._percent, words = progress_fields.read(data)
+            self._words = words or self._words
         if due or (self._percent or 0.0) - self._at >= _STEP:
             self._draw(now)
 
@@ -84,24 +88,12 @@ class Meter:
 
     def _draw(self, now: float) -> None:
         self._drawn, self._at, self._shown = now, self._percent or 0.0, self._chunks
-        self._picture.draw(self._chunks, self._percent, now - self._started)
+        self._picture.draw(self._chunks, self._percent, now - self._started, self._words)
 
 
-def _percent(data: bytes) -> float | None:
-    """Of the last chunk of a block."""
-    line = data.rstrip(b"\n").rpartition(b"\n")[2]
-    if b'"progress_percent"' not in line:
-        return None
-    try:
-        value = json.loads(line)["progress_percent"]
-    except (ValueError, LookupError, TypeError):
-        return None
-    return float(value) if isinstance(value, int | float) else None
-
-
-def _words(command: str, chunks: int, percent: float | None, took: float) -> str:
+def _text(command: str, chunks: int, percent: float | None, words: str) -> str:
     part = "" if percent is None else f"{percent:.0f} %, "
-    return f"{command}: {part}{chunks} chunk{'' if chunks == 1 else 's'}, {show(took)}"
+    return f"{command}: {part}{chunks} chunk{'' if chunks == 1 else 's'}" + (f", {words}" if words else "")
 
 
 class Plain:
@@ -110,8 +102,9 @@ class Plain:
     def __init__(self, request: Request) -> None:
         self._command = request.command
 
-    def draw(self, chunks: int, percent: float | None, took: float) -> None:
-        err(f"{self._command}: started" if not took else _words(self._command, chunks, percent, took))
+    def draw(self, chunks: int, percent: float | None, took: float, words: str) -> None:
+        text = f"{_text(self._command, chunks, percent, words)}, {show(took)}"
+        err(text if took else f"{self._command}: started")
 
     def end(self) -> None:
         pass
@@ -123,8 +116,10 @@ class Lines:
     def __init__(self, request: Request) -> None:
         self._command = request.command
 
-    def draw(self, chunks: int, percent: float | None, took: float) -> None:
+    def draw(self, chunks: int, percent: float | None, took: float, words: str) -> None:
         facts = {"command": self._command, "chunks": chunks, "percent": percent, "seconds": round(took, 3)}
+        if words:
+            facts["message"] = words
         err(json.dumps(facts))
 
     def end(self) -> None:
@@ -149,10 +144,10 @@ class Bar:
         self._task = self._progress.add_task(self._command, total=None)
         self._progress.start()
 
-    def draw(self, chunks: int, percent: float | None, took: float) -> None:
-        words = _words(self._command, chunks, percent, took).rpartition(",")[0]
+    def draw(self, chunks: int, percent: float | None, took: float, words: str) -> None:  # noqa: ARG002 - a column
+        text = _text(self._command, chunks, percent, words)
         total = None if percent is None else 100.0
-        self._progress.update(self._task, description=words, total=total, completed=percent or 0.0, refresh=True)
+        self._progress.update(self._task, description=text, total=total, completed=percent or 0.0, refresh=True)
 
     def end(self) -> None:
         self._progress.stop()

@@ -11,7 +11,7 @@ from typing import Any
 import snakepit_cli
 from snakepit_cli.base.environment import for_workers
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.client.request import cwd
+from snakepit_cli.client.request import Request, cwd
 from snakepit_cli.wire import front
 
 _QUERY_SECONDS = 10.0
@@ -59,6 +59,12 @@ class Connection:
         if kind != front.RESULT:
             raise PitError("internal", f"the server answered {op} with a frame of kind {chr(kind)}")
         return json.loads(answer)
+
+    def chunks_of(self, op: str, **fields: Any) -> Iterator[bytes]:
+        """The chunks with which a query is answered before its result. Raises PitError."""
+        self.sock.settimeout(None)
+        request = self._send(front.QUERY, json.dumps({"op": op, **fields}).encode())
+        return (body for kind, body in self._answers(request) if kind == front.CHUNKS)
 
     def call(self, command: str, args: bytes = b"{}", **header: Any) -> bytes:
         """The result of a command as JSON. `header`: pool, session, timeout. Raises PitError."""
@@ -238,6 +244,38 @@ def replace(connection: Connection, *, pool: str | None, worker: str | None, tim
 def explain(connection: Connection, call: int | str | None) -> list[Json]:
     """Where the time of a call, or of the latest ones, went."""
     answer: list[Json] = connection.query("explain", call=call)
+    return answer
+
+
+def detach(connection: Connection, request: Request) -> Json:
+    """Begins a stream that goes on by itself: STREAM."""
+    answer: Json = connection.query(
+        "detach", patience=60.0, command=request.command, args=request.arguments().decode(), cwd=cwd(),
+        pool=request.pool, session=request.session, timeout=request.timeout, affinity=request.affinity,
+    )  # fmt: skip
+    return answer
+
+
+def streams(connection: Connection) -> list[Json]:
+    answer: list[Json] = connection.query("streams")
+    return answer
+
+
+def tail(connection: Connection, name: str, start: str | int) -> Iterator[bytes]:
+    """Blocks of JSON lines of a detached stream, up to its end. Raises PitError, also when it has failed."""
+    return connection.chunks_of("tail", id=name, **{"from": start})
+
+
+def wait(connection: Connection, ids: list[str], timeout: float | None) -> list[Json]:
+    """STREAMs, when all are over."""
+    patience = None if timeout is None else timeout + _LATE_SECONDS
+    answer: list[Json] = connection.query("wait", patience=patience, ids=ids, timeout=timeout)
+    return answer
+
+
+def cancel(connection: Connection, what: str | int) -> Json:
+    """`cancelled`: whether it was still running."""
+    answer: Json = connection.query("cancel", id=what)
     return answer
 
 

@@ -95,8 +95,11 @@ def hoist(argv: list[str]) -> tuple[Shared, list[str]]:
 class Request:
     """One `exec` or `stream`: what is asked, and how the answer is shown. Raises UsageError."""
 
+    parting = "cancelling… (press again to leave now)"
+    """What is said at the first Ctrl-C."""
+
     __slots__ = (
-        "_frame", "affinity", "args", "command", "field", "idempotent", "items", "json", "pool", "progress",
+        "_body", "_frame", "affinity", "args", "command", "field", "idempotent", "items", "json", "pool", "progress",
         "raw", "session", "shared",
         "stream", "timeout",
     )  # fmt: skip
@@ -133,6 +136,7 @@ class Request:
         self.progress = progress
         self.affinity = affinity
         self.idempotent = idempotent
+        self._body: bytes | None = None
         self._frame: bytes | None = None
         if json and raw:
             raise UsageError("--json and --raw exclude each other")
@@ -145,16 +149,21 @@ class Request:
         for text in (command, self.session or "", field or ""):
             _encodable(text)
 
-    def frame(self) -> bytes:
-        """The call as it is sent. Reads files and standard input, once. Raises ArgumentsError."""
-        if self._frame is None:
-            body = b"{}"
+    def arguments(self) -> bytes:
+        """A JSON object. Reads files and standard input, once. Raises ArgumentsError."""
+        if self._body is None:
+            self._body = b"{}"
             if self.items or self.args is not None:
                 from snakepit_cli.base import arguments
 
-                body = arguments.build(self.items, self.args)
+                self._body = arguments.build(self.items, self.args)
+        return self._body
+
+    def frame(self) -> bytes:
+        """The call as it is sent. Raises ArgumentsError."""
+        if self._frame is None:
             call = front.call_body(
-                self.command, body, version=snakepit_cli.__version__, cwd=cwd(), pool=self.pool,
+                self.command, self.arguments(), version=snakepit_cli.__version__, cwd=cwd(), pool=self.pool,
                 session=self.session, timeout=self.timeout, stream=self.stream, affinity=self.affinity,
                 idempotent=self.idempotent,
             )  # fmt: skip

@@ -129,7 +129,7 @@ class Talk:
         _signal.setitimer(_signal.ITIMER_REAL, _CANCEL_SECONDS)
         if not self._request.shared.quiet:
             try:
-                os.write(2, "\ncancelling… (press again to leave now)\n".encode())
+                os.write(2, f"\n{self._request.parting}\n".encode())
             except OSError:
                 pass
         if self._sent:

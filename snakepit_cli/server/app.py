@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
@@ -18,6 +19,7 @@ from snakepit_cli.server import gateway, launch, probe, recycle
 from snakepit_cli.server.front import Connection
 from snakepit_cli.server.pit import Pit
 from snakepit_cli.server.queries import Desk
+from snakepit_cli.server.spool import Spools
 from snakepit_cli.server.warden import WardenLink, first_message
 
 _IDLE_CHECK_SECONDS = 30.0
@@ -55,7 +57,9 @@ async def serve() -> None:
         return
     # The template takes as long to load as the gateway: side by side they take as long as one.
     warden.send("base", **launch.base_template(hello["instance"], os.environ))
-    pit = Pit(hello["instance"], hello["gateway"], settings, warden)
+    spools = Spools(Path(hello["state"]) / "streams", settings.spool_max_bytes, settings.spool_keep)
+    spools.recall()
+    pit = Pit(hello["instance"], hello["gateway"], settings, warden, spools)
     doors: list[asyncio.Server] = [await gateway.listen(pit, hello["gateway"])]
     failpoint("server.gateway")
     connections: set[Connection] = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -39,7 +39,9 @@ class Host(Protocol):
     def busy(self) -> bool: ...
 
 
-Query = Callable[[dict[str, Any]], Coroutine[Any, Any, Any]]
+Say = Callable[[bytes], Awaitable[None]]
+Query = Callable[[dict[str, Any], Say], Coroutine[Any, Any, Any]]
+"""Answers a query. What it says before that goes out as chunks; saying waits while the client has enough of them."""
 
 
 class Connection(asyncio.Protocol):
@@ -54,6 +56,7 @@ class Connection(asyncio.Protocol):
         self._skip = 0
         self._out: list[bytes] = []
         self._gone = False
+        self._room = asyncio.Event()
         self._head: bytes | None = None
         self._header: Header
         self._calls: dict[int, tuple[Pool, Call]] = {}
@@ -84,6 +87,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.congested = False
+        self._room.set()
         for pool, call in self._calls.values():
             pool.resume(call)
 
@@ -155,7 +159,7 @@ class Connection(asyncio.Protocol):
 
     async def _answer(self, request: int, body: bytes) -> None:
         try:
-            value = _encode(await self._query(_decode_query(body)))
+            value = _encode(await self._query(_decode_query(body), lambda lines: self._say(request, lines)))
         except _MALFORMED as error:
             self._answered(request, PitError("usage", f"malformed query: {error}"))
         except PitError as error:
@@ -168,6 +172,13 @@ class Connection(asyncio.Protocol):
             raise
         else:
             self._answered(request, value)
+
+    async def _say(self, request: int, lines: bytes) -> None:
+        self.chunks(request, lines)
+        await asyncio.sleep(0)  # the frame has left, or is on its way
+        if self.congested:
+            self._room.clear()
+            await self._room.wait()
 
     def _answered(self, request: int, outcome: bytes | PitError) -> None:
         """By the query's own task. Nothing when the client has given it up: it has been told so."""

@@ -23,6 +23,7 @@ from snakepit_cli.server.gateway import RefusedError, WorkerLink
 from snakepit_cli.server.memo import Memo, recalled
 from snakepit_cli.server.pool import Pool
 from snakepit_cli.server.post import Post
+from snakepit_cli.server.spool import Spools
 from snakepit_cli.server.warden import WardenLink
 from snakepit_cli.server.workers import Survivors, Worker
 from snakepit_cli.wire import worker_pb2 as pb
@@ -49,11 +50,12 @@ class Attached:
 
 
 class Pit:
-    def __init__(self, instance: str, gateway: str, settings: Settings, warden: WardenLink) -> None:
+    def __init__(self, instance: str, gateway: str, settings: Settings, warden: WardenLink, spools: Spools) -> None:
         self.pools: dict[str, Pool] = {}
         self.settings = settings
         self.max_message_bytes = settings.max_message_bytes
         self.post = Post()
+        self.spools = spools
         self._pinned = False
         self.last_used = time.monotonic()
         self._instance = instance
@@ -201,6 +203,10 @@ class Pit:
         self.traces.append(call.trace)
         pool.submit(call)
         return pool, call
+
+    def cancel(self, number: int) -> bool:
+        """Gives up a call by its number; False when it is over, or never was."""
+        return any(pool.cancel_number(number) for pool in self.pools.values())
 
     # ---------------------------------------------------------------------------------------- gateway
 

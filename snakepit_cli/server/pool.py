@@ -105,6 +105,13 @@ class Pool:
     def cancel(self, call: Call) -> None:
         self._feed(ev.Cancel(call.id))
 
+    def cancel_number(self, number: int) -> bool:
+        """The same for a call that is one of ours; False when it is not."""
+        if number not in self._calls:
+            return False
+        self._feed(ev.Cancel(number))
+        return True
+
     def resume(self, call: Call) -> None:
         """The caller reads again: its stream gets the room it is owed."""
         if call.owed:

@@ -14,8 +14,9 @@ import psutil
 
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.server import pool_queries
+from snakepit_cli.server import pool_queries, stream_queries
 from snakepit_cli.server.pit import Pit
+from snakepit_cli.server.stream_queries import Say
 from snakepit_cli.server.warden import WardenLink
 from snakepit_cli.wire import worker_pb2 as pb
 
@@ -41,15 +42,18 @@ class Desk:
     """Takes no new connections from now on: they wait for the next server."""
     started: float = field(default_factory=time.monotonic)
 
-    async def answer(self, fields: Fields) -> Any:
+    async def answer(self, fields: Fields, say: Say) -> Any:
         """Raises PitError."""
         name = str(fields.get("op"))
-        op, of_pool = _OPS.get(name), pool_queries.OPS.get(name)
+        op, of_pool, of_stream = _OPS.get(name), pool_queries.OPS.get(name), stream_queries.OPS.get(name)
         try:
             if op is not None:
                 return await op(self, fields)
+            fields = {**fields, "timeout": _seconds(fields)}
             if of_pool is not None:
-                return await of_pool(self.pit, {**fields, "timeout": _seconds(fields)})
+                return await of_pool(self.pit, fields)
+            if of_stream is not None:
+                return await of_stream(self.pit, fields, say)
         except (KeyError, TypeError, ValueError) as error:
             raise PitError("usage", f"malformed query {name}: {error!r}") from error
         raise PitError("usage", f"no query {name!r}")

@@ -47,7 +47,7 @@ def test_help_begins_with_examples(full: Run, verb: str) -> None:
 def test_alone_it_says_what_it_is(full: Run) -> None:
     done = full()
     assert done.code == 0
-    assert 10 <= len(done.out.splitlines()) <= 16
+    assert 10 <= len(done.out.splitlines()) <= 18
     for verb in VERBS:
         assert verb.split()[0] in done.out
 
@@ -263,7 +263,7 @@ try snakepit stream x --progress p
 try snakepit up --pool x --adapter ''
 """
     done = subprocess.run(["bash", "-c", body], capture_output=True, text=True, timeout=SECONDS, check=True)
-    assert done.stdout.splitlines() == ["stream status", "restart", "asked_commands", "--timeout", "plain", ""]
+    assert done.stdout.splitlines() == ["stream streams status", "restart", "asked_commands", "--timeout", "plain", ""]
 
 
 def test_candidates_start_nothing(fake: Fake, places: Path) -> None:

@@ -102,7 +102,8 @@ class Client:
     def __init__(self, query: Callable[[dict[str, Any]], Coroutine[Any, Any, Any]] | None = None) -> None:
         self.host, self.transport = Host(), Transport()
         self.connections: set[Connection] = set()
-        self.connection = Connection(self.host, query or _echo, self.connections)  # type: ignore[arg-type]
+        ask = query or _echo
+        self.connection = Connection(self.host, lambda fields, _: ask(fields), self.connections)  # type: ignore[arg-type]
         self.connection.connection_made(self.transport)  # type: ignore[arg-type]
 
     def __enter__(self) -> Client:
