@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import calls, pools, report, startup, streams, transport
+from benchmarks import bulk, calls, pools, report, startup, streams, transport
 from benchmarks.installation import Installation, clean_environment, install
 from benchmarks.instance import Instance
 from benchmarks.processes import BenchmarkError
@@ -25,6 +25,9 @@ GROUPS: dict[str, Callable[[Instance, Trials], list[Row]]] = {
     "streams": streams.measure,
     "attach": pools.attach,
     "memory": pools.memory,
+    "bulk": bulk.measure,
+    "large": bulk.large,
+    "crowd": bulk.crowd,
 }
 
 

@@ -24,7 +24,7 @@ class Instance:
 
     def __init__(self, installation: Installation) -> None:
         self.python = installation.python
-        self._command = installation.command
+        self.command = installation.command
         # Not in a long TMPDIR: a socket path has to be short.
         self.folder = Path(tempfile.mkdtemp(prefix="spb-", dir="/tmp"))
         self.env = {
@@ -49,7 +49,7 @@ class Instance:
 
     def timed(self, *args: str, output: str = os.devnull) -> float:
         """Seconds of a whole `snakepit` process, its output into a file. Raises BenchmarkError."""
-        return processes.whole([*self._command, *args], self.env, output=output, errors=str(self.folder / "stderr"))
+        return processes.whole([*self.command, *args], self.env, output=output, errors=str(self.folder / "stderr"))
 
     def bare(self) -> float:
         """Seconds of a whole `python -c pass` of the same interpreter."""
@@ -75,7 +75,7 @@ class Instance:
 
     def _run(self, *args: str) -> str:
         done = subprocess.run(
-            [*self._command, *args],
+            [*self.command, *args],
             check=False, capture_output=True, stdin=subprocess.DEVNULL, text=True, env=self.env, timeout=_SECONDS,
         )  # fmt: skip
         if done.returncode != 0:

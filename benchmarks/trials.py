@@ -27,6 +27,14 @@ class Trials:
     attach: int = 9
     pool_sizes: tuple[int, ...] = (16, 64)
     idle_workers: int = 16
+    map_lines: int = 2_000_000
+    maps: int = 3
+    others: bool = True
+    """Whether the peers that take long to start are measured, too."""
+    fair_calls: int = 2_000
+    crowd: int = 1_000
+    """Clients that are connected at a time."""
+    crowd_workers: int = 200
 
 
 FULL = Trials()
@@ -41,4 +49,10 @@ QUICK = Trials(
     first_chunks=20,
     memory_chunks=200_000,
     attach=3,
+    map_lines=200_000,
+    maps=1,
+    others=False,
+    fair_calls=300,
+    crowd=200,
+    crowd_workers=20,
 )

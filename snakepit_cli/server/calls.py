@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -73,7 +73,20 @@ class Trace:
 class Call:
     """One request for a command. `id` is ours and never used again, `request` is the client's."""
 
-    __slots__ = ("args", "block", "caller", "header", "id", "open", "owed", "request", "trace", "worker")
+    __slots__ = (
+        "args",
+        "block",
+        "caller",
+        "children",
+        "deadline",
+        "header",
+        "id",
+        "open",
+        "owed",
+        "request",
+        "trace",
+        "worker",
+    )
 
     def __init__(self, call_id: int, caller: Caller, request: int, header: Header, args: bytes) -> None:
         """Raises PitError when the items are not what the header says."""
@@ -89,6 +102,10 @@ class Call:
         self.open = True
         """Not settled yet."""
         self.worker: str | None = None
+        self.deadline = 0.0
+        """The instant at which its time is over; known when it is dispatched."""
+        self.children: list[Callable[[], None]] = []
+        """How the calls are given up that its handler has made."""
         self.trace = Trace(call_id, header.command, header.pool, time.monotonic())
         self.owed = 0
         """Bytes of chunks passed on for which the worker has not been given new room yet."""

@@ -92,6 +92,9 @@ class WorkerLink:
     def credit(self, call_id: int, count: int) -> None:
         self._message().credits.add(id=call_id, bytes=count)
 
+    def reply(self, result: pb.Result) -> None:
+        self._message().replies.append(result)
+
     def recall(self, call_ids: Iterable[int]) -> None:
         self._message().recalls.extend(call_ids)
 

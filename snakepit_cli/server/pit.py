@@ -159,7 +159,9 @@ class Pit:
 
     def _create(self, spec: launch.Spec, survivors: Survivors | None = None) -> Pool:
         plan = launch.make(spec, self._instance, self._gateway)
-        pool = self.pools[spec.name] = Pool(spec, plan, self._warden, self.post, self._memo.changed, survivors)
+        pool = self.pools[spec.name] = Pool(
+            spec, plan, self._warden, self.post, self._memo.changed, self.submit, survivors
+        )
         return pool
 
     async def down(self, name: str, grace: float) -> int:

@@ -19,6 +19,7 @@ from snakepit_cli.server import failures
 from snakepit_cli.server.calls import Call
 from snakepit_cli.server.gateway import CREDIT, WorkerLink
 from snakepit_cli.server.launch import Launch, Spec
+from snakepit_cli.server.nested import Nested, Submit
 from snakepit_cli.server.post import Post
 from snakepit_cli.server.warden import WardenLink
 from snakepit_cli.server.workers import Start, Survivor, Survivors, Worker
@@ -30,10 +31,15 @@ _FAREWELL_SECONDS = 3.0
 
 class Pool:
     def __init__(  # noqa: PLR0917
-        self, spec: Spec, launch: Launch, warden: WardenLink, post: Post, changed: Callable[[Pool], None],
+        self, spec: Spec, launch: Launch, warden: WardenLink, post: Post, changed: Callable[[Pool], None], ask: Submit,
         survivors: Survivors | None = None,
     ) -> None:  # fmt: skip
-        """Starts its workers. `changed` is called when there are others, or in another state, than before."""
+        """Starts its workers.
+
+        `changed` is called when there are others, or in another state, than before. `ask` accepts the calls that
+        handlers make.
+        """
+        self._ask = ask
         self.spec = spec
         self.workers: dict[str, Worker] = {}
         self.commands: tuple[pb.CommandSpec, ...] = ()
@@ -192,6 +198,7 @@ class Pool:
 
     def attached(self, worker: Worker, hello: pb.Hello, link: WorkerLink) -> None:
         worker.link = link
+        worker.nested = Nested(link, self._ask)
         self.served_since = self.served_since or _clock()
         self.commands = tuple(hello.commands)
         self._feed(ev.Attached(worker.id, max(1, hello.capacity), tuple(hello.sessions)))
@@ -209,6 +216,8 @@ class Pool:
         gone = self.workers.pop(worker, None)
         if gone is None:
             return
+        if gone.nested is not None:
+            gone.nested.give_up()
         detail: list[tuple[str, Any]] = [("worker", worker)]
         if message["log"]:
             detail.append(("log", message["log"]))
@@ -222,6 +231,17 @@ class Pool:
 
     def heard(self, worker: Worker, message: pb.FromWorker) -> None:
         worker.heard = True
+        if message.chunks:
+            self._heard_chunks(worker, message)
+        for request in message.requests:
+            parent = self._calls.get(request.parent)
+            worker.ask(request, parent if parent is not None and parent.worker == worker.id else None, self.spec.name)
+        for number in message.withdrawals:
+            worker.withdraw(number)
+        for result in message.results:
+            self._heard_result(worker, result)
+
+    def _heard_chunks(self, worker: Worker, message: pb.FromWorker) -> None:
         for chunk in message.chunks:
             call = self._calls.get(chunk.id)
             if call is not None and call.worker == worker.id:
@@ -233,19 +253,20 @@ class Pool:
                 call.owed += len(chunk.lines)
                 if call.owed >= CREDIT // 4 and not call.caller.congested:
                     self._grant(call)
-        for result in message.results:
-            failpoint("server.result")
-            call = self._calls.get(result.id)
-            if call is not None:
-                call.trace.ran = result.run_seconds
-                call.trace.waited = result.wait_seconds
-            if not result.HasField("failure"):
-                self._feed(ev.Finished(worker.id, result.id, result.value))
-            elif result.failure.kind == pb.Failure.RECALLED:
-                self._feed(ev.Returned(worker.id, result.id))
-            else:
-                reply = failures.of_worker(result.failure, self.spec.language, worker=worker.id)
-                self._feed(ev.Finished(worker.id, result.id, reply, failed=True))
+
+    def _heard_result(self, worker: Worker, result: pb.Result) -> None:
+        failpoint("server.result")
+        call = self._calls.get(result.id)
+        if call is not None:
+            call.trace.ran = result.run_seconds
+            call.trace.waited = result.wait_seconds
+        if not result.HasField("failure"):
+            self._feed(ev.Finished(worker.id, result.id, result.value))
+        elif result.failure.kind == pb.Failure.RECALLED:
+            self._feed(ev.Returned(worker.id, result.id))
+        else:
+            reply = failures.of_worker(result.failure, self.spec.language, worker=worker.id)
+            self._feed(ev.Finished(worker.id, result.id, reply, failed=True))
 
     def _grant(self, call: Call) -> None:
         worker = self.workers.get(call.worker or "")
@@ -323,7 +344,8 @@ class Pool:
         worker = self.workers[effect.worker]
         call = self._calls[effect.call]
         call.worker = effect.worker
-        call.trace.dispatched = _clock()
+        call.trace.dispatched = now = _clock()
+        call.deadline = now + effect.timeout
         worker.requests += 1
         header = call.header
         if worker.link is not None:
@@ -335,6 +357,8 @@ class Pool:
     def _settle(self, effect: fx.Settle) -> None:
         call = self._calls.pop(effect.call)
         call.open = False
+        for give_up in call.children:
+            give_up()
         trace = call.trace
         trace.settled, trace.worker = _clock(), call.worker
         if not self._calls:

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from snakepit_cli.core.events import Gate
+from snakepit_cli.server.calls import Call
 from snakepit_cli.server.gateway import WorkerLink
+from snakepit_cli.server.nested import Nested
+from snakepit_cli.wire import worker_pb2 as pb
 
 
 @dataclass
@@ -19,6 +22,8 @@ class Worker:
     """The warden has been asked for a process; only then will it report one's end."""
     pid: int | None = None
     link: WorkerLink | None = None
+    nested: Nested | None = None
+    """The calls that its handlers make; there when `link` is."""
     requests: int = 0
     heard: bool = True
     """It has said something since somebody looked; `probe` looks."""
@@ -26,6 +31,14 @@ class Worker:
     """When it was asked for a sign of life that has not come."""
     cpu: float = 0.0
     """Processor seconds it had used then."""
+
+    def ask(self, request: pb.Request, parent: Call | None, pool: str) -> None:
+        if self.nested is not None:
+            self.nested.ask(request, parent, pool)
+
+    def withdraw(self, request: int) -> None:
+        if self.nested is not None:
+            self.nested.withdraw(request)
 
 
 @dataclass(frozen=True)

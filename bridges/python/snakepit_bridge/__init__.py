@@ -12,7 +12,7 @@ class Words(BaseAdapter):
 from __future__ import annotations
 
 from snakepit_bridge.adapters.base import BaseAdapter, command
-from snakepit_bridge.context import CallCancelled, CallContext
+from snakepit_bridge.context import CallCancelled, CallContext, CallFailedError
 
 __version__ = "0.1.0"
-__all__ = ["BaseAdapter", "CallCancelled", "CallContext", "__version__", "command"]
+__all__ = ["BaseAdapter", "CallCancelled", "CallContext", "CallFailedError", "__version__", "command"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any, Protocol
 
-__all__ = ["CallCancelled", "CallContext"]
+__all__ = ["CallCancelled", "CallContext", "CallFailedError"]
 
 
 class CallCancelled(BaseException):
@@ -15,12 +16,41 @@ class CallCancelled(BaseException):
     """
 
 
+class CallFailedError(Exception):
+    """A call that a handler made has failed. `kind` is one of snakepit's kinds of error ("worker_crashed", …).
+
+    `type` and `traceback` are those of what the other handler raised, in its language; empty when it raised nothing.
+    """
+
+    def __init__(self, kind: str, message: str, type_: str = "", traceback: str = "") -> None:
+        super().__init__(f"{kind}: {type_}: {message}" if type_ else f"{kind}: {message}")
+        self.kind = kind
+        self.message = message
+        self.type = type_
+        self.traceback = traceback
+
+
+class Asks(Protocol):
+    """Makes calls for a handler."""
+
+    def wait(self, command: str, args: dict[str, Any], **more: Any) -> Any: ...
+
+    async def later(self, command: str, args: dict[str, Any], **more: Any) -> Any: ...
+
+
 class CallContext:
     """One call, as its handler sees it. Ask for it with a parameter annotated `CallContext` or named `ctx`."""
 
-    __slots__ = ("_cancelled", "command", "cwd", "deadline", "session")
+    __slots__ = ("_asker", "_cancelled", "command", "cwd", "deadline", "session")
 
-    def __init__(self, command: str, session: str = "", cwd: str = "", deadline: float | None = None) -> None:
+    def __init__(
+        self,
+        command: str,
+        session: str = "",
+        cwd: str = "",
+        deadline: float | None = None,
+        asker: Asks | None = None,
+    ) -> None:
         self.command = command
         self.session = session
         """The session that the caller named; empty for none."""
@@ -29,6 +59,7 @@ class CallContext:
         self.deadline = deadline
         """The instant (`time.monotonic()`) at which the caller stops waiting; None when it waits for ever."""
         self._cancelled = False
+        self._asker = asker
 
     @property
     def cancelled(self) -> bool:
@@ -46,3 +77,25 @@ class CallContext:
     def path(self, path: str | Path) -> Path:
         """A file name from the arguments, as the caller meant it: relative to the caller's directory."""
         return Path(self.cwd).joinpath(Path(path).expanduser())
+
+    def call(
+        self, command: str, *, pool: str = "", session: str = "", timeout: float | None = None, **arguments: Any
+    ) -> Any:
+        """The result of another command, of this pool or of `pool`, whatever its language.
+
+        It has no more time than this call has left, and is given up when this call is. Raises CallFailedError. Async
+        handlers use `await ctx.call_async(…)`. A pool whose workers all wait for calls to itself gets nowhere: they
+        fail with `queue_timeout`.
+        """
+        return self._ask().wait(command, arguments, pool=pool, session=session, timeout=timeout)
+
+    async def call_async(
+        self, command: str, *, pool: str = "", session: str = "", timeout: float | None = None, **arguments: Any
+    ) -> Any:
+        """The same for async handlers: several may be waited for at once."""
+        return await self._ask().later(command, arguments, pool=pool, session=session, timeout=timeout)
+
+    def _ask(self) -> Asks:
+        if self._asker is None:
+            raise CallFailedError("unavailable", "there is no server to call: the adapter runs by itself")
+        return self._asker

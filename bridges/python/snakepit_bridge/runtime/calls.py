@@ -11,6 +11,7 @@ from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.context import CallCancelled, CallContext
 from snakepit_bridge.failures import failure
 from snakepit_bridge.runtime.outbox import Outbox
+from snakepit_bridge.runtime.requests import Asker, Requests
 
 __all__ = ["Call", "CallTable", "wait_for_room"]
 
@@ -33,13 +34,16 @@ class Call:
         "lines",
         "notify",
         "outbox",
+        "requests",
         "stop",
     )
 
-    def __init__(self, spec: pb.Call, outbox: Outbox) -> None:
+    def __init__(self, spec: pb.Call, outbox: Outbox, requests: Requests | None = None) -> None:
         self.id: int = spec.id
         self.command: str = spec.command
         self.outbox = outbox
+        self.requests = requests
+        """Where calls go that its handler makes."""
         self.cancelled = False
         """Set by whoever reads, once; read by whoever runs the call."""
         self.stop: Callable[[], None] | None = None
@@ -84,7 +88,8 @@ class Call:
         if self._context is None:
             spec = self._spec
             deadline = self.arrived + spec.timeout_seconds if spec.timeout_seconds > 0 else None
-            self._context = CallContext(spec.command, spec.session, spec.cwd, deadline)
+            asker = Asker(self.requests, self.outbox, self.id) if self.requests is not None else None
+            self._context = CallContext(spec.command, spec.session, spec.cwd, deadline, asker)
             if self.cancelled:
                 self._context.cancel()
         return self._context

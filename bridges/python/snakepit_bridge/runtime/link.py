@@ -13,6 +13,7 @@ from snakepit_bridge.runtime import http2
 from snakepit_bridge.runtime.calls import Call, CallTable
 from snakepit_bridge.runtime.http2 import GatewayStream
 from snakepit_bridge.runtime.outbox import Outbox
+from snakepit_bridge.runtime.requests import Requests
 
 __all__ = ["EXIT_REFUSED", "EXIT_UNREACHABLE", "EXIT_VERSION", "Link", "Listener"]
 
@@ -43,6 +44,7 @@ class Link:
         self._first = first
         self._table = table
         self._listener = listener
+        self._requests = Requests()
         self._stream: GatewayStream | None = None
         self._attached = False
         self._status = http2.UNAVAILABLE
@@ -135,6 +137,7 @@ class Link:
         self._status = code
         # Nobody waits for these answers any more; the ids would mean other calls on the next stream.
         self._table.cancel_all()
+        self._requests.lost()
         now = time.monotonic()
         if self._attached:
             self._attached = False
@@ -150,11 +153,13 @@ class Link:
     def _take(self, message: pb.ToWorker, outbox: Outbox) -> None:
         """Hands over one message. Fields are looked at in the order of the contract."""
         for spec in message.calls:
-            call = Call(spec, outbox)
+            call = Call(spec, outbox, self._requests)
             self._table.arrive(call)
             self._listener.on_call(call)
         for cancel in message.cancels:
             self._table.cancel(cancel.id)
+        for result in message.replies:
+            self._requests.replied(result)
         for call_id in message.recalls:
             self._table.recall(call_id)
         for credit in message.credits:

@@ -34,6 +34,8 @@ class Outbox:
         self._results: deque[tuple[pb.Result | pb.Chunks, Stream]] = deque()
         self._streams: dict[int, Stream] = {}
         self._pongs: deque[int] = deque()
+        self._requests: deque[pb.Request] = deque()
+        self._withdrawals: deque[int] = deque()
         self.closing = False
         """Nothing will be added any more: end the worker's half of the stream when all is said."""
         self.idle = False
@@ -63,6 +65,16 @@ class Outbox:
         if self.idle:
             self.wake()
 
+    def put_request(self, request: pb.Request) -> None:
+        self._requests.append(request)
+        if self.idle:
+            self.wake()
+
+    def put_withdrawal(self, request_id: int) -> None:
+        self._withdrawals.append(request_id)
+        if self.idle:
+            self.wake()
+
     def open_stream(self, call: Stream) -> None:
         """From now on the call's `lines` are sent. Ends with the call's result."""
         self._streams[call.id] = call
@@ -76,7 +88,7 @@ class Outbox:
 
     def pending(self) -> bool:
         """There is something to say. The transport asks again after it has set `idle`."""
-        if self._results or self._pongs or self._first is not None:
+        if self._results or self._pongs or self._requests or self._withdrawals or self._first is not None:
             return True
         return any(call.lines for call in list(self._streams.values()))
 
@@ -100,6 +112,17 @@ class Outbox:
         if self._pongs:
             message = message or pb.FromWorker()
             message.pong.nonce = self._pongs.popleft()
+        return self._take_requests(message)
+
+    def _take_requests(self, message: pb.FromWorker | None) -> pb.FromWorker | None:
+        """One at a time, since each may be as large as a message; a withdrawal never overtakes its request."""
+        if self._requests and (message is None or message.ByteSize() < MESSAGE_BYTES):
+            message = message or pb.FromWorker()
+            message.requests.append(self._requests.popleft())
+        if self._withdrawals and not self._requests:
+            message = message or pb.FromWorker()
+            while self._withdrawals:
+                message.withdrawals.append(self._withdrawals.popleft())
         return message
 
     def _take_lines(self) -> tuple[pb.FromWorker | None, int]:

@@ -1,0 +1,98 @@
+"""Calls that handlers make while they serve a call: the worker is the caller."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from snakepit_cli import __version__
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.server.calls import Call, Caller, Header
+from snakepit_cli.server.gateway import WorkerLink
+from snakepit_cli.wire import worker_pb2 as pb
+
+if TYPE_CHECKING:
+    from snakepit_cli.server.pool import Pool
+
+Submit = Callable[[Caller, int, Header, bytes], "tuple[Pool, Call]"]
+"""Accepts a call, or raises PitError."""
+
+
+class Nested:
+    """The requests of one worker that have no answer yet."""
+
+    congested = False
+    """Answers are single messages: they are not held back."""
+
+    def __init__(self, link: WorkerLink, submit: Submit) -> None:
+        self._link = link
+        self._submit = submit
+        self._running: dict[int, tuple[Pool, Call]] = {}
+
+    def ask(self, request: pb.Request, parent: Call | None, own_pool: str) -> None:
+        """`parent` is the call within which it is made, None when that is over."""
+        try:
+            if request.id in self._running:
+                raise PitError("usage", f"request {request.id} is still running")
+            pool, call = self._submit(self, request.id, _header(request, parent, own_pool), request.args)
+        except PitError as error:
+            self.error(request.id, error)
+            return
+        if call.open:
+            self._running[request.id] = pool, call
+            if parent is not None:
+                parent.children.append(lambda: pool.cancel(call))
+
+    def withdraw(self, request: int) -> None:
+        if known := self._running.get(request):
+            known[0].cancel(known[1])
+
+    def give_up(self) -> None:
+        """The worker is gone."""
+        for pool, call in list(self._running.values()):
+            pool.cancel(call)
+
+    # -- the caller --
+
+    def result(self, request: int, value: bytes) -> None:
+        self._running.pop(request, None)
+        self._link.reply(pb.Result(id=request, value=value))
+
+    def error(self, request: int, error: PitError) -> None:
+        self._running.pop(request, None)
+        detail = error.detail
+        self._link.reply(
+            pb.Result(
+                id=request,
+                failure=pb.Failure(
+                    name=error.kind,
+                    message=error.message,
+                    type=str(detail.get("type", "")),
+                    traceback=str(detail.get("traceback", "")),
+                ),
+            )
+        )
+
+    def chunks(self, request: int, lines: bytes) -> None:
+        """None come: the calls are plain ones."""
+
+    def answers(self, request: int, lines: bytes, failed: Sequence[int]) -> None:
+        """None come either."""
+
+
+def _header(request: pb.Request, parent: Call | None, own_pool: str) -> Header:
+    """It has no more time than the call within which it is made."""
+    left = [request.timeout_seconds] if request.timeout_seconds > 0 else []
+    if request.parent:
+        if parent is None:
+            raise PitError("cancelled", "the call within which it was made is over")
+        left.append(max(0.0, parent.deadline - time.monotonic()))
+    return Header(
+        version=__version__,
+        command=request.command,
+        cwd=parent.header.cwd if parent is not None else "/",
+        pool=request.pool or own_pool,
+        session=request.session or None,
+        timeout=min(left, default=None),
+    )
