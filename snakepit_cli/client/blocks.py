@@ -32,10 +32,11 @@ NOT_BEGUN = frozenset({"queue_timeout", "pool_saturated"})
 
 @dataclass
 class Block:
-    """Some lines on their way. `first` is the line number of the first; `lines` are those not answered yet."""
+    """Some lines on their way. `first` is the number of the first without an answer, `count` how many have none."""
 
     first: int
     lines: bytes
+    """Those that were sent, `answered` and not."""
     count: int
     careful: bool = False
     tried: int = 0
@@ -43,6 +44,11 @@ class Block:
     sent: float = 0.0
     answered: int = 0
     """Since it was sent."""
+
+    @property
+    def rest(self) -> bytes:
+        """The lines that have no answer."""
+        return _without(self.lines, self.answered) if self.answered else self.lines
 
 
 class Pace:
@@ -205,14 +211,13 @@ class Work:
         failed = tuple(first + position for position in failed)
         if failed or self._envelope:
             lines = b"".join(self._marked(lines, frozenset(failed), first))
-        before = len(block.lines)
         block.first += count
         block.count -= count
         block.answered += count
-        block.lines = _without(block.lines, count) if block.count else b""
         block.tried = 0 if count else block.tried
         self._tally.done += count
-        self._tally.taken += before - len(block.lines)
+        if not block.count:
+            self._tally.taken += len(block.lines)
         return Answers(first, count, lines, failed)
 
     def _marked(self, lines: bytes, failed: frozenset[int], first: int) -> Iterator[bytes]:
@@ -240,22 +245,28 @@ class Work:
         too_long = error.kind == "invalid_arguments" and block.count == 1
         if error.kind not in CULPRIT | NOT_BEGUN | INNOCENT and not too_long:
             raise error
+        rest = block.rest
+        self._tally.taken += len(block.lines) - len(rest)
         if error.kind in INNOCENT and block.tried < RESTARTS + self._retries:
-            self.again.append(Block(block.first, block.lines, block.count, block.careful, block.tried + 1))
+            self.again.append(Block(block.first, rest, block.count, block.careful, block.tried + 1))
             return None
         known = block.careful or block.count == 1 or error.kind == "worker_timeout"
         if error.kind in NOT_BEGUN or not known:
-            self.again.append(Block(block.first, block.lines, block.count, careful=error.kind in CULPRIT))
+            self.again.append(Block(block.first, rest, block.count, careful=error.kind in CULPRIT))
             return None
         if block.tried < self._retries and not too_long:
-            self.again.append(Block(block.first, block.lines, block.count, True, block.tried + 1))
+            self.again.append(Block(block.first, rest, block.count, True, block.tried + 1))
             return None
-        rest = _without(block.lines, 1)
-        if rest:
-            self.again.append(Block(block.first + 1, rest, block.count - 1))
+        return self._blame(block.first, rest, block.count, error)
+
+    def _blame(self, first: int, lines: bytes, count: int, error: PitError) -> Answers:
+        """The first of these has had its chances; the others are run again."""
+        others = _without(lines, 1)
+        if others:
+            self.again.append(Block(first + 1, others, count - 1))
         self._tally.done += 1
-        self._tally.taken += len(block.lines) - len(rest)
-        return Answers(block.first, 1, self._failure(error, block.first), (block.first,))
+        self._tally.taken += len(lines) - len(others)
+        return Answers(first, 1, self._failure(error, first), (first,))
 
 
 def _without(lines: bytes, count: int) -> bytes:

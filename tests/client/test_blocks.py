@@ -76,7 +76,7 @@ def test_failures_are_marked_with_their_line():
     assert out.startswith(b'"a"\n')
     error = json.loads(out.splitlines()[1])["error"]
     assert (error["kind"], error["message"], error["line"], error["exit"]) == ("command_failed", "no", 11, 1)
-    assert (one.first, one.lines, one.count) == (12, b"3\n", 1)
+    assert (one.first, one.rest, one.count) == (12, b"3\n", 1)
     assert (tally.done, tally.failed) == (2, 1)
 
 
