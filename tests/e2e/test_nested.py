@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -83,3 +84,15 @@ def test_a_worker_that_dies_leaves_no_inner_call_behind(pit: Pit) -> None:
         assert run.wait(20) == 71
     pit.until_pool("the inner call to end", name="other", busy=0)
     wait.until(lambda: pit.run("exec", "twice", "number:=3", check=False).stdout == "6\n", "a new worker")
+
+
+def test_a_model_is_trained_by_several_workers_and_then_used() -> None:
+    with Pit("[pools.default]\nsize = 3\n") as pit:
+        pit.run("up")
+        out = pit.run("stream", "distributed_training", "epochs:=2", "shards:=3", "model_path=m.json", "--progress")
+        rows = [json.loads(line) for line in out.stdout.splitlines()]
+        assert [row["epoch"] for row in rows] == [1, 2]
+        assert rows[-1]["final_model_path"] == str(pit.work / "m.json")
+        assert all(worker["requests"] for worker in pit.json("workers")), "every worker has had its share"
+        last = pit.run("stream", "batch_inference", "model_path=m.json").stdout.splitlines()[-1]
+        assert json.loads(last)["accuracy"] > 0.8
