@@ -15,7 +15,7 @@ from snakepit_cli.base.errors import KINDS
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.base.paths import PathError
 from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden import daemon, logs, reap
+from snakepit_cli.warden import cages, daemon, logs, reap
 from snakepit_cli.warden.logs import CappedLog
 from snakepit_cli.warden.paths import Places
 
@@ -71,7 +71,7 @@ def _run(arguments: argparse.Namespace) -> int:
         os.chdir("/")
         logs.prune(places.state / "logs")
         registry, secret, run = _registry(places), reap.cookie(places.state), secrets.token_hex(8)
-        for orphan in reap.reap(registry, secret, None):
+        for orphan in reap.reap(registry, secret, None, cages.abandoned(places.state, secret, None)):
             print(f"reaped {orphan}", file=sys.stderr)
         warden = daemon.Warden(places, registry, secret, run, say, foreground=arguments.foreground)
         warden.run()
@@ -104,7 +104,9 @@ def _reap(arguments: argparse.Namespace) -> int:
             print(json.dumps({"locked": True}))
             return ALREADY_RUNNING
         registry = _registry(places)
-        report = reap.reap(registry, reap.cookie(places.state), None, dry_run=arguments.dry_run)
+        secret = reap.cookie(places.state)
+        dead = cages.abandoned(places.state, secret, None)
+        report = reap.reap(registry, secret, None, dead, dry_run=arguments.dry_run)
         registry.close()
         if not arguments.dry_run:
             places.unpublish()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 
-from snakepit_cli.warden import contain
+from snakepit_cli.warden import cages, contain
 from snakepit_cli.warden.logs import Pump
 
 
@@ -20,6 +21,8 @@ class Child:
     pump: Pump
     channel: socket.socket | None = None
     """Control pipe of a server or template, lifeline of a forked worker; closing it tells the child."""
+    cage: Path | None = None
+    """The cgroup that it and all that it starts are in, where there are any."""
     kill_at: float | None = None
     """When a stop turns into a kill (monotonic seconds); None while nobody asked it to stop."""
 
@@ -32,6 +35,8 @@ class Child:
     def kill(self) -> None:
         contain.kill_group(self.pid)
         contain.kill_own_child(self.pid)
+        if self.cage is not None:
+            cages.kill(self.cage)
 
     def close(self) -> None:
         """After death: takes the last output and lets go of the descriptors."""

@@ -17,7 +17,8 @@ from typing import Any
 
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden import contain, oom, reap, serverlink
+from snakepit_cli.warden import cages, contain, oom, reap, serverlink
+from snakepit_cli.warden.cages import Cages
 from snakepit_cli.warden.children import Child
 from snakepit_cli.warden.ledger import Ledger
 from snakepit_cli.warden.logs import CappedLog, Journal
@@ -51,8 +52,9 @@ class Warden:
         self._loop = Loop()
         marks = {"SNAKEPIT_INSTANCE": places.instance, reap.COOKIE: secret, reap.RUN: run}
         self._ledger = Ledger(registry, run, self._journal)
+        self._cages = Cages.build(places.state, secret, run)
         self._nursery = Nursery(
-            self._loop, self._ledger, places, marks, born=self._born, failed=self._never_ran
+            self._loop, self._ledger, places, self._cages, marks, born=self._born, failed=self._never_ran
         )  # fmt: skip
         self._children: dict[int, Child] = {}
         self._link: serverlink.ServerLink | None = None
@@ -82,6 +84,7 @@ class Warden:
         self._start_server()
         self._loop.run()
         self._end_strays()
+        self._cages.close(self.places.state)
         failpoint("warden.ended")
         self._ledger.forget(self._buried)
         self._ledger.close()
@@ -134,7 +137,7 @@ class Warden:
         rungs = ["lifeline"]
         if sys.platform == "linux":
             rungs += ["session", "pdeathsig"]
-        return rungs + (["subreaper"] if self._subreaper else [])
+        return rungs + (["subreaper"] if self._subreaper else []) + (["cgroup"] if self._cages.there else [])
 
     def _asked_to_stop(self) -> None:
         """TERM, INT (foreground) or HUP: the server lets running calls finish, then asks for the end."""
@@ -216,6 +219,7 @@ class Warden:
             _, status = os.waitpid(found.si_pid, 0)
             if child is not None:
                 self._bury(child, os.waitstatus_to_exitcode(status), {"limit": limit} if starved else None)
+        self._cages.clear()
         self._forget_buried()
         self._maybe_done()
 
@@ -225,6 +229,7 @@ class Warden:
         if child.channel is not None:
             self._loop.forget(child.channel)
         child.close()
+        self._cages.leave(child.cage)
         self._buried.append(child.id)
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
         self._journal(f"{child.role} {child.id}: {how}")
@@ -353,12 +358,14 @@ class Warden:
         self._pinned = True
 
     def _op_reap(self, message: Message) -> None:
+        dry = bool(message["dry_run"])
+        dead = cages.abandoned(self.places.state, self._secret, self.run_id)
         try:
-            report = reap.reap(self._ledger.registry, self._secret, self.run_id, dry_run=message["dry_run"])
+            report = reap.reap(self._ledger.registry, self._secret, self.run_id, dead, dry_run=dry)
         except (sqlite3.Error, OSError) as error:
             # What the file knew of dead runs was reaped when we started; the environment still tells.
             self._ledger.renew(str(error))
-            report = reap.reap(self._ledger.registry, self._secret, self.run_id, dry_run=message["dry_run"])
+            report = reap.reap(self._ledger.registry, self._secret, self.run_id, dead, dry_run=dry)
         self._tell({"event": "reaped", "ticket": message["ticket"], "report": report})
 
     def _op_shutdown(self, message: Message) -> None:

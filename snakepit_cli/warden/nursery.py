@@ -8,11 +8,13 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.registry import identity as ident
 from snakepit_cli.warden import spawn, template
+from snakepit_cli.warden.cages import Cages
 from snakepit_cli.warden.children import Child
 from snakepit_cli.warden.ledger import Ledger, Row
 from snakepit_cli.warden.logs import CappedLog, Pump
@@ -38,11 +40,13 @@ class Nursery:
     """`born` is called for each child that may run, `failed` with id and reason for each that never will."""
 
     def __init__(
-        self, loop: Loop, ledger: Ledger, places: Places, marks: Mapping[str, str], *, born: Born, failed: Failed
-    ) -> None:
+        self, loop: Loop, ledger: Ledger, places: Places, cages: Cages, marks: Mapping[str, str], *, born: Born,
+        failed: Failed,
+    ) -> None:  # fmt: skip
         self._loop = loop
         self._ledger = ledger
         self._places = places
+        self._cages = cages
         self._marks = marks
         self._born = born
         self._failed = failed
@@ -82,11 +86,18 @@ class Nursery:
                 self._failed(name, f"cannot register it: {error}")
             return
         for name, one, pump in gated:
-            child = Child(name, role, pool, one.pid, pump, channel)
+            child = Child(name, role, pool, one.pid, pump, channel, self._caged(role, name, one.pid))
             self._adopt(child)
             failpoint("warden.before-gate")
             one.open()
             failpoint("warden.after-gate")
+
+    def _caged(self, role: str, name: str, pid: int) -> Path | None:
+        """The cage that ends with this child. A base has one, too, but its templates stay in it when it dies."""
+        if role == "server":
+            return None
+        cage = self._cages.hold(name, pid)
+        return cage if role == "worker" else None
 
     def _fork(
         self, name: str, program: Program, token: str | None, extra: Mapping[str, int]
@@ -169,7 +180,9 @@ class Nursery:
         for unborn in birth.unborn:
             if unborn.identity is None:
                 continue
-            child = Child(unborn.id, unborn.role, unborn.go["pool"], unborn.identity.pid, unborn.pump, unborn.gate)
+            pid = unborn.identity.pid
+            cage = self._cages.hold(unborn.id, pid) if unborn.role == "worker" else None
+            child = Child(unborn.id, unborn.role, unborn.go["pool"], pid, unborn.pump, unborn.gate, cage)
             self._adopt(child)
             failpoint("warden.before-gate")
             template.send(unborn.gate, unborn.go, [unborn.pump.write_end])

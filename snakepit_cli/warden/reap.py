@@ -1,7 +1,8 @@
-"""Orphans of dead runs: found by two independent channels, ended only when proven to be ours.
+"""Orphans of dead runs: found by three independent channels, ended only when proven to be ours.
 
     registry      a row whose identity (boot, pid namespace, pid, start time) still names a live process
     environment   a process of our uid that was started with this instance's cookie
+    cgroup        whatever is in a cgroup that a dead run of this instance made
 
 The cookie is a secret of the instance, so nobody else's process can carry it by accident or by guessing. Losing
 the registry therefore loses no orphan, and losing the cookie file loses none that is registered.
@@ -14,8 +15,8 @@ import secrets
 import select
 import signal
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.registry import identity as ident
 from snakepit_cli.registry.identity import Identity
 from snakepit_cli.registry.store import Record, Registry
+from snakepit_cli.warden import cages
 
 COOKIE = "SNAKEPIT_COOKIE"
 RUN = "SNAKEPIT_RUN"
@@ -61,8 +63,13 @@ def cookie(state: Path) -> str:
     return fresh
 
 
-def find(registry: Registry, secret: str, live_run: str | None) -> tuple[list[Orphan], list[str]]:
-    """Orphans, and the ids of rows whose processes are proven to be gone. `live_run` is spared."""
+def find(
+    registry: Registry, secret: str, live_run: str | None, dead: Sequence[Path] = ()
+) -> tuple[list[Orphan], list[str]]:
+    """Orphans, and the ids of rows whose processes are proven to be gone. `live_run` is spared.
+
+    `dead`: cgroups of dead runs.
+    """
     found: dict[int, Orphan] = {}
     gone: list[str] = []
     for record in registry.records():
@@ -76,12 +83,18 @@ def find(registry: Registry, secret: str, live_run: str | None) -> tuple[list[Or
     for identity, run in _marked(secret):
         if run == live_run:
             continue
-        known = found.get(identity.pid)
-        if known is None:
-            found[identity.pid] = Orphan(f"pid-{identity.pid}", "unknown", identity, ("environment",), _title(identity))
-        else:
-            found[identity.pid] = Orphan(known.id, known.role, identity, ("registry", "environment"), known.title)
+        _add(found, identity, "environment")
+    for identity in _caged(dead):
+        _add(found, identity, "cgroup")
     return list(found.values()), gone
+
+
+def _add(found: dict[int, Orphan], identity: Identity, evidence: str) -> None:
+    known = found.get(identity.pid)
+    if known is None:
+        found[identity.pid] = Orphan(f"pid-{identity.pid}", "unknown", identity, (evidence,), _title(identity))
+    else:
+        found[identity.pid] = replace(known, identity=identity, evidence=(*known.evidence, evidence))
 
 
 def _from_record(record: Record) -> Orphan | None:
@@ -113,6 +126,13 @@ def _marked(secret: str) -> Iterator[tuple[Identity, str]]:
         identity = ident.identify(int(name))
         if identity is not None:
             yield identity, found.get(RUN.encode(), b"").decode(errors="replace")
+
+
+def _caged(dead: Sequence[Path]) -> Iterator[Identity]:
+    spared = _lineage()
+    for pid in {pid for cage in dead for pid in cages.members(cage)} - spared:
+        if identity := ident.identify(pid):
+            yield identity
 
 
 def _lineage() -> set[int]:
@@ -159,22 +179,29 @@ def end(orphans: list[Orphan]) -> dict[int, bool]:
     return gone
 
 
-def reap(registry: Registry, secret: str, live_run: str | None, *, dry_run: bool = False) -> list[dict[str, Any]]:
-    """Finds and ends orphans until a pass finds none (they may have forked meanwhile); says what it did."""
+def reap(
+    registry: Registry, secret: str, live_run: str | None, dead: Sequence[Path] = (), *, dry_run: bool = False
+) -> list[dict[str, Any]]:
+    """Finds and ends orphans until a pass finds none (they may have forked meanwhile); says what it did.
+
+    `dead`: cgroups of dead runs, removed when they are empty.
+    """
     report: list[dict[str, Any]] = []
     for _ in range(5):
-        orphans, gone = find(registry, secret, live_run)
+        orphans, gone = find(registry, secret, live_run, dead)
         if dry_run:
             return [orphan.as_dict(ended=False) for orphan in orphans]
         _forget(registry, gone)
+        for cage in dead:
+            cages.clean(cage, spared=_lineage())
         if not orphans:
             break
         failpoint("reap.found")
-        dead = end(orphans)
-        _forget(registry, [orphan.id for orphan in orphans if dead[orphan.identity.pid]])
+        ended = end(orphans)
+        _forget(registry, [orphan.id for orphan in orphans if ended[orphan.identity.pid]])
         failpoint("reap.forgotten")
-        report += [orphan.as_dict(ended=dead[orphan.identity.pid]) for orphan in orphans]
-        if not all(dead.values()):
+        report += [orphan.as_dict(ended=ended[orphan.identity.pid]) for orphan in orphans]
+        if not all(ended.values()):
             break
     _forget(registry, [], durably=True)
     return report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.crash.oracle import Oracle
-from tests.harness import wait
+from tests.harness import procs, wait
 
 _STRAYS = 31
 ADAPTER = """
@@ -34,6 +34,20 @@ def strays(oracle: Oracle) -> None:
     oracle.run("exec", "breed", f"n:={_STRAYS}")
     wait.until(lambda: _sleeping(oracle) == _STRAYS, "all of them to execute")
     oracle.run("down", "--timeout", "2")
+
+
+def lost_strays(oracle: Oracle) -> None:
+    """The same descendants when the warden is killed with -9: nothing but their cgroup still tells whose they are."""
+    adapter = oracle.work / "breeder.py"
+    adapter.write_text(ADAPTER)
+    oracle.configure(f'[pools.default]\nadapter = "{adapter}"\nsize = 1\n')
+    oracle.run("exec", "breed", f"n:={_STRAYS}")
+    wait.until(lambda: _sleeping(oracle) == _STRAYS, "all of them to execute")
+    procs.kill(oracle.json("status")["warden"]["pid"])
+    wait.until(lambda: len(oracle.members()) == _STRAYS, "what depends on the warden to end")
+    oracle.run("reap")
+    if left := _sleeping(oracle):
+        oracle.fail(f"{left} descendants are left")
 
 
 def _sleeping(oracle: Oracle) -> int:

@@ -35,6 +35,13 @@ def _no_subreaper() -> None:
     from snakepit_cli.warden import contain
 
     contain.become_subreaper = lambda: False
+    _no_cgroup()  # which would do its work
+
+
+def _no_cgroup() -> None:
+    from snakepit_cli.warden import cages
+
+    cages.own_cgroup = lambda: None
 
 
 def _no_start_time() -> None:
@@ -135,6 +142,7 @@ _TAKEN = {
     "pdeathsig": {_WARDEN: _no_pdeathsig, "snakepit_bridge": _no_pdeathsig_in_templates},
     "gate": {_WARDEN: _no_gate},
     "subreaper": {_WARDEN: _no_subreaper},
+    "cgroup": {_WARDEN: _no_cgroup},
     "start-time": {_WARDEN: _no_start_time},
     "pidfd": {_WARDEN: _no_pidfd},
     "boot-id": {_WARDEN: _no_boot_id},

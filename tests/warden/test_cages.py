@@ -1,0 +1,92 @@
+"""cgroup v2: finding our own, and ending everything in one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from snakepit_cli.warden import cages
+from snakepit_cli.warden.cages import Cages
+from tests.harness import procs, wait
+
+MOUNTS = {
+    "plain": ("0::/a/b\n", "30 25 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "/sys/fs/cgroup/a/b"),
+    "hybrid": (
+        "4:memory:/\n0::/\n",
+        "40 25 0:30 / /sys/cg/memory rw - cgroup cgroup rw\n41 25 0:31 / /sys/cg/unified rw - cgroup2 cgroup2 rw\n",
+        "/sys/cg/unified",
+    ),
+    "container": ("0::/box/x\n", "30 25 0:26 /box /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "/sys/fs/cgroup/x"),
+    "spaces": ("0::/\n", "30 25 0:26 / /my\\040cgroup rw - cgroup2 cgroup2 rw\n", "/my cgroup"),
+    "elsewhere": ("0::/other\n", "30 25 0:26 /box /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", None),
+    "outside": ("0::/../x\n", "30 25 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", None),
+    "v1 only": ("4:memory:/\n", "40 25 0:30 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n", None),
+}
+
+
+@pytest.mark.parametrize(("cgroup", "mounts", "found"), MOUNTS.values(), ids=MOUNTS)
+def test_where_our_own_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cgroup: str, mounts: str, found: str | None
+) -> None:
+    (tmp_path / "cgroup").write_text(cgroup)
+    (tmp_path / "mountinfo").write_text(mounts)
+    monkeypatch.setattr(cages, "_PROC", tmp_path)
+    assert cages.own_cgroup() == (None if found is None else Path(found))
+
+
+def test_without_proc_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cages, "_PROC", tmp_path / "none")
+    assert cages.own_cgroup() is None
+    made = Cages.build(tmp_path, "secret", "run")
+    assert not made.there
+    assert made.hold("w-1", os.getpid()) is None
+    made.clear()
+    made.close(tmp_path)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Cages]:
+    made = Cages.build(tmp_path, "secret", f"test{os.getpid()}")
+    if not made.there:
+        pytest.skip("there is no cgroup v2 here that we may write to")
+    yield made
+    made.close(tmp_path)
+
+
+DESCENDANT = """
+import os, signal, sys
+os.read(0, 1)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        print(os.getpid(), flush=True)
+        os.closerange(0, 3)
+        signal.pause()
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_whatever_hides_in_it_ends_with_it(home: Cages, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", DESCENDANT], stdin=-1, stdout=-1) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        cage = home.hold("w-1", child.pid)
+        assert cage is not None
+        child.stdin.write(b"x")
+        child.stdin.flush()
+        hidden = int(child.stdout.readline())
+        child.wait(10)
+    assert hidden in set(cages.members(cage))
+    assert [cage.parent] == cages.abandoned(tmp_path, "secret", "another run")
+    assert cages.abandoned(tmp_path, "secret", cage.parent.name.rpartition("-")[2]) == []
+    assert cages.abandoned(tmp_path, "another secret", "x") == []
+    home.leave(cage)
+    wait.until(lambda: home.clear() or not cage.exists(), "the cage to be empty")
+    assert not procs.alive(hidden)
