@@ -24,6 +24,7 @@ GROUPS: dict[str, Callable[[Instance, Trials], list[Row]]] = {
     "transport": transport.measure,
     "streams": streams.measure,
     "attach": pools.attach,
+    "registry": pools.registry,
     "memory": pools.memory,
     "bulk": bulk.measure,
     "large": bulk.large,

@@ -22,7 +22,8 @@ _SECONDS = 60.0
 class Instance:
     """Owns the directories and everything that runs in them. Use as a context manager."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, **env: str) -> None:
+        self.installation = installation
         self.python = installation.python
         self.command = installation.command
         # Not in a long TMPDIR: a socket path has to be short.
@@ -33,6 +34,7 @@ class Instance:
             "SNAKEPIT_RUNTIME_DIR": str(self.folder / "run"),
             "SNAKEPIT_STATE_DIR": str(self.folder / "state"),
             "SNAKEPIT_CONFIG": str(self._config()),
+            **env,
         }
 
     def __enter__(self) -> Instance:

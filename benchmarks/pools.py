@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from benchmarks import crowd, processes
+from benchmarks.installation import ROOT
 from benchmarks.instance import Instance
 from benchmarks.pipeline import Pipeline
 from benchmarks.processes import BenchmarkError
@@ -45,6 +46,35 @@ def _up(connection: api.Connection, size: int) -> float:
     if pool["ready"] != size:
         raise BenchmarkError(f"{pool['ready']} of {size} workers are ready")
     return seconds
+
+
+def registry(instance: Instance, trials: Trials) -> list[Row]:
+    """What it costs that every process is on disk before it may run, and how often calls write there."""
+    size = trials.pool_sizes[0]
+    saboteur = {"PYTHONPATH": str(ROOT / "tests/crash/saboteur")}
+    with (
+        Instance(instance.installation, **saboteur) as ours,
+        Instance(instance.installation, PYTHON_SABOTAGE="registry", **saboteur) as theirs,
+    ):
+        taken: dict[Instance, list[float]] = {ours: [], theirs: []}
+        for one in taken:
+            one.pool("other", 1)
+        for _ in range(3 * trials.attach):
+            for one, times in taken.items():
+                with one.connect() as connection:
+                    times.append(_up(connection, size) * 1e3)
+                    api.down(connection, _POOL, _DOWN_SECONDS)
+        with_, without = median(taken[ours]), median(taken[theirs])
+        files = list((ours.folder / "state").rglob("registry.db*"))
+        before = [path.stat().st_mtime_ns for path in files]
+        with ours.connect() as connection:
+            for _ in range(1000):
+                connection.call("ping", pool="other")
+        writes = sum(path.stat().st_mtime_ns != then for path, then in zip(files, before, strict=True))
+    return [
+        Row(f"{size} workers attached, registered", with_, "ms", 3 * trials.attach, Peer("no registry", without)),
+        Row("registry files written by 1,000 calls", float(writes), "files", 1),
+    ]
 
 
 def memory(instance: Instance, trials: Trials) -> list[Row]:

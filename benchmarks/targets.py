@@ -48,6 +48,8 @@ TARGETS = (
     Target("stream memory, worker", "ratio", "≤", 1.05),
     Target("stream memory, server", "ratio", "≤", 1.05),
     Target("16 workers attached", "value", "≤", 150),
+    Target("16 workers attached, registered", "ratio", "≤", 1.1),
+    Target("registry files written by 1,000 calls", "value", "≤", 0),
     Target("idle worker", "value", "≤", 8),
 )
 

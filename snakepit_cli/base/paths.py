@@ -61,7 +61,25 @@ def _is_mine_alone(path: str) -> bool:
 
 
 def state_root() -> str:
-    """Directory that holds one state directory for each instance."""
+    """Directory that holds one state directory for each instance. Never on a network file system: see `displaced`."""
+    wanted = _wanted_state_root()
+    from snakepit_cli.base import mounts
+
+    return wanted if mounts.remote(wanted) is None else f"/var/tmp/snakepit-{os.geteuid()}/state"  # noqa: S108 — as above
+
+
+def displaced() -> str | None:
+    """Why the state is not where it was wanted; None when it is."""
+    wanted = _wanted_state_root()
+    from snakepit_cli.base import mounts
+
+    kind = mounts.remote(wanted)
+    if kind is None:
+        return None
+    return f"{wanted} is on {kind}, where locks cannot be relied on: the state is kept in {state_root()}"
+
+
+def _wanted_state_root() -> str:
     if chosen := os.environ.get("SNAKEPIT_STATE_DIR"):
         return os.path.abspath(chosen)
     if xdg := os.environ.get("XDG_STATE_HOME"):

@@ -26,7 +26,9 @@ Talking = Callable[[socket.socket, Request], int]
 def opened(shared: Shared, *, json: bool = False) -> socket.socket:
     """A connection; starts a server unless told not to."""
     voice = Voice(shared)
-    return connect(shared.instance, start=shared.start, notice=(lambda: None) if json else voice.starting)
+    return connect(
+        shared.instance, start=shared.start, notice=(lambda: None) if json else voice.starting, warn=voice.note
+    )
 
 
 def current(shared: Shared, *, json: bool = False) -> api.Connection:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from snakepit_cli.base import paths
 from snakepit_cli.base.durations import show
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli import table
@@ -69,6 +70,8 @@ def _head(answer: api.Json) -> list[str]:
     ]
     if answer["idle_exit"] is not None:
         lines.append(f"ends after {show(answer['idle_exit'])} without use (`snakepit up` keeps it)")
+    if (moved := paths.displaced()) is not None:
+        lines.append(moved)
     if not answer["pools"]:
         lines.append("no pools (`snakepit up` starts one)")
     return lines

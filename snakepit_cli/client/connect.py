@@ -91,8 +91,15 @@ def peer_uid(sock: socket.socket) -> int:
     return int.from_bytes(credentials[4:8], sys.byteorder)
 
 
-def connect(instance: str, *, start: bool = True, notice: Callable[[], None] = lambda: None) -> socket.socket:
-    """A connection, with a server started when none runs. `notice` is called when that takes a while.
+def connect(
+    instance: str,
+    *,
+    start: bool = True,
+    notice: Callable[[], None] = lambda: None,
+    warn: Callable[[str], None] = lambda _: None,
+) -> socket.socket:
+    """A connection, with a server started when none runs. `notice` is called when that takes a while, `warn` when its
+    state cannot be kept where it should be.
 
     Raises PitError.
     """
@@ -101,6 +108,8 @@ def connect(instance: str, *, start: bool = True, notice: Callable[[], None] = l
         return found
     if not start:
         raise PitError("unavailable", f"no server is running in instance {instance}", hint="run `snakepit up`")
+    if (moved := paths.displaced()) is not None:
+        warn(moved)
     deadline = time.monotonic() + _START_SECONDS
     places = launch.prepare(instance)
     lock = os.open(f"{places.state}/start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

@@ -77,6 +77,7 @@ async def _status(desk: Desk, _: Fields) -> Any:
             "restarts": desk.hello["restarts"],
         },
         "containment": desk.hello["containment"],
+        "state_directory": desk.hello["state"],
         "idle_exit": None if pit.pinned else max(0.0, idle),
         "connections": len(desk.connections),
         "pools": [pool.snapshot() for pool in pit.pools.values()],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -167,3 +168,38 @@ class TestColdStarts:
             assert environment["SNAKEPIT_INSTANCE"] == "default"
             assert not [key for key in environment if key.endswith("_FD")]
             assert all(os.path.isdir(f"/proc/{pid}") for pid in pids.values())
+
+
+def test_a_pool_that_cannot_replace_its_workers_says_why_and_heals_by_itself() -> None:
+    """The cause comes and goes while the pool runs: nobody runs `up` again."""
+    with Pit("[pools.default]\nsize = 1\n") as pit:
+        fuse = pit.work / "fuse"
+        pit.adapter(HOUSE.format(fuse=str(fuse)), "mine.py")
+        pit.run("up", "house", "--adapter", "mine.py:House", "--size", "1")
+        fuse.touch()
+        pit.run("exec", "blow", "--pool", "house", check=False)
+        pit.until_pool("it to give up", name="house", state="failed")
+        told = pit.json("exec", "light", "--pool", "house", "--json", check=False)["error"]
+        assert told["kind"] in {"adapter_failed", "pool_unavailable"}
+        assert "the fuse has blown" in json.dumps(told)
+        assert pit.run("exec", "ping").returncode == 0
+        fuse.unlink()
+        wait.until(lambda: pit.run("exec", "light", "--pool", "house", check=False).stdout == '"on"\n', "it to heal")
+        assert pit.pool("house")["state"] == "open"
+
+
+HOUSE = """
+import os
+
+class House:
+    def __init__(self):
+        if os.path.exists({fuse!r}):
+            print("the fuse has blown", flush=True)
+            raise RuntimeError("the fuse has blown")
+
+    def execute_light(self):
+        return "on"
+
+    def execute_blow(self):
+        os.kill(os.getpid(), 9)
+"""

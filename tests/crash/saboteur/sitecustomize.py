@@ -44,6 +44,14 @@ def _no_cgroup() -> None:
     cages.own_cgroup = lambda: None
 
 
+def _no_registry() -> None:
+    """Not for a suite: for the benchmark that says what the registry costs."""
+    from snakepit_cli.warden import ledger
+
+    ledger.Ledger.register = lambda self, rows: None
+    ledger.Ledger.forget = lambda self, ids: None
+
+
 def _no_start_time() -> None:
     from snakepit_cli.registry import identity
 
@@ -143,6 +151,7 @@ _TAKEN = {
     "gate": {_WARDEN: _no_gate},
     "subreaper": {_WARDEN: _no_subreaper},
     "cgroup": {_WARDEN: _no_cgroup},
+    "registry": {_WARDEN: _no_registry},
     "start-time": {_WARDEN: _no_start_time},
     "pidfd": {_WARDEN: _no_pidfd},
     "boot-id": {_WARDEN: _no_boot_id},
