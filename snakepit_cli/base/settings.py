@@ -12,6 +12,7 @@ queue_timeout = "5s"
 [pools.NAME]
 adapter = "path/to/file.py:Class"
 size = 4
+contain = "strict"                # each worker in a PID namespace of its own; default: standard
 capacity = 16                     # calls at a time in a worker whose handlers are all async
 python = "/path/to/venv/bin/python"
 env = { NAME = "value" }
@@ -46,6 +47,8 @@ class PoolSettings:
     size: int = field(default_factory=lambda: 2 * (os.cpu_count() or 1))
     capacity: int | None = None
     """Calls at a time in one worker; None for what the adapter says."""
+    contain: str = "standard"
+    """Or "strict": each worker in a PID namespace of its own."""
     python: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
@@ -104,7 +107,7 @@ def _settings(data: dict[str, Any]) -> Settings:
 
 
 def _pool(table: dict[str, Any], where: str, common: Mapping[str, float]) -> PoolSettings:
-    _known(table, {"adapter", "size", "capacity", "python", "env", "limits"}, where)
+    _known(table, {"adapter", "size", "capacity", "contain", "python", "env", "limits"}, where)
     default = PoolSettings()
     env = _table(table, "env", where)
     if not all(isinstance(value, str) for value in env.values()):
@@ -116,10 +119,18 @@ def _pool(table: dict[str, Any], where: str, common: Mapping[str, float]) -> Poo
         adapter=_value(table, "adapter", str, where, default.adapter),
         size=size,
         capacity=_value(table, "capacity", int, where, None),
+        contain=_one_of(table, "contain", ("standard", "strict"), where),
         python=_value(table, "python", str, where, None),
         env=env,
         limits={**common, **_limits(table, where)},
     )
+
+
+def _one_of(table: dict[str, Any], name: str, words: tuple[str, ...], where: str) -> str:
+    value: str = _value(table, name, str, where, words[0])
+    if value not in words:
+        raise ValueError(f"{where}{name}: {value!r}; choose one of {', '.join(words)}")
+    return value
 
 
 def _limits(table: dict[str, Any], where: str) -> dict[str, float]:

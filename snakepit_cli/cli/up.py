@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import time
 from typing import Annotated
 
@@ -23,6 +24,11 @@ snakepit up words --adapter words.py:Words --size 2 --timeout 3m
 """
 
 
+class Contain(enum.StrEnum):
+    STANDARD = "standard"
+    STRICT = "strict"
+
+
 def up(
     ctx: typer.Context,
     *,
@@ -34,6 +40,9 @@ def up(
     adapter: Annotated[str | None, option("--adapter", "What they run: pkg.mod:Class or file.py:Class.", "A")] = None,
     capacity: Annotated[
         int | None, option("--capacity", "Calls at a time in a worker whose handlers are all async.", "N")
+    ] = None,
+    contain: Annotated[
+        Contain | None, option("--contain", "Strict: each worker in a PID namespace of its own.", "standard|strict")
     ] = None,
     timeout: Annotated[str, option("--timeout", "How long they may take to get ready.", "TIME")] = "60s",
     no_wait: Annotated[bool, option("--no-wait", "Return before they are ready.")] = False,
@@ -48,7 +57,14 @@ def up(
     started = time.monotonic()
     with current(shared, json=json) as connection:
         answer = api.up(
-            connection, pool=name, size=size, adapter=adapter, timeout=limit, wait=not no_wait, capacity=capacity
+            connection,
+            pool=name,
+            size=size,
+            adapter=adapter,
+            timeout=limit,
+            wait=not no_wait,
+            capacity=capacity,
+            contain=None if contain is None else contain.value,
         )
     if not no_wait and (reason := answer.get("reason")) and not answer["ready"]:
         raise PitError.from_dict(reason)

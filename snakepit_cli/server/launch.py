@@ -17,6 +17,11 @@ from snakepit_cli.base import environment
 from snakepit_cli.base.errors import PitError
 
 _TITLE_ROOM = "." * 200
+CONTAIN = ("standard", "strict")
+"""How firmly workers are held. Strict: each is the first process of a PID namespace, and all in it ends with it."""
+_NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+_ROOTLESS = "--map-current-user"
+_WHY_COLD = "strict containment starts each worker by itself"
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Spec:
     python: str = sys.executable
     capacity: int | None = None
     """Calls at a time in one worker; None for what the adapter says."""
+    contain: str = "standard"
+    """One of CONTAIN."""
 
     @property
     def language(self) -> str:
@@ -44,8 +51,10 @@ class Launch:
 
     argv: tuple[str, ...]
     """Of a worker that is executed."""
-    template: tuple[str, ...]
-    """Of the template that all pools of this interpreter fork from."""
+    template: tuple[str, ...] | None
+    """Of the template that all pools of this interpreter fork from; None when each worker is started by itself."""
+    why_cold: str | None
+    """Why there is no template."""
     env: Mapping[str, str]
     template_env: Mapping[str, str]
     key: str
@@ -108,9 +117,11 @@ def make(spec: Spec, instance: str, gateway: str) -> Launch:
         and "site-packages" not in path
     ):
         env["PYTHONPATH"] = ":".join(part for part in (path, env.get("PYTHONPATH")) if part)
+    strict = spec.contain == "strict"
     return Launch(
-        argv=_fill(manifest["worker"], holes),
-        template=_fill(manifest["template"], holes),
+        argv=(_namespace(spec) if strict else ()) + _fill(manifest["worker"], holes),
+        template=None if strict else _fill(manifest["template"], holes),
+        why_cold=_WHY_COLD if strict else None,
         env=env,
         # Nothing in the current directory may shadow a module of the template's own.
         template_env={**env, "PYTHONSAFEPATH": "1"},
@@ -123,6 +134,14 @@ def make(spec: Spec, instance: str, gateway: str) -> Launch:
             "env": env,
         },
     )
+
+
+def _namespace(spec: Spec) -> tuple[str, ...]:
+    """What a command line begins with to run as the first process of a PID namespace. Raises PitError."""
+    program = shutil.which(_NAMESPACE[0], path=spec.env.get("PATH"))
+    if program is None:
+        raise PitError("runtime_not_found", "strict containment needs `unshare`", hint="install util-linux")
+    return (program, *_NAMESPACE[1:], *(() if os.geteuid() == 0 else (_ROOTLESS,)), "--")
 
 
 def _fill(parts: list[str], holes: Mapping[str, str]) -> tuple[str, ...]:

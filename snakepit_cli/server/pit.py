@@ -83,18 +83,15 @@ class Pit:
             raise PitError("pool_not_found", f"no pool {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         return self._create(self._spec(name, settings, "/", environment.for_workers(os.environ)))
 
-    def up(self, name: str, *, adapter: str | None, size: int | None, cwd: str, env: Mapping[str, str],
-           startup: float | None, capacity: int | None = None) -> tuple[Pool, bool]:  # fmt: skip
+    def up(
+        self, name: str, *, adapter: str | None, size: int | None, cwd: str, env: Mapping[str, str],
+        startup: float | None, capacity: int | None = None, contain: str | None = None,
+    ) -> tuple[Pool, bool]:  # fmt: skip
         """Makes the pool what is asked for; the second value says whether that changed anything. Raises PitError."""
         self._pin()
         if self._closing:
             raise PitError("unavailable", "the server is stopping")
-        if not paths.valid_name(name):
-            raise PitError("usage", f"{name!r} cannot be the name of a pool")
-        if size is not None:
-            self.check_size(size)
-        if capacity is not None and not (type(capacity) is int and 1 <= capacity <= _MOST_AT_ONCE):
-            raise PitError("usage", f"a worker runs 1 to {_MOST_AT_ONCE} calls at a time, not {capacity}")
+        self._check(name, size, capacity, contain)
         if adapter is not None:
             adapter = _absolute(adapter, cwd)
         known = self.pools.get(name)
@@ -109,18 +106,28 @@ class Pit:
                 size=size,
                 startup=startup,
                 capacity=capacity,
+                contain=contain,
             )
             return self._create(spec), True
         if adapter is not None and adapter != known.spec.adapter:
             hint = f"run `snakepit down {name}` first, or give the new pool another name"
             raise PitError("usage", f"pool {name!r} already runs {known.spec.adapter}", hint=hint)
-        if capacity is not None and capacity != known.spec.capacity:
-            hint = f"run `snakepit down {name}` first, or give the new pool another name"
-            raise PitError("usage", f"pool {name!r} runs with another capacity", hint=hint)
+        _refuse_change(known.spec, capacity=capacity, contain=contain)
         size = known.snapshot()["size"] if size is None else size
         changed = size != known.snapshot()["size"] or known.snapshot()["state"] != "open"
         known.resize(size)  # also when nothing changes: whoever asks does not want to wait for the end of a pause
         return known, changed
+
+    def _check(self, name: str, size: object, capacity: object, contain: object) -> None:
+        """Raises PitError for what no pool can have."""
+        if not paths.valid_name(name):
+            raise PitError("usage", f"{name!r} cannot be the name of a pool")
+        if size is not None:
+            self.check_size(size)
+        if capacity is not None and not (type(capacity) is int and 1 <= capacity <= _MOST_AT_ONCE):
+            raise PitError("usage", f"a worker runs 1 to {_MOST_AT_ONCE} calls at a time, not {capacity}")
+        if contain not in {None, *launch.CONTAIN}:
+            raise PitError("usage", f"contain: {contain!r}; choose one of {', '.join(launch.CONTAIN)}")
 
     @staticmethod
     def check_size(size: object) -> None:
@@ -140,7 +147,7 @@ class Pit:
 
     def _spec(
         self, name: str, settings: PoolSettings, cwd: str, env: Mapping[str, str], *, adapter: str | None = None,
-        size: int | None = None, startup: float | None = None, capacity: int | None = None,
+        size: int | None = None, startup: float | None = None, capacity: int | None = None, contain: str | None = None,
     ) -> launch.Spec:  # fmt: skip
         limits: dict[str, float] = dict(settings.limits)
         if startup is not None:
@@ -151,6 +158,7 @@ class Pit:
             adapter=adapter or _absolute(settings.adapter, cwd),
             size=size or settings.size,
             capacity=capacity or settings.capacity,
+            contain=contain or settings.contain,
             cwd=cwd,
             env=env,
             limits={key: limits[key] for key in LIMITS if key in limits},
@@ -272,6 +280,14 @@ class Pit:
             self._warden.send("kill", worker=stranger)
         for pool in templates - self.pools.keys():
             self._warden.send("retire", pool=pool)
+
+
+def _refuse_change(spec: launch.Spec, **wanted: object) -> None:
+    """Raises PitError for what a pool cannot become while it runs."""
+    for what, value in wanted.items():
+        if value is not None and value != getattr(spec, what):
+            hint = f"run `snakepit down {spec.name}` first, or give the new pool another name"
+            raise PitError("usage", f"pool {spec.name!r} runs with another {what}", hint=hint)
 
 
 def _absolute(adapter: str, cwd: str) -> str:

@@ -51,6 +51,8 @@ class Pool:
         self._post = post
         self._calls: dict[int, Call] = {}
         self._start = Start(survivors.start, survivors.note) if survivors else Start()
+        if launch.template is None:
+            self._start = Start("exec", launch.why_cold)
         self.limits = Limits(**spec.limits)  # type: ignore[arg-type]
         self._machine = Machine(spec.name, spec.size, self.limits, first_worker=self.next_worker)
         self._tell = changed
@@ -87,7 +89,7 @@ class Pool:
 
     def replace(self, workers: Sequence[str], *, anew: bool = False) -> None:
         """One after another, without a call that fails. `anew`: the adapter is loaded again."""
-        if anew and self._start.via is not None:
+        if anew and self._start.via is not None and self._launch.template is not None:
             self._warden.send("retire", pool=self.spec.name)
             self._start.via = None
         self._feed(ev.Replace(tuple(workers)))
@@ -131,6 +133,7 @@ class Pool:
             **{name: getattr(seen, name) for name in numbers},
             "adapter": self.spec.adapter,
             "language": self.spec.language,
+            "contain": self.spec.contain,
             "start": self._start.via,
             "note": self._start.note,
             "reason": None if seen.reason is None else failures.of_core(seen.reason).as_dict(),

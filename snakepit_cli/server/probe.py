@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 import psutil
 
 from snakepit_cli.core.events import Failure
+from snakepit_cli.server import family
 from snakepit_cli.server.pool import Pool
 from snakepit_cli.server.workers import Worker
 
@@ -40,24 +41,15 @@ def _look(pool: Pool, worker: Worker, pid: int, nonce: int) -> None:
         worker.heard = False
         worker.asked_at = None
     elif worker.asked_at is None:
-        worker.asked_at, worker.cpu = now, _cpu_seconds(pid)
+        worker.asked_at, worker.cpu = now, family.cpu_seconds(pid)
         if worker.link is not None:
             worker.link.ping(nonce)
     elif (silent := now - worker.asked_at) >= pool.limits.silence_timeout:
-        used = _cpu_seconds(pid) - worker.cpu
+        used = family.cpu_seconds(pid) - worker.cpu
         if used < silent * _BUSY_SHARE:
             pool.unresponsive(worker, _failure(worker, pid, silent))
         else:
             worker.asked_at, worker.cpu = now, worker.cpu + used
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Of all its threads; 0 when it is gone, which the warden will report."""
-    try:
-        times = psutil.Process(pid).cpu_times()
-    except psutil.Error:
-        return 0.0
-    return float(times.user + times.system)
 
 
 def _failure(worker: Worker, pid: int, silent: float) -> Failure:

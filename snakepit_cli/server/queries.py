@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-import psutil
 
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.server import pool_queries, stream_queries
+from snakepit_cli.server import family, pool_queries, stream_queries
 from snakepit_cli.server.pit import Pit
 from snakepit_cli.server.stream_queries import Say
 from snakepit_cli.server.warden import WardenLink
@@ -90,15 +89,8 @@ async def _workers(desk: Desk, fields: Fields) -> Any:
         raise PitError("pool_not_found", f"no pool {wanted!r} is running")
     rows = [row for name, pool in desk.pit.pools.items() if wanted in {None, name} for row in pool.worker_rows()]
     for row in rows:
-        row["memory"] = _resident(row["pid"])
+        row["memory"] = None if row["pid"] is None else family.resident(row["pid"])
     return rows
-
-
-def _resident(pid: int | None) -> int | None:
-    try:
-        return None if pid is None else int(psutil.Process(pid).memory_info().rss)
-    except psutil.Error:
-        return None
 
 
 async def _commands(desk: Desk, fields: Fields) -> Any:
@@ -157,6 +149,7 @@ async def _up(desk: Desk, fields: Fields) -> Any:
         env=env,
         startup=timeout,
         capacity=fields.get("capacity"),
+        contain=fields.get("contain"),
     )
     shot = await pool.settled(timeout or _UP_SECONDS) if fields["wait"] else pool.snapshot()
     return {**shot, "changed": changed}

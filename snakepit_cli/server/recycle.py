@@ -6,9 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 
-import psutil
-
 from snakepit_cli.core.limits import Limits
+from snakepit_cli.server import family
 from snakepit_cli.server.pool import Pool
 from snakepit_cli.server.workers import Worker
 
@@ -33,21 +32,8 @@ def _worn(worker: Worker, limits: Limits) -> bool:
         return True
     if limits.max_age and time.monotonic() - worker.started >= limits.max_age:
         return True
-    return bool(limits.max_memory) and worker.pid is not None and _memory(worker.pid) >= limits.max_memory * _MEBI
-
-
-def _memory(pid: int) -> int:
-    """Resident bytes of the worker and everything that it has started; 0 when it is gone."""
-    try:
-        process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-    except psutil.Error:
-        return 0
-    return sum(_resident(one) for one in family)
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
+    return (
+        bool(limits.max_memory)
+        and worker.pid is not None
+        and (family.resident(worker.pid) or 0) >= limits.max_memory * _MEBI
+    )

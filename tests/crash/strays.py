@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+
 from tests.crash.oracle import Oracle
 from tests.harness import procs, wait
 
 _STRAYS = 31
+_SOON = 2.0
 ADAPTER = """
 import os, signal, threading, time
 threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()  # so that it is started cold
@@ -48,6 +53,24 @@ def lost_strays(oracle: Oracle) -> None:
     oracle.run("reap")
     if left := _sleeping(oracle):
         oracle.fail(f"{left} descendants are left")
+
+
+def strict_strays(oracle: Oracle) -> None:
+    """The same in a pool with strict containment: they end with their worker, whatever else is there to end them."""
+    adapter = oracle.work / "breeder.py"
+    adapter.write_text(ADAPTER)
+    oracle.configure(f'[pools.default]\nadapter = "{adapter}"\nsize = 1\ncontain = "strict"\n')
+    oracle.run("exec", "breed", f"n:={_STRAYS}")
+    wait.until(lambda: _sleeping(oracle) == _STRAYS, "all of them to execute")
+    status, [worker] = oracle.json("status"), oracle.json("workers")
+    os.kill(status["warden"]["pid"], signal.SIGSTOP)  # so that it cannot help
+    procs.kill(worker["pid"])
+    began = time.monotonic()
+    while _sleeping(oracle) and time.monotonic() - began < _SOON:
+        time.sleep(0.01)
+    if left := _sleeping(oracle):
+        oracle.fail(f"{left} descendants are left")
+    os.kill(status["warden"]["pid"], signal.SIGCONT)
 
 
 def _sleeping(oracle: Oracle) -> int:

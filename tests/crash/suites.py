@@ -23,6 +23,7 @@ SUITES: dict[str, Callable[[Oracle], None]] = {
     "overload": crowds.overload,
     "strays": strays.strays,
     "lost-strays": strays.lost_strays,
+    "strict-strays": strays.strict_strays,
     "other-users": others.other_users,
     "fuzz-front": fuzz_wire.fuzz_front,
     "fuzz-gateway": fuzz_wire.fuzz_gateway,
@@ -34,7 +35,7 @@ LONG = {
     "kill-server": 300, "kill-warden": 300, "kill-both": 300, "server-state": 200, "gate": 50,
     "failpoints": 2 * len(faults.CASES), "syscalls": len(faults.DEATHS), "pid-reuse": 300, "reboot": 300,
     "registry-mutations": 100, "power-cut": 150, "first-commands": 100, "overload": 85, "strays": 50,
-    "lost-strays": 50, "other-users": 10,
+    "lost-strays": 50, "strict-strays": 50, "other-users": 10,
 }  # fmt: skip
 """Trials of the long form. `failpoints` and `syscalls` go through their cases one after the other, by seed."""
 INPUTS = {"fuzz-front": 5000, "fuzz-gateway": 5000, "fuzz-arguments": 5000, "fuzz-config": 10000, "fuzz-registry": 5000}
@@ -45,6 +46,7 @@ CONTROLS = {
     "gate": "gate",
     "subreaper": "strays",
     "cgroup": "lost-strays",
+    "pid-namespace": "strict-strays",
     "start-time": "pid-reuse",
     "pidfd": "pid-reuse",
     "boot-id": "reboot",

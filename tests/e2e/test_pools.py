@@ -155,3 +155,26 @@ def test_capacity_is_how_many_calls_an_async_worker_runs_at_a_time(pit: Pit) -> 
     seen = [json.loads(call.communicate(timeout=30)[0]) for call in calls]
     assert max(seen) == 3
     assert pit.run("up", "many", "--capacity", "5", check=False).returncode == 2
+
+
+def test_a_strict_pool_has_workers_in_namespaces_of_their_own(pit: Pit) -> None:
+    pit.run("up", "strict", "--adapter", TIRED, "--size", "1", "--contain", "strict")
+    assert pit.run("exec", "who", "--pool", "strict").stdout == "1\n"
+    assert pit.pool("strict")["contain"] == "strict"
+    assert pit.run("up", "strict", "--contain", "standard", check=False).returncode == 2
+    [worker] = [one for one in pit.json("workers") if one["pool"] == "strict"]
+    assert worker["memory"] > 10 << 20, "what its child holds is its own"
+    procs.kill(worker["pid"])
+    wait.until(lambda: pit.run("exec", "who", "--pool", "strict", check=False).stdout == "1\n", "another worker")
+    pit.run("down", "strict")
+
+
+def test_a_kernel_that_does_not_allow_it_is_named(pit: Pit) -> None:
+    false = pit.work / "bin" / "unshare"
+    false.parent.mkdir()
+    false.write_text("#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2\nexit 1\n")
+    false.chmod(0o755)
+    pit.env["PATH"] = f"{false.parent}:{pit.env.get('PATH', '/usr/bin:/bin')}"
+    done = pit.run("up", "strict", "--adapter", TIRED, "--size", "1", "--contain", "strict", check=False)
+    assert done.returncode == 69
+    assert "Operation not permitted" in done.stderr

@@ -44,6 +44,12 @@ def _no_cgroup() -> None:
     cages.own_cgroup = lambda: None
 
 
+def _no_pid_namespace() -> None:
+    from snakepit_cli.server import launch
+
+    launch._namespace = lambda spec: ()
+
+
 def _no_registry() -> None:
     """Not for a suite: for the benchmark that says what the registry costs."""
     from snakepit_cli.warden import ledger
@@ -151,6 +157,7 @@ _TAKEN = {
     "gate": {_WARDEN: _no_gate},
     "subreaper": {_WARDEN: _no_subreaper},
     "cgroup": {_WARDEN: _no_cgroup},
+    "pid-namespace": {"snakepit_cli.server": _no_pid_namespace},
     "registry": {_WARDEN: _no_registry},
     "start-time": {_WARDEN: _no_start_time},
     "pidfd": {_WARDEN: _no_pidfd},
