@@ -20,7 +20,8 @@ _compute = ShowcaseAdapter().compute
 
 
 def one(line: bytes) -> bytes:
-    return orjson.dumps(_compute(**orjson.loads(line)))
+    answer: bytes = orjson.dumps(_compute(**orjson.loads(line)))
+    return answer
 
 
 def many(lines: list[bytes]) -> bytes:
