@@ -19,7 +19,10 @@ BUILD = ROOT / "build"
 VERSIONS = ("3.11", "3.12", "3.13")
 BRIDGE_VERSION = "3.9"
 """Oldest Python that the bridge supports; its own tests run there, too."""
-PACKAGES = {"unshare": "util-linux", "mount": "mount", "git": "git", "strace": "strace", "mkfs.ext4": "e2fsprogs"}
+PACKAGES = {
+    "unshare": "util-linux", "mount": "mount", "git": "git", "strace": "strace", "mkfs.ext4": "e2fsprogs",
+    "jq": "jq", "perl": "perl", "gawk": "gawk", "lua5.4": "lua5.4", "Rscript": "r-base-core r-cran-jsonlite",
+}  # fmt: skip
 
 
 def interpreter(version: str) -> str | None:
@@ -52,7 +55,7 @@ def programs() -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         sys.exit(f"missing: {', '.join(missing)}; install them and run this again")
     run("apt-get", "update", "-q")
-    run("apt-get", "install", "-qy", "--no-install-recommends", *missing)
+    run("apt-get", "install", "-qy", "--no-install-recommends", *" ".join(missing).split())
 
 
 def environment(name: str, python: str, *install: str) -> Path:

@@ -59,7 +59,9 @@ class Host(Protocol):
 
 
 class WorkerLink:
-    """The way to one attached worker."""
+    """The way to one attached worker that has dialled in."""
+
+    why_silent = ""
 
     def __init__(self, stream: http2.Stream, post: Post) -> None:
         self._stream = stream

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import tomllib
@@ -17,6 +18,8 @@ from snakepit_cli.base import environment
 from snakepit_cli.base.errors import PitError
 
 _TITLE_ROOM = "." * 200
+DIALECTS = {"exec:": "lines", "exec-json:": "json"}
+"""Beginning of a reference to a program → dialect."""
 CONTAIN = ("standard", "strict")
 """How firmly workers are held. Strict: each is the first process of a PID namespace, and all in it ends with it."""
 _NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -42,7 +45,12 @@ class Spec:
 
     @property
     def language(self) -> str:
-        return "python"
+        return "python" if self.dialect is None else "exec"
+
+    @property
+    def dialect(self) -> str | None:
+        """How the program of an `exec:` adapter is spoken to: `lines` or `json`. None for a worker that dials in."""
+        return next((name for start, name in DIALECTS.items() if self.adapter.startswith(start)), None)
 
 
 @dataclass(frozen=True)
@@ -94,8 +102,44 @@ def base_template(instance: str, environ: Mapping[str, str]) -> dict[str, Any]:
     return {"argv": launch.template, "env": launch.template_env, "key": launch.key}
 
 
+def _program(spec: Spec) -> Launch:
+    """Any program, as its command line says. Raises PitError."""
+    try:
+        argv = shlex.split(spec.adapter.partition(":")[2])
+    except ValueError as error:
+        raise PitError("adapter_not_found", f"{spec.adapter}: {error}") from None
+    if not argv:
+        raise PitError("adapter_not_found", f"{spec.adapter} names no program", hint="for example 'exec:jq -c .'")
+    near = os.path.join(spec.cwd, argv[0])
+    found = near if os.sep in argv[0] else shutil.which(argv[0], path=spec.env.get("PATH"))
+    if found is None or not os.path.exists(found):
+        hint = f"install it ({_installer(argv[0])}), or give its path"
+        raise PitError("runtime_not_found", f"there is no program {argv[0]!r}", hint=hint)
+    if not os.access(found, os.X_OK):
+        raise PitError("runtime_not_executable", f"{found} cannot be executed", hint=f"chmod +x {found}")
+    env = {**spec.env, "SNAKEPIT_POOL": spec.name}
+    prefix = _namespace(spec) if spec.contain == "strict" else ()
+    if spec.dialect == "lines" and (unbuffer := shutil.which("stdbuf")):
+        # Most filters keep their answers in a buffer when they do not write to a terminal.
+        prefix = (*prefix, unbuffer, "-oL")
+    return Launch(
+        argv=(*prefix, found, *argv[1:]), template=None, why_cold=None, env=env, template_env={}, key="",
+        go={"env": env, "cwd": spec.cwd},
+    )  # fmt: skip
+
+
+def _installer(program: str) -> str:
+    """The command that would do it on this system, as far as the package has the program's name."""
+    for tool, command in (("apt-get", "apt-get install"), ("dnf", "dnf install"), ("brew", "brew install")):
+        if shutil.which(tool):
+            return f"{command} {program}"
+    return "with the system's package manager"
+
+
 def make(spec: Spec, instance: str, gateway: str) -> Launch:
-    """Fills in the manifest of the pool's bridge for this pool."""
+    """Fills in the manifest of the pool's bridge for this pool. Raises PitError."""
+    if spec.dialect is not None:
+        return _program(spec)
     holes = {
         "python": spec.python,
         "instance": instance,

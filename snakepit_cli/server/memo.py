@@ -67,7 +67,9 @@ def _of(pool: Pool) -> dict[str, Any] | None:
 
 def recalled(memo: Mapping[str, Any], alive: set[str], *, template: bool) -> tuple[Spec, Survivors]:
     """A pool of the server before us, and what of it lives."""
-    workers = [Survivor(*fields) for fields in memo["workers"] if fields[0] in alive]
+    spec = Spec(**memo["spec"])
+    # A program that talks by lines has lost us with its input: it is on its way out.
+    workers = [Survivor(*fields) for fields in memo["workers"] if fields[0] in alive and spec.dialect is None]
     # A template that was not ready yet, or is gone, is asked for again when a worker is wanted.
     start = None if memo["start"] == "template" and not template else memo["start"]
-    return Spec(**memo["spec"]), Survivors(workers, memo["next"], start, memo["note"], Gate(memo["gate"]))
+    return spec, Survivors(workers, memo["next"], start, memo["note"], Gate(memo["gate"]))

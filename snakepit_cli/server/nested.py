@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.calls import Call, Caller, Header
-from snakepit_cli.server.gateway import WorkerLink
+from snakepit_cli.server.links import Link
 from snakepit_cli.wire import worker_pb2 as pb
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Nested:
     congested = False
     """Answers are single messages: they are not held back."""
 
-    def __init__(self, link: WorkerLink, submit: Submit) -> None:
+    def __init__(self, link: Link, submit: Submit) -> None:
         self._link = link
         self._submit = submit
         self._running: dict[int, tuple[Pool, Call]] = {}

@@ -251,11 +251,13 @@ class Pit:
         name = message["pool"] if event == "template" else message["worker"].rpartition("-")[0]
         pool = self.pools.get(name)
         if pool is None:
+            if "talk" in message:
+                message["talk"].close()
             return
         if event == "template":
             pool.template_answered(message)
         elif event == "spawned":
-            pool.spawned(message["worker"], message["pid"])
+            pool.spawned(message["worker"], message["pid"], message.get("talk"))
         elif event == "exited":
             pool.exited(message["worker"], message)
 
@@ -292,6 +294,8 @@ def _refuse_change(spec: launch.Spec, **wanted: object) -> None:
 
 def _absolute(adapter: str, cwd: str) -> str:
     """A reference to a file is meant from where the caller is."""
+    if adapter.startswith(tuple(launch.DIALECTS)):
+        return adapter  # a command line: the program runs there
     language, colon, rest = adapter.partition(":")
     reference = rest if colon and language == "python" else adapter
     path = reference.partition(".py:")[0] + ".py" if ".py:" in reference else reference

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -15,12 +16,15 @@ from snakepit_cli.core import events as ev
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.core.pool import Pool as Machine
 from snakepit_cli.core.snapshot import Snapshot
-from snakepit_cli.server import failures
+from snakepit_cli.server import failures, views
 from snakepit_cli.server.calls import Call
-from snakepit_cli.server.gateway import CREDIT, WorkerLink
+from snakepit_cli.server.gateway import CREDIT
 from snakepit_cli.server.launch import Launch, Spec
+from snakepit_cli.server.links import Link
 from snakepit_cli.server.nested import Nested, Submit
 from snakepit_cli.server.post import Post
+from snakepit_cli.server.stdio import Filter, Listener
+from snakepit_cli.server.stdio_json import Program
 from snakepit_cli.server.warden import WardenLink
 from snakepit_cli.server.workers import Start, Survivor, Survivors, Worker
 from snakepit_cli.wire import worker_pb2 as pb
@@ -59,6 +63,7 @@ class Pool:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._happened: list[ev.Event] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self.drained = asyncio.Event()
         self.quiet = asyncio.Event()
@@ -126,33 +131,10 @@ class Pool:
             self._grant(call)
 
     def snapshot(self) -> dict[str, Any]:
-        seen = self._machine.snapshot()
-        numbers = ("name", "state", "size", "ready", "busy", "starting", "queued", "running", "requests", "errors",
-                   "queue_timeouts", "pool_saturated", "restarts", "breaker")  # fmt: skip
-        return {
-            **{name: getattr(seen, name) for name in numbers},
-            "adapter": self.spec.adapter,
-            "language": self.spec.language,
-            "contain": self.spec.contain,
-            "start": self._start.via,
-            "note": self._start.note,
-            "reason": None if seen.reason is None else failures.of_core(seen.reason).as_dict(),
-        }
+        return views.of_pool(self.spec, self._start, self._machine.snapshot())
 
     def worker_rows(self) -> Iterator[dict[str, Any]]:
-        now = _clock()
-        for name, state, running in self._machine.snapshot().workers:
-            worker = self.workers.get(name)
-            if worker is not None:
-                yield {
-                    "id": name,
-                    "pool": self.spec.name,
-                    "pid": worker.pid,
-                    "state": state,
-                    "running": running,
-                    "requests": worker.requests,
-                    "uptime": now - worker.started,
-                }
+        return views.of_workers(self.spec.name, self.workers, self._machine.snapshot(), _clock())
 
     async def settled(self, seconds: float) -> dict[str, Any]:
         """Waits until all workers are attached; raises PitError when the pool gives up, or after `seconds`."""
@@ -195,11 +177,40 @@ class Pool:
             self._start.note = None if message["ready"] else failures.why_cold(message)
             self._ask_for(waiting)
 
-    def spawned(self, worker: str, pid: int) -> None:
-        if worker in self.workers:
-            self.workers[worker].pid = pid
+    def spawned(self, name: str, pid: int, talk: socket.socket | None) -> None:
+        """`talk`: the other end of the standard input and output of a program that talks by lines."""
+        worker = self.workers.get(name)
+        if worker is not None:
+            worker.pid = pid
+        if talk is not None and worker is not None:
+            task = self._loop.create_task(self._talk(worker, talk))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif talk is not None:
+            talk.close()
 
-    def attached(self, worker: Worker, hello: pb.Hello, link: WorkerLink) -> None:
+    async def _talk(self, worker: Worker, talk: socket.socket) -> None:
+        listener = Listener(
+            lambda hello: self.attached(worker, hello, talker),
+            lambda message: self.heard(worker, message),
+            lambda why: self._broken(worker, why),
+            lambda: self.hung_up(worker),
+        )
+        talker = Program(listener) if self.spec.dialect == "json" else Filter(listener)
+        await self._loop.create_unix_connection(lambda: talker, sock=talk)
+
+    def _broken(self, worker: Worker, why: str) -> None:
+        """A program does not keep to its protocol: nothing that it says can be relied on any more."""
+        failure = ev.Failure("worker_crashed", f"worker {worker.id} was ended: {why}", (("worker", worker.id),))
+        if worker.link is not None:
+            self.unresponsive(worker, failure)
+            return
+        self._warden.send("kill", worker=worker.id)
+        self._feed(ev.StartFailed(worker.id, ev.Failure("adapter_failed", why), permanent=True))
+
+    def attached(self, worker: Worker, hello: pb.Hello, link: Link) -> None:
+        if worker.id not in self.workers:
+            return  # a program that was faster to die than to be trusted
         worker.link = link
         worker.nested = Nested(link, self._ask)
         self.served_since = self.served_since or _clock()
@@ -340,7 +351,7 @@ class Pool:
             worker.asked = True
         self._warden.send(
             "spawn", pool=self.spec.name, via=self._start.via, argv=self._launch.argv, go=self._launch.go,
-            tokens={worker.id: worker.token for worker in wanted},
+            tokens={worker.id: worker.token for worker in wanted}, talks=self.spec.dialect is not None,
         )  # fmt: skip
 
     def _dispatch(self, effect: fx.Dispatch) -> None:

@@ -57,5 +57,7 @@ def _failure(worker: Worker, pid: int, silent: float) -> Failure:
         state = str(psutil.Process(pid).status())
     except psutil.Error:
         state = "gone"
+    why = worker.link.why_silent if worker.link is not None else ""
     text = f"worker {worker.id} has been silent for {silent:.1f} s without computing (its process is {state})"
+    text += f": {why}" if why else ""
     return Failure("worker_unresponsive", text, (("worker", worker.id), ("silent", round(silent, 1)), ("state", state)))

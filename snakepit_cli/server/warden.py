@@ -44,14 +44,17 @@ class WardenLink:
 
     def _readable(self) -> None:
         try:
-            data = self._channel.recv(_PACKET)
+            data, descriptors, _, _ = socket.recv_fds(self._channel, _PACKET, 1)
         except BlockingIOError:
             return
         except OSError:
-            data = b""
+            data, descriptors = b"", []
         if not data:
             os._exit(0)
-        self._handle(msgspec.json.decode(data))
+        message = msgspec.json.decode(data)
+        if descriptors:
+            message["talk"] = socket.socket(fileno=descriptors[0])
+        self._handle(message)
 
 
 def first_message(channel: socket.socket) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from snakepit_cli.core.events import Gate
 from snakepit_cli.server.calls import Call
-from snakepit_cli.server.gateway import WorkerLink
+from snakepit_cli.server.links import Link
 from snakepit_cli.server.nested import Nested
 from snakepit_cli.wire import worker_pb2 as pb
 
@@ -21,7 +21,7 @@ class Worker:
     asked: bool = False
     """The warden has been asked for a process; only then will it report one's end."""
     pid: int | None = None
-    link: WorkerLink | None = None
+    link: Link | None = None
     nested: Nested | None = None
     """The calls that its handlers make; there when `link` is."""
     requests: int = 0

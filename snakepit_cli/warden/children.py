@@ -21,6 +21,8 @@ class Child:
     pump: Pump
     channel: socket.socket | None = None
     """Control pipe of a server or template, lifeline of a forked worker; closing it tells the child."""
+    talk: socket.socket | None = None
+    """The other end of its stdin and stdout, until the server has it."""
     cage: Path | None = None
     """The cgroup that it and all that it starts are in, where there are any."""
     kill_at: float | None = None

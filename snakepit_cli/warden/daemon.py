@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sqlite3
 import sys
 import time
@@ -184,7 +185,8 @@ class Warden:
         self._children[child.pid] = child
         self._journal(f"{child.role} {child.id}: pid {child.pid}")
         if child.role == "worker":
-            self._tell({"event": "spawned", "worker": child.id, "pid": child.pid})
+            along, child.talk = child.talk, None
+            self._tell({"event": "spawned", "worker": child.id, "pid": child.pid}, along)
         elif child.role == "template":
             self._templates.born(child)
         if self._stopping:
@@ -271,9 +273,11 @@ class Warden:
 
     # ------------------------------------------------------------------------------------- the server
 
-    def _tell(self, message: Message) -> None:
+    def _tell(self, message: Message, along: socket.socket | None = None) -> None:
         if self._link is not None:
-            self._link.send(message)
+            self._link.send(message, along)
+        elif along is not None:
+            along.close()
 
     def _asked(self, message: Message) -> None:
         failpoint("warden.asked")
@@ -307,7 +311,7 @@ class Warden:
         tokens: dict[str, str] = message["tokens"]
         pool = message["pool"]
         if message["via"] == "exec":
-            program = Program(message["argv"], message["go"]["env"], message["go"]["cwd"])
+            program = Program(message["argv"], message["go"]["env"], message["go"]["cwd"], message["talks"])
             self._nursery.execute("worker", pool, list(tokens), program, tokens=tokens)
             return
         template = self._templates.of(pool)

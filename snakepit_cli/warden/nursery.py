@@ -34,6 +34,8 @@ class Program:
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: str = "/"
+    talks: bool = False
+    """By lines on its stdin and stdout: it gets no token and no lifeline, the end of its input is one."""
 
 
 class Nursery:
@@ -68,25 +70,29 @@ class Nursery:
         descriptors: Mapping[str, int] | None = None, channel: socket.socket | None = None,
     ) -> None:  # fmt: skip
         """Starts one process for each id."""
-        gated: list[tuple[str, spawn.Gated, Pump]] = []
+        gated: list[tuple[str, spawn.Gated, Pump, socket.socket | None]] = []
         rows: list[Row] = []
         try:
             for name in ids:
-                one, pump = self._fork(name, program, (tokens or {}).get(name), descriptors or {})
-                gated.append((name, one, pump))
+                ours, theirs = socket.socketpair() if program.talks else (None, None)
+                token = None if program.talks else (tokens or {}).get(name)
+                one, pump = self._fork(name, program, token, descriptors or {}, theirs)
+                gated.append((name, one, pump, ours))
                 if found := ident.identify(one.pid):
                     rows.append((name, role, found))
             failpoint("warden.after-fork")
             self._ledger.register(rows)
         except (sqlite3.Error, OSError) as error:
-            for _, one, pump in gated:
+            for _, one, pump, ours in gated:
                 one.refuse()
                 pump.close()
+                if ours is not None:
+                    ours.close()
             for name in ids:
                 self._failed(name, f"cannot register it: {error}")
             return
-        for name, one, pump in gated:
-            child = Child(name, role, pool, one.pid, pump, channel, self._caged(role, name, one.pid))
+        for name, one, pump, ours in gated:
+            child = Child(name, role, pool, one.pid, pump, channel, ours, self._caged(role, name, one.pid))
             self._adopt(child)
             failpoint("warden.before-gate")
             one.open()
@@ -100,7 +106,7 @@ class Nursery:
         return cage if role == "worker" else None
 
     def _fork(
-        self, name: str, program: Program, token: str | None, extra: Mapping[str, int]
+        self, name: str, program: Program, token: str | None, extra: Mapping[str, int], talk: socket.socket | None
     ) -> tuple[spawn.Gated, Pump]:
         pump = self._pump(name)
         descriptors = dict(extra)
@@ -111,12 +117,15 @@ class Nursery:
             env={**program.env, **self._marks, "SNAKEPIT_WORKER_ID": name},
             cwd=program.cwd,
             log=pump.write_end,
+            talk=None if talk is None else talk.fileno(),
             descriptors=descriptors,
         )
         try:
             return spawn.fork(launch), pump
         finally:
             pump.close_write_end()
+            if talk is not None:
+                talk.close()
             if token is not None:
                 os.close(descriptors["SNAKEPIT_TOKEN_FD"])
 
@@ -182,7 +191,7 @@ class Nursery:
                 continue
             pid = unborn.identity.pid
             cage = self._cages.hold(unborn.id, pid) if unborn.role == "worker" else None
-            child = Child(unborn.id, unborn.role, unborn.go["pool"], pid, unborn.pump, unborn.gate, cage)
+            child = Child(unborn.id, unborn.role, unborn.go["pool"], pid, unborn.pump, unborn.gate, None, cage)
             self._adopt(child)
             failpoint("warden.before-gate")
             template.send(unborn.gate, unborn.go, [unborn.pump.write_end])

@@ -29,29 +29,36 @@ class ServerLink:
         self._loop = loop
         self._channel = channel
         self._handle = handle
-        self._outbox: deque[bytes] = deque()
+        self._outbox: deque[tuple[bytes, socket.socket | None]] = deque()
         channel.setblocking(False)
         loop.watch(channel, self._ready)
 
-    def send(self, message: Mapping[str, Any]) -> None:
-        self._outbox.append(json.dumps(message).encode())
+    def send(self, message: Mapping[str, Any], along: socket.socket | None = None) -> None:
+        """`along` is handed over, and closed here."""
+        self._outbox.append((json.dumps(message).encode(), along))
         if len(self._outbox) == 1:
             self._flush()
 
     def close(self) -> None:
         self._loop.forget(self._channel)
         self._channel.close()
+        for _, along in self._outbox:
+            if along is not None:
+                along.close()
 
     def _flush(self) -> None:
         while self._outbox:
             try:
-                self._channel.send(self._outbox[0])
+                data, along = self._outbox[0]
+                socket.send_fds(self._channel, [data], [] if along is None else [along.fileno()])
             except BlockingIOError:
                 break
             except OSError:
                 self._outbox.clear()  # the server is gone; SIGCHLD says so too
                 return
             self._outbox.popleft()
+            if along is not None:
+                along.close()
         self._loop.watch_writes(self._channel, self._ready, writes=bool(self._outbox))
 
     def _ready(self) -> None:

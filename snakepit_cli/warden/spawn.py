@@ -29,7 +29,9 @@ class Launch:
     env: Mapping[str, str]
     cwd: str
     log: int
-    """Descriptor that becomes stdout and stderr."""
+    """Descriptor that becomes stderr, and stdout unless there is `talk`."""
+    talk: int | None = None
+    """Descriptor that becomes stdin and stdout."""
     descriptors: Mapping[str, int] = field(default_factory=dict)
     """Environment variable → descriptor that the program inherits and finds the number of there."""
 
@@ -75,9 +77,8 @@ def _child(launch: Launch, gate: int, parent: int) -> None:
         if not contain.die_with_parent(parent):
             return
         os.setsid()
-        null = os.open(os.devnull, os.O_RDWR)
-        os.dup2(null, 0)
-        os.dup2(launch.log, 1)
+        os.dup2(os.open(os.devnull, os.O_RDWR) if launch.talk is None else launch.talk, 0)
+        os.dup2(launch.log if launch.talk is None else launch.talk, 1)
         os.dup2(launch.log, 2)
         if not passed(gate):
             return

@@ -1,0 +1,41 @@
+"""What a pool says to a worker, whatever way it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from snakepit_cli.wire import worker_pb2 as pb
+
+
+class Link(Protocol):
+    """The way to one attached worker. None of these waits."""
+
+    @property
+    def why_silent(self) -> str:
+        """What may be wrong with a worker that does not answer."""
+
+    def call(
+        self,
+        call_id: int,
+        command: str,
+        args: bytes,
+        *,
+        session: str,
+        timeout: float,
+        stream: bool,
+        cwd: str,
+        block: pb.Block | None = None,
+    ) -> None: ...
+
+    def cancel(self, call_id: int) -> None: ...
+
+    def recall(self, call_ids: Iterable[int]) -> None: ...
+
+    def reply(self, result: pb.Result) -> None: ...
+
+    def credit(self, call_id: int, count: int) -> None: ...
+
+    def ping(self, nonce: int) -> None: ...
+
+    def drain(self) -> None: ...
