@@ -22,7 +22,7 @@ _POOL = "bulk"
 _WORKERS = 2
 _CLAIM = Peer("the original's claim, 8 cores", 75_000.0)
 _CHUNKS = (256, 1024)
-_OTHERS = {"imap-blocks": 1024, "loky": 1024, "execnet": 1024, "dask": 4096, "ray": 4096}
+OTHERS = {"imap-blocks": 1024, "loky": 1024, "execnet": 1024, "dask": 4096, "ray": 4096}
 _PACKAGES = ("orjson", str(ROOT / "bridges/python"))
 _OTHER_PACKAGES = ("loky", "execnet", "dask[distributed]", "ray")
 _BIG = 8 << 20
@@ -92,7 +92,7 @@ def _other(python: str, kind: str, chunk: int, source: Path, sink: Path) -> floa
 
 def _table(python: str, instance: Instance, source: Path, rate: float, trials: Trials) -> list[Row]:
     rows = []
-    for kind, chunk in _OTHERS.items() if trials.others else ():
+    for kind, chunk in OTHERS.items() if trials.others else ():
         taken = _other(python, kind, chunk, source, instance.folder / "peer")
         rows.append(Row(f"map compute beside {kind}", rate, "/s", 1, Peer(kind, trials.map_lines / taken)))
     if trials.others and shutil.which("parallel"):

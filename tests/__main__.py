@@ -25,6 +25,10 @@ PACKAGES = {
 }  # fmt: skip
 
 
+ONCE = ("tests/crash", "tests/test_benchmarks.py", "tests/e2e/test_stdio.py")
+"""What takes its time and does not depend on the version of Python: run on the first one only."""
+
+
 def interpreter(version: str) -> str | None:
     """A Python of this version: our own, on PATH, or from pyenv."""
     roots = [Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"]
@@ -94,9 +98,8 @@ def main() -> None:
         if version == versions[0] and not arguments:
             check(python)
         say(f"Python {version}: tests")
-        # Faults take their time, and do not depend on the version of Python.
-        faults = [] if version == versions[0] or arguments else ["--ignore", "tests/crash"]
-        run(python, "-m", "pytest", "-q", "-n", "auto", *faults, *arguments)
+        once = [] if version == versions[0] or arguments else [word for path in ONCE for word in ("--ignore", path)]
+        run(python, "-m", "pytest", "-q", "-n", "auto", *once, *arguments)
     if not arguments and (oldest := interpreter(BRIDGE_VERSION)):
         say(f"Python {BRIDGE_VERSION}: the bridge alone")
         python = environment(f"venv-{BRIDGE_VERSION}", oldest, "./bridges/python", "pytest", "hypothesis", "grpcio")

@@ -65,7 +65,7 @@ def test_what_cannot_be_put_to_a_filter(pit: Pit, pool: str, argv: list[str], wo
 
 
 def test_an_answer_that_is_no_json_or_no_text_fails_alone(pit: Pit, pool: str) -> None:
-    up(pit, "exec:sed -u 's/\"bad\"/{nope/; s/\"nan\"/NaN/'")
+    up(pit, 'exec:sed -u \'s/"bad"/{nope/; s/"nan"/NaN/\'')
     out = pit.run("map", "json", "--pool", pool, input='1\n"bad"\n2\n"nan"\n', check=False).stdout.splitlines()
     assert (out[0], out[2]) == ("1", "2")
     assert json.loads(out[1])["error"]["kind"] == "invalid_result"
