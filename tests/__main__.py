@@ -21,11 +21,12 @@ BRIDGE_VERSION = "3.9"
 """Oldest Python that the bridge supports; its own tests run there, too."""
 PACKAGES = {
     "unshare": "util-linux", "mount": "mount", "git": "git", "strace": "strace", "mkfs.ext4": "e2fsprogs",
-    "jq": "jq", "perl": "perl", "gawk": "gawk", "lua5.4": "lua5.4", "Rscript": "r-base-core r-cran-jsonlite",
+    "node": "nodejs", "jq": "jq", "perl": "perl", "gawk": "gawk", "lua5.4": "lua5.4",
+    "Rscript": "r-base-core r-cran-jsonlite",
 }  # fmt: skip
 
 
-ONCE = ("tests/crash", "tests/test_benchmarks.py", "tests/e2e/test_stdio.py")
+ONCE = ("tests/crash", "tests/test_benchmarks.py", "tests/e2e/test_stdio.py", "tests/contract")
 """What takes its time and does not depend on the version of Python: run on the first one only."""
 
 

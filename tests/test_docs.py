@@ -16,7 +16,14 @@ import pytest
 from snakepit_cli.cli import main
 from tests.harness.pit import ROOT, Pit
 
-PAGES = sorted([ROOT / "README.md", ROOT / "bridges/python/README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted(
+    [
+        ROOT / "README.md",
+        ROOT / "bridges/python/README.md",
+        ROOT / "bridges/node/README.md",
+        *(ROOT / "docs").rglob("*.md"),
+    ]
+)
 SET_UP = ("pip install ", "python3 -m tests")
 """Tried in an environment of their own: tests/e2e/test_install.py and .ci/run."""
 OF_RUNNING_POOLS = {f"snakepit {verb}" for verb in ("scale", "pause", "resume", "drain", "restart", "explain")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -20,6 +21,8 @@ from snakepit_cli.base.errors import PitError
 _TITLE_ROOM = "." * 200
 DIALECTS = {"exec:": "lines", "exec-json:": "json"}
 """Beginning of a reference to a program → dialect."""
+BRIDGES = frozenset({"node"})
+"""Languages with a bridge of their own beside Python: a reference begins with one of them and a colon."""
 CONTAIN = ("standard", "strict")
 """How firmly workers are held. Strict: each is the first process of a PID namespace, and all in it ends with it."""
 _NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -45,7 +48,10 @@ class Spec:
 
     @property
     def language(self) -> str:
-        return "python" if self.dialect is None else "exec"
+        if self.dialect is not None:
+            return "exec"
+        language = self.adapter.partition(":")[0]
+        return language if language in BRIDGES else "python"
 
     @property
     def dialect(self) -> str | None:
@@ -128,6 +134,39 @@ def _program(spec: Spec) -> Launch:
     )  # fmt: skip
 
 
+def bridge_of(language: str) -> Path:
+    """Where a bridge is: in the package, or beside it in a source tree."""
+    here = Path(__file__).resolve().parents[1]
+    packaged = here / "bridges" / language
+    return packaged if packaged.is_dir() else here.parent / "bridges" / language
+
+
+def _bridge(spec: Spec, gateway: str) -> Launch:
+    """A worker of another language, as the manifest of its bridge says. Raises PitError."""
+    folder = bridge_of(spec.language)
+    with open(folder / "bridge.toml", "rb") as file:
+        manifest = tomllib.load(file)
+    program = manifest["runtime"]
+    runtime = shutil.which(program, path=spec.env.get("PATH"))
+    if runtime is None:
+        package = manifest["package"]["apt"]
+        hint = f"install {program} {manifest['minimum']} or newer ({_installer(package)})"
+        raise PitError("runtime_not_found", f"there is no {program}", hint=hint)
+    reference = spec.adapter.partition(":")[2]
+    if not os.path.exists(os.path.join(spec.cwd, reference)):
+        raise PitError("adapter_not_found", f"there is no {reference}", hint=f"for example {spec.language}:./adapter")
+    holes = {"runtime": runtime, "bridge": str(folder), "adapter": reference, "cwd": spec.cwd}
+    env = {**spec.env, "SNAKEPIT_GATEWAY": f"unix:{gateway}", "SNAKEPIT_POOL": spec.name}
+    if spec.capacity is not None:
+        env["SNAKEPIT_CAPACITY"] = str(spec.capacity)
+    prefix = _namespace(spec) if spec.contain == "strict" else ()
+    argv = tuple(re.sub(r"\{(\w+)\}", lambda found: holes[found[1]], part) for part in manifest["worker"])
+    return Launch(
+        argv=(*prefix, *argv), template=None, why_cold=None, env=env, template_env={}, key="",
+        go={"env": env, "cwd": spec.cwd},
+    )  # fmt: skip
+
+
 def _installer(program: str) -> str:
     """The command that would do it on this system, as far as the package has the program's name."""
     for tool, command in (("apt-get", "apt-get install"), ("dnf", "dnf install"), ("brew", "brew install")):
@@ -140,6 +179,8 @@ def make(spec: Spec, instance: str, gateway: str) -> Launch:
     """Fills in the manifest of the pool's bridge for this pool. Raises PitError."""
     if spec.dialect is not None:
         return _program(spec)
+    if spec.language in BRIDGES:
+        return _bridge(spec, gateway)
     holes = {
         "python": spec.python,
         "instance": instance,

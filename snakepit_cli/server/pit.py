@@ -297,6 +297,8 @@ def _absolute(adapter: str, cwd: str) -> str:
     if adapter.startswith(tuple(launch.DIALECTS)):
         return adapter  # a command line: the program runs there
     language, colon, rest = adapter.partition(":")
+    if language in launch.BRIDGES:
+        return f"{language}:{os.path.normpath(os.path.join(cwd, rest))}"
     reference = rest if colon and language == "python" else adapter
     path = reference.partition(".py:")[0] + ".py" if ".py:" in reference else reference
     if path.endswith(".py") and not os.path.isabs(path):

@@ -30,10 +30,10 @@ class Launch:
     cwd: str
     log: int
     """Descriptor that becomes stderr, and stdout unless there is `talk`."""
-    talk: int | None = None
-    """Descriptor that becomes stdin and stdout."""
     descriptors: Mapping[str, int] = field(default_factory=dict)
     """Environment variable → descriptor that the program inherits and finds the number of there."""
+    talk: int | None = None
+    """Descriptor that becomes stdin and stdout."""
 
 
 @dataclass(frozen=True)

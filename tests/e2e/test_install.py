@@ -110,6 +110,14 @@ def test_the_command_is_a_program(installed: Installed) -> None:
         assert (done.returncode, done.stdout.strip(), done.stderr) == (0, f"snakepit {__version__}", "")
 
 
+def test_workers_of_another_language_need_nothing_but_its_runtime(installed: Installed, tmp_path: Path) -> None:
+    (tmp_path / "a.mjs").write_text("export const commands = { double({ n }) { return 2 * n } }\n")
+    up = installed.sh("snakepit up js --adapter node:./a.mjs --size 1", cwd=tmp_path, path=SYSTEM)
+    assert up.returncode == 0, up.stderr
+    assert installed.sh("snakepit exec double n:=21 --pool js").stdout == "42\n"
+    installed.sh("snakepit down")
+
+
 def test_what_is_installed(installed: Installed) -> None:
     """The tool and the bridge, and nothing that would get into the way of others."""
     listed = installed.sh("pip show --files snakepit")
@@ -118,5 +126,5 @@ def test_what_is_installed(installed: Installed) -> None:
     tops = {name.partition("/")[0] for name in files} - {f"snakepit-{__version__}.dist-info"}
     assert tops == {"..", "snakepit_cli", "snakepit_bridge"}
     assert [name for name in files if name.startswith("..")] == ["../../../bin/snakepit"]
-    assert "snakepit_bridge/py.typed" in files
+    assert {"snakepit_bridge/py.typed", "snakepit_cli/bridges/node/worker.mjs"} <= set(files)
     assert installed.sh("pip check").returncode == 0

@@ -14,6 +14,7 @@ from snakepit_cli.warden import cages
 from snakepit_cli.warden.cages import Cages
 from tests.harness import procs, wait
 
+SECRET = f"the secret of process {os.getpid()}"
 MOUNTS = {
     "plain": ("0::/a/b\n", "30 25 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "/sys/fs/cgroup/a/b"),
     "hybrid": (
@@ -42,7 +43,7 @@ def test_where_our_own_is(
 def test_without_proc_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cages, "_PROC", tmp_path / "none")
     assert cages.own_cgroup() is None
-    made = Cages.build(tmp_path, "secret", "run")
+    made = Cages.build(tmp_path, SECRET, "run")
     assert not made.there
     assert made.hold("w-1", os.getpid()) is None
     made.clear()
@@ -51,7 +52,7 @@ def test_without_proc_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Cages]:
-    made = Cages.build(tmp_path, "secret", f"test{os.getpid()}")
+    made = Cages.build(tmp_path, SECRET, f"test{os.getpid()}")
     if not made.there:
         pytest.skip("there is no cgroup v2 here that we may write to")
     yield made
@@ -84,8 +85,8 @@ def test_whatever_hides_in_it_ends_with_it(home: Cages, tmp_path: Path) -> None:
         hidden = int(child.stdout.readline())
         child.wait(10)
     assert hidden in set(cages.members(cage))
-    assert [cage.parent] == cages.abandoned(tmp_path, "secret", "another run")
-    assert cages.abandoned(tmp_path, "secret", cage.parent.name.rpartition("-")[2]) == []
+    assert [cage.parent] == cages.abandoned(tmp_path, SECRET, "another run")
+    assert cages.abandoned(tmp_path, SECRET, cage.parent.name.rpartition("-")[2]) == []
     assert cages.abandoned(tmp_path, "another secret", "x") == []
     home.leave(cage)
     wait.until(lambda: home.clear() or not cage.exists(), "the cage to be empty")

@@ -15,7 +15,7 @@ from snakepit_cli.registry.store import Registry
 from snakepit_cli.warden import reap
 from tests.harness import procs, wait
 
-SECRET = "0123456789abcdef" * 2
+SECRET = f"the cookie of process {os.getpid()}"  # these tests may run side by side
 
 
 @pytest.fixture

@@ -1,0 +1,383 @@
+// The adapter's thread: loads it, runs its commands, up to `capacity` at a time, and says what they answer.
+
+import path from 'node:path'
+import process from 'node:process'
+import { pathToFileURL } from 'node:url'
+import { parentPort, workerData } from 'node:worker_threads'
+import { Kind } from './wire.mjs'
+
+const MOMENT = 1 // milliseconds after which answers of a block leave
+const KIND_NAMES = Object.fromEntries(Object.entries(Kind).map(([name, number]) => [number, name.toLowerCase()]))
+const OVERHEAD = 64
+const GeneratorFunctions = new Set(['GeneratorFunction', 'AsyncGeneratorFunction'])
+
+let commands = {}
+let capacity = 1
+let module = {}
+const waiting = []
+const running = new Map() // id → Run
+const requests = new Map() // id → { resolve, reject }
+let nextRequest = 1
+
+/** A call that a handler made, through `ctx.call`, has failed. */
+export class CallFailedError extends Error {
+  constructor({ name, message, type, traceback }) {
+    super(type ? `${name}: ${type}: ${message}` : `${name}: ${message}`)
+    Object.assign(this, { name: 'CallFailedError', kind: name, type, traceback })
+  }
+}
+
+/** What is wrong with a call, in the contract's words. */
+class Refusal extends Error {
+  constructor(kind, message) {
+    super(message)
+    this.failure = { kind, message }
+  }
+}
+
+// ------------------------------------------------------------------------------------------------- loading
+
+async function load() {
+  try {
+    module = await import(pathToFileURL(path.resolve(workerData.cwd ?? '.', workerData.adapter)))
+  } catch (error) {
+    const missing = error.code === 'ERR_MODULE_NOT_FOUND' && String(error.message).includes(workerData.adapter)
+    return broken(missing ? Kind.ADAPTER_NOT_FOUND : Kind.ADAPTER_FAILED, error)
+  }
+  commands = module.commands ?? module.default?.commands
+  if (commands === null || typeof commands !== 'object') {
+    return broken(Kind.ADAPTER_NOT_FOUND, new TypeError(`${workerData.adapter} exports no \`commands\``))
+  }
+  capacity = Number.isInteger(module.capacity) && module.capacity > 0 ? module.capacity : 1
+  try {
+    await module.initialize?.()
+  } catch (error) {
+    return broken(Kind.ADAPTER_FAILED, error)
+  }
+  const specs = Object.entries(commands).filter(([, handler]) => typeof handler === 'function').map(spec)
+  parentPort.postMessage({ ready: { commands: specs, capacity } })
+}
+
+function broken(kind, error) {
+  parentPort.postMessage({ broken: { kind, type: error.name, message: error.message, traceback: error.stack } })
+}
+
+/** Names of a first parameter that is taken apart are its arguments: async compute({a, b = 1}) {…} */
+function spec([name, handler]) {
+  const head = /^[^(]*\(\s*\{([^}]*)\}/.exec(Function.prototype.toString.call(handler))
+  const parameters = (head?.[1] ?? '').split(',').map((part) => part.trim()).filter(Boolean)
+  return {
+    name,
+    summary: handler.summary ?? '',
+    streaming: GeneratorFunctions.has(handler.constructor.name),
+    open: head === null || parameters.some((part) => part.startsWith('...')),
+    parameters: parameters.filter((part) => !part.startsWith('...')).map((part) => {
+      const [label, fallback] = part.split('=').map((word) => word.trim())
+      const value = fallback === undefined ? undefined : literal(fallback)
+      return { name: label.split(':')[0].trim(), required: fallback === undefined, defaultJson: value ?? '' }
+    }),
+  }
+}
+
+function literal(text) {
+  try {
+    return JSON.stringify(JSON.parse(text.replaceAll("'", '"')))
+  } catch {
+    return ''
+  }
+}
+
+// ------------------------------------------------------------------------------------------------- calls
+
+class Run {
+  constructor(call) {
+    this.call = call
+    this.room = call.credit
+    this.abort = new AbortController()
+    this.silent = false // its answer would go to a stream that has ended
+    this.wake = null
+    this.arrived = performance.now()
+    this.began = 0
+  }
+
+  get cancelled() {
+    return this.abort.signal.aborted
+  }
+
+  cancel() {
+    this.abort.abort(new Error('the caller gave up'))
+    this.wake?.()
+  }
+
+  grant(bytes) {
+    this.room += bytes
+    this.wake?.()
+  }
+
+  /** Until it may send again. */
+  async waitForRoom() {
+    while (this.room <= 0 && !this.cancelled) await new Promise((resolve) => { this.wake = resolve })
+    if (this.cancelled) throw this.abort.signal.reason
+  }
+
+  context() {
+    const { session, cwd, timeout } = this.call
+    const deadline = timeout > 0 ? this.arrived + timeout * 1000 : null
+    return {
+      session, cwd, signal: this.abort.signal,
+      get cancelled() { return this.signal.aborted },
+      /** Milliseconds until the caller stops waiting; null when it waits for ever. */
+      remaining: () => (deadline === null ? null : Math.max(0, deadline - performance.now())),
+      path: (file) => path.resolve(cwd || '.', file),
+      call: (command, args = {}, more = {}) => ask(this, command, args, more),
+    }
+  }
+
+  say(message) {
+    if (!this.silent) parentPort.postMessage(message)
+  }
+
+  settle(outcome) {
+    const now = performance.now()
+    const waitSeconds = ((this.began || now) - this.arrived) / 1000
+    const runSeconds = this.began ? (now - this.began) / 1000 : 0
+    this.say({ results: [{ id: this.call.id, ...outcome, waitSeconds, runSeconds }] })
+  }
+}
+
+function ask(run, command, args, { pool = '', session = '', timeout = 0 } = {}) {
+  const id = nextRequest++
+  run.say({ requests: [{ id, parent: run.call.id, pool, command, args: encoded(args, command), session, timeout }] })
+  return new Promise((resolve, reject) => {
+    requests.set(id, { resolve, reject })
+    run.abort.signal.addEventListener('abort', () => requests.delete(id) && reject(run.abort.signal.reason))
+  })
+}
+
+async function serve(run) {
+  const { call } = run
+  running.set(call.id, run)
+  run.began = performance.now()
+  parentPort.postMessage({ began: call.id })
+  try {
+    if (run.cancelled) throw run.abort.signal.reason
+    const handler = find(call.command)
+    const args = parse(call.args || '{}')
+    const value = call.block ? await block(run, handler, args) : await one(run, handler, args)
+    run.settle({ value })
+  } catch (error) {
+    run.settle({ failure: run.cancelled ? { kind: Kind.CANCELLED, message: 'the caller gave up' } : failure(error) })
+  } finally {
+    running.delete(call.id)
+    next()
+  }
+}
+
+function next() {
+  while (waiting.length && running.size < capacity) serve(waiting.shift())
+}
+
+function find(name) {
+  const handler = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (typeof handler === 'function') return handler
+  const known = Object.keys(commands).sort().join(', ')
+  throw new Refusal(Kind.COMMAND_NOT_FOUND, `no command \`${name}\`; this adapter has ${known || 'no commands'}`)
+}
+
+function parse(text) {
+  let value
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw new Refusal(Kind.INVALID_ARGUMENTS, `not valid JSON: ${error.message}`)
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    throw new Refusal(Kind.INVALID_ARGUMENTS, 'the arguments must be a JSON object')
+  }
+  return value
+}
+
+/** The JSON of the answer; chunks leave on the way when they are wanted. */
+async function one(run, handler, args) {
+  const value = await handler.call(commands, args, run.context())
+  const chunks = value?.[Symbol.asyncIterator] ?? (typeof value === 'object' && value?.next && value[Symbol.iterator])
+  const stream = run.call.stream && !run.call.block
+  if (!chunks) {
+    const text = encoded(value, run.call.command, run.call.limit)
+    if (!stream) return text
+    await run.waitForRoom()
+    run.say({ chunks: [{ id: run.call.id, lines: `${text}\n`, count: 1 }] })
+    return 'null'
+  }
+  if (stream) return streamed(run, value)
+  const parts = []
+  for await (const chunk of value) {
+    if (run.cancelled) throw run.abort.signal.reason
+    parts.push(encoded(chunk, run.call.command))
+  }
+  return `[${parts.join(',')}]`
+}
+
+/** The first chunk leaves at once, those that follow within a moment together. */
+async function streamed(run, value) {
+  let lines = []
+  let size = 0
+  let due = 0
+  const flush = () => {
+    if (lines.length) run.say({ chunks: [{ id: run.call.id, lines: `${lines.join('\n')}\n`, count: lines.length }] })
+    lines = []
+    size = 0
+    due = performance.now() + MOMENT
+  }
+  try {
+    for await (const chunk of value) {
+      if (run.cancelled) throw run.abort.signal.reason
+      const text = encoded(chunk, run.call.command, run.call.limit)
+      lines.push(text)
+      size += Buffer.byteLength(text) + 1
+      run.room -= Buffer.byteLength(text) + 1
+      if (performance.now() >= due || size > 1 << 19) flush()
+      if (run.room <= 0) {
+        flush()
+        await run.waitForRoom()
+      }
+    }
+  } finally {
+    if (!run.cancelled) flush()
+  }
+  return 'null'
+}
+
+/** Bulk: the items one after another. What has been answered leaves before an item that begins a moment later. */
+async function block(run, handler, fixed) {
+  const { block: items, id, command, limit } = run.call
+  let lines = []
+  let failed = []
+  let due = performance.now() + MOMENT
+  const flush = () => {
+    if (lines.length) run.say({ chunks: [{ id, lines: `${lines.join('\n')}\n`, count: lines.length, failed }] })
+    lines = []
+    failed = []
+    due = performance.now() + MOMENT
+  }
+  const texts = items.lines.split('\n')
+  texts.pop()
+  const context = handler.length > 1 ? run.context() : undefined
+  for (const text of texts) {
+    if (items.careful || performance.now() >= due) {
+      flush()
+      // A turn of the loop: so that a cancel can be heard between two items that never wait.
+      await new Promise(setImmediate)
+      if (run.room <= 0) await run.waitForRoom()
+    }
+    if (run.cancelled) throw run.abort.signal.reason
+    try {
+      let value = handler.call(commands, argumentsOf(text, items, fixed), context ?? (handler.length ? undefined : run.context()))
+      if (value !== null && typeof value === 'object' && typeof value.then === 'function') value = await value
+      if (value !== null && typeof value === 'object' && typeof value.next === 'function') value = await collected(value)
+      lines.push(encoded(value, command, limit))
+    } catch (error) {
+      if (run.cancelled) throw error
+      failed.push(lines.length)
+      const { kind, ...facts } = failure(error)
+      lines.push(JSON.stringify({ kind: KIND_NAMES[kind], ...facts }))
+    }
+    run.room -= lines[lines.length - 1].length + 1
+  }
+  flush()
+  return 'null'
+}
+
+async function collected(chunks) {
+  const all = []
+  for await (const chunk of chunks) all.push(chunk)
+  return all
+}
+
+function argumentsOf(text, { text: plain, itemArgument }, fixed) {
+  let item = text
+  if (!plain) {
+    try {
+      item = JSON.parse(text)
+    } catch (error) {
+      throw new Refusal(Kind.INVALID_ARGUMENTS, `the line is not valid JSON: ${error.message}`)
+    }
+  }
+  const whole = item !== null && typeof item === 'object' && !Array.isArray(item)
+  return whole ? { ...fixed, ...item } : { ...fixed, [itemArgument || 'item']: item }
+}
+
+function encoded(value, command, limit = Infinity) {
+  let text
+  try {
+    text = JSON.stringify(value === undefined ? null : value)
+    // NaN and the infinities are written as null: only the slow way can tell.
+    if (text?.includes('null')) text = JSON.stringify(value === undefined ? null : value, refuseNoNumbers)
+  } catch (error) {
+    throw new Refusal(Kind.INVALID_RESULT, `\`${command}\` returned no JSON: ${error.message}`)
+  }
+  if (text === undefined) throw new Refusal(Kind.INVALID_RESULT, `\`${command}\` returned a ${typeof value}, which has no JSON form`)
+  if (text.length * 3 + OVERHEAD > limit && Buffer.byteLength(text) + OVERHEAD > limit) {
+    throw new Refusal(Kind.INVALID_RESULT, `\`${command}\` returned ${Buffer.byteLength(text)} bytes; at most ${limit - OVERHEAD} fit into a message`)
+  }
+  return text
+}
+
+function refuseNoNumbers(_, value) {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError('NaN and the infinities have no JSON form')
+  return value
+}
+
+function failure(error) {
+  if (error instanceof Refusal) return error.failure
+  if (error instanceof Error) {
+    return { kind: Kind.COMMAND_FAILED, type: error.name, message: error.message, traceback: error.stack ?? '' }
+  }
+  return { kind: Kind.COMMAND_FAILED, type: typeof error, message: String(error) }
+}
+
+// ------------------------------------------------------------------------------------------ what comes in
+
+parentPort.on('message', (message) => {
+  if (message.call) {
+    waiting.push(new Run(message.call))
+    next()
+  } else if (message.cancel !== undefined) cancel(message.cancel, message.forget)
+  else if (message.recall !== undefined) giveBack(message.recall)
+  else if (message.credit) running.get(message.credit.id)?.grant(message.credit.bytes)
+  else if (message.reply) replied(message.reply)
+  else if (message.end) finish()
+})
+
+function cancel(id, forget) {
+  const at = waiting.findIndex((run) => run.call.id === id)
+  const run = at >= 0 ? waiting.splice(at, 1)[0] : running.get(id)
+  if (run === undefined) return
+  run.silent = Boolean(forget)
+  if (at >= 0) run.settle({ failure: { kind: Kind.CANCELLED, message: 'the caller gave up' } })
+  else run.cancel()
+}
+
+function giveBack(id) {
+  const at = waiting.findIndex((run) => run.call.id === id)
+  if (at >= 0) waiting.splice(at, 1)[0].settle({ failure: { kind: Kind.RECALLED, message: 'recalled before it began' } })
+}
+
+function replied({ id, value, failure: said }) {
+  const asked = requests.get(id)
+  requests.delete(id)
+  if (asked === undefined) return
+  if (said) asked.reject(new CallFailedError(said))
+  else asked.resolve(JSON.parse(value))
+}
+
+async function finish() {
+  try {
+    await module.cleanup?.()
+  } catch (error) {
+    process.stderr.write(`snakepit node bridge: cleanup() failed: ${error.stack ?? error}\n`)
+  }
+  process.exit(0)
+}
+
+await load()

@@ -1,0 +1,197 @@
+// The messages of the worker contract (proto/snakepit/worker/v1/worker.proto) in protobuf's encoding, as far as a worker
+// needs them, and gRPC's frames around them. A table of fields for each message; unknown fields are passed over.
+
+const TEXT = 'text', BYTES = 'bytes', NUMBER = 'number', FLAG = 'flag', DOUBLE = 'double', FLOAT = 'float'
+
+const Block = { 1: ['lines', BYTES], 2: ['count', NUMBER], 3: ['itemArgument', TEXT], 4: ['text', FLAG], 5: ['careful', FLAG] }
+const Call = {
+  1: ['id', NUMBER], 2: ['command', TEXT], 3: ['args', BYTES], 4: ['session', TEXT], 5: ['timeout', DOUBLE], 6: ['stream', FLAG],
+  7: ['cwd', TEXT], 8: ['credit', NUMBER], 9: ['block', Block],
+}
+const Failure = { 1: ['kind', NUMBER], 2: ['type', TEXT], 3: ['message', TEXT], 4: ['traceback', TEXT], 5: ['name', TEXT] }
+const Result = { 1: ['id', NUMBER], 2: ['value', BYTES], 3: ['failure', Failure], 4: ['waitSeconds', FLOAT], 5: ['runSeconds', FLOAT] }
+const Id = { 1: ['id', NUMBER] }
+export const ToWorker = {
+  1: ['welcome', { 1: ['protocol', NUMBER], 2: ['maxMessageBytes', NUMBER] }],
+  2: ['calls', Call, 'many'],
+  3: ['cancels', Id, 'many'],
+  4: ['credits', { 1: ['id', NUMBER], 2: ['bytes', NUMBER] }, 'many'],
+  5: ['ping', { 1: ['nonce', NUMBER] }],
+  6: ['drain', {}],
+  7: ['replies', Result, 'many'],
+  8: ['recalls', NUMBER, 'many'],
+}
+const Parameter = { 1: ['name', TEXT], 2: ['type', TEXT], 3: ['required', FLAG], 4: ['defaultJson', TEXT], 5: ['summary', TEXT] }
+const Command = { 1: ['name', TEXT], 2: ['summary', TEXT], 3: ['streaming', FLAG], 4: ['parameters', Parameter, 'many'], 5: ['open', FLAG] }
+export const FromWorker = {
+  1: ['hello', {
+    1: ['token', TEXT], 2: ['worker', TEXT], 3: ['language', TEXT], 4: ['runtime', TEXT], 5: ['protocolMin', NUMBER],
+    6: ['protocolMax', NUMBER], 7: ['capacity', NUMBER], 8: ['commands', Command, 'many'], 9: ['pid', NUMBER],
+    10: ['sessions', TEXT, 'many'],
+  }],
+  2: ['startFailure', { 1: ['token', TEXT], 2: ['worker', TEXT], 3: ['failure', Failure] }],
+  3: ['results', Result, 'many'],
+  4: ['chunks', { 1: ['id', NUMBER], 2: ['lines', BYTES], 3: ['count', NUMBER], 4: ['failed', NUMBER, 'many'] }, 'many'],
+  5: ['pong', { 1: ['nonce', NUMBER] }],
+  6: ['requests', {
+    1: ['id', NUMBER], 2: ['parent', NUMBER], 3: ['pool', TEXT], 4: ['command', TEXT], 5: ['args', BYTES], 6: ['session', TEXT],
+    7: ['timeout', DOUBLE],
+  }, 'many'],
+}
+export const Kind = {
+  COMMAND_FAILED: 1, COMMAND_NOT_FOUND: 2, INVALID_ARGUMENTS: 3, CANCELLED: 4, INVALID_RESULT: 5, ADAPTER_NOT_FOUND: 6,
+  ADAPTER_FAILED: 7, RECALLED: 8,
+}
+
+// ------------------------------------------------------------------------------------------------ encoding
+
+function varint(number, out) {
+  let rest = number
+  while (rest > 127) {
+    out.push((rest % 128) | 128)
+    rest = Math.floor(rest / 128)
+  }
+  out.push(rest)
+}
+
+function field(number, kind, value, out) {
+  const bytes = kind === TEXT ? Buffer.from(value) : kind === BYTES ? value : null
+  if (bytes !== null || typeof kind === 'object') {
+    const body = bytes ?? encode(kind, value)
+    const head = []
+    varint(number * 8 + 2, head)
+    varint(body.length, head)
+    out.push(Buffer.from(head), body)
+    return
+  }
+  const head = []
+  if (kind === DOUBLE || kind === FLOAT) {
+    varint(number * 8 + (kind === DOUBLE ? 1 : 5), head)
+    const body = Buffer.alloc(kind === DOUBLE ? 8 : 4)
+    if (kind === DOUBLE) body.writeDoubleLE(value)
+    else body.writeFloatLE(value)
+    out.push(Buffer.from(head), body)
+  } else {
+    varint(number * 8, head)
+    varint(Number(value), head)
+    out.push(Buffer.from(head))
+  }
+}
+
+/** A message as a Buffer. Fields that are undefined, empty or zero are left out. */
+export function encode(schema, message) {
+  const out = []
+  for (const [number, [name, kind, many]] of Object.entries(schema)) {
+    const value = message[name]
+    if (value === undefined || value === null) continue
+    if (many) for (const one of value) field(Number(number), kind, one, out)
+    else if (typeof kind === 'object' || (value !== '' && value !== 0 && value !== false)) field(Number(number), kind, value, out)
+  }
+  return Buffer.concat(out)
+}
+
+// ------------------------------------------------------------------------------------------------ decoding
+
+class Reader {
+  constructor(data) {
+    this.data = data
+    this.at = 0
+  }
+
+  varint() {
+    let value = 0
+    let factor = 1
+    for (;;) {
+      const byte = this.data[this.at++]
+      if (byte === undefined) throw new RangeError('a message that ends too soon')
+      value += (byte & 127) * factor
+      if (byte < 128) return value
+      factor *= 128
+    }
+  }
+
+  bytes() {
+    const size = this.varint()
+    if (this.at + size > this.data.length) throw new RangeError('a message that ends too soon')
+    this.at += size
+    return this.data.subarray(this.at - size, this.at)
+  }
+
+  skip(wire) {
+    if (wire === 0) this.varint()
+    else if (wire === 2) this.bytes()
+    else this.at += wire === 1 ? 8 : 4
+  }
+}
+
+/** A message from a Buffer: single fields that were not there have their zero, repeated ones are arrays. */
+export function decode(schema, data) {
+  const message = {}
+  for (const [name, kind, many] of Object.values(schema)) {
+    if (many) message[name] = []
+    else if (typeof kind !== 'object') message[name] = kind === TEXT ? '' : kind === BYTES ? Buffer.alloc(0) : kind === FLAG ? false : 0
+  }
+  const reader = new Reader(data)
+  while (reader.at < data.length) {
+    const tag = reader.varint()
+    const known = schema[Math.floor(tag / 8)]
+    const wire = tag % 8
+    if (known === undefined) reader.skip(wire)
+    else take(message, known, wire, reader)
+  }
+  return message
+}
+
+function take(message, [name, kind, many], wire, reader) {
+  if (many && kind === NUMBER && wire === 2) {
+    const packed = new Reader(reader.bytes())
+    while (packed.at < packed.data.length) message[name].push(packed.varint())
+    return
+  }
+  const value = read(kind, reader)
+  if (many) message[name].push(value)
+  else message[name] = value
+}
+
+function read(kind, reader) {
+  if (typeof kind === 'object') return decode(kind, reader.bytes())
+  if (kind === TEXT) return reader.bytes().toString()
+  if (kind === BYTES) return reader.bytes()
+  if (kind === DOUBLE || kind === FLOAT) {
+    reader.at += kind === DOUBLE ? 8 : 4
+    return kind === DOUBLE ? reader.data.readDoubleLE(reader.at - 8) : reader.data.readFloatLE(reader.at - 4)
+  }
+  const number = reader.varint()
+  return kind === FLAG ? number !== 0 : number
+}
+
+// -------------------------------------------------------------------------------------------------- frames
+
+/** A gRPC frame around a message. */
+export function frame(message) {
+  const head = Buffer.alloc(5)
+  head.writeUInt32BE(message.length, 1)
+  return Buffer.concat([head, message])
+}
+
+/** Messages out of a stream of bytes. */
+export class Frames {
+  #parts = []
+  #size = 0;
+
+  *feed(data) {
+    this.#parts.push(data)
+    this.#size += data.length
+    for (;;) {
+      if (this.#size < 5) return
+      let whole = this.#parts.length === 1 ? this.#parts[0] : Buffer.concat(this.#parts)
+      const end = 5 + whole.readUInt32BE(1)
+      this.#parts = [whole]
+      if (whole.length < end) return
+      yield whole.subarray(5, end)
+      whole = whole.subarray(end)
+      this.#parts = whole.length ? [whole] : []
+      this.#size = whole.length
+    }
+  }
+}

@@ -1,0 +1,234 @@
+// The worker's main thread: the stream to the server. The adapter runs in a thread of its own (runner.mjs), so that a
+// handler that burns processor time silences neither probes nor cancels.
+//
+// node worker.mjs --adapter FILE [--cwd DIR]     started by snakepit; by hand it says what it would offer
+
+import fs from 'node:fs'
+import http2 from 'node:http2'
+import net from 'node:net'
+import process from 'node:process'
+import { Worker } from 'node:worker_threads'
+import { Frames, FromWorker, Kind, ToWorker, decode, encode, frame } from './wire.mjs'
+
+const PATH = '/snakepit.worker.v1.Gateway/Attach'
+const UNAUTHENTICATED = 16
+const FAILED_PRECONDITION = 9
+const EXIT_UNREACHABLE = 69
+const EXIT_VERSION = 76
+const EXIT_REFUSED = 77
+const GIVE_UP_AFTER = 60_000
+const BACKOFF = [20, 200]
+const GRACE = 3_000
+const MOST_SESSIONS = 1000
+
+const options = Object.fromEntries(
+  process.argv.slice(2).flatMap((word, at, all) => (word.startsWith('--') ? [[word.slice(2), all[at + 1]]] : []))
+)
+const gateway = (process.env.SNAKEPIT_GATEWAY ?? '').replace(/^unix:/, '')
+const name = process.env.SNAKEPIT_WORKER_ID ?? ''
+const token = secret()
+
+let session = null
+let stream = null
+let attached = false
+let draining = false
+let giveUpAt = Date.now() + GIVE_UP_AFTER
+let backoff = BACKOFF[0]
+let limit = 4 << 20
+let offered = null // what the adapter has: { commands, capacity }
+const calls = new Map() // id → 'waiting' | 'running', of those that are not answered
+const sessions = new Map()
+const outbox = []
+
+function secret() {
+  const descriptor = Number(process.env.SNAKEPIT_TOKEN_FD)
+  if (!descriptor) return ''
+  const text = fs.readFileSync(descriptor, 'utf8').trim()
+  fs.closeSync(descriptor)
+  delete process.env.SNAKEPIT_TOKEN_FD
+  return text
+}
+
+function leave(code, text) {
+  if (text) process.stderr.write(`snakepit node bridge: ${text}\n`)
+  process.exit(code)
+}
+
+// ---------------------------------------------------------------------------------------------- the runner
+
+const runner = new Worker(new URL('./runner.mjs', import.meta.url), {
+  workerData: { adapter: options.adapter, cwd: options.cwd },
+  stdin: false,
+})
+runner.on('message', heard)
+runner.on('error', (error) => leave(1, error.stack))
+runner.on('exit', (code) => leave(code === 0 && draining ? 0 : code || 1, draining ? '' : 'the adapter has ended the worker'))
+
+function heard(message) {
+  if (message.ready) {
+    offered = message.ready
+    if (gateway) dial()
+    else leave(0, `started without a server; the adapter offers ${offered.commands.map((one) => one.name).join(', ') || 'nothing'}`)
+  } else if (message.broken) {
+    if (gateway) dial({ startFailure: { token, worker: name, failure: message.broken } })
+    else leave(1, message.broken.traceback || message.broken.message)
+  } else if (message.began) {
+    if (calls.has(message.began)) calls.set(message.began, 'running')
+  } else {
+    for (const result of message.results ?? []) calls.delete(result.id)
+    say(message)
+    if (draining && calls.size === 0) end()
+  }
+}
+
+// ---------------------------------------------------------------------------------------------- the stream
+
+function dial(only) {
+  const socket = http2.connect('http://localhost', { createConnection: () => net.connect(gateway) })
+  session = socket
+  socket.on('error', () => {}) // 'close' follows
+  const request = socket.request(
+    { ':method': 'POST', ':path': PATH, 'content-type': 'application/grpc', te: 'trailers' },
+    { endStream: false }
+  )
+  const frames = new Frames()
+  let status = null
+  let text = ''
+  stream = request
+  request.on('response', (headers) => noted(headers))
+  request.on('trailers', (headers) => noted(headers))
+  request.on('data', (data) => {
+    for (const message of frames.feed(data)) take(decode(ToWorker, message))
+  })
+  request.on('error', () => {})
+  request.on('close', () => {
+    stream = null
+    socket.destroy()
+    lost(status, text, only !== undefined)
+  })
+  const noted = (headers) => {
+    status = headers['grpc-status'] === undefined ? status : Number(headers['grpc-status'])
+    text = headers['grpc-message'] ?? text
+  }
+  write(only ?? { hello: hello() })
+}
+
+function hello() {
+  return {
+    token, worker: name, language: 'node', runtime: process.versions.node, protocolMin: 1, protocolMax: 1,
+    capacity: offered.capacity, commands: offered.commands, pid: process.pid, sessions: [...sessions.keys()],
+  }
+}
+
+function lost(status, text, farewell) {
+  if (farewell || draining) leave(farewell ? 1 : 0)
+  if (status === UNAUTHENTICATED) leave(EXIT_REFUSED, `the server refused this worker: ${text}`)
+  if (status === FAILED_PRECONDITION) leave(EXIT_VERSION, `the server cannot use this worker: ${text}`)
+  // Nobody waits for these answers any more; the ids would mean other calls on the next stream.
+  for (const id of calls.keys()) runner.postMessage({ cancel: id, forget: true })
+  calls.clear()
+  outbox.length = 0
+  const now = Date.now()
+  if (attached) {
+    attached = false
+    backoff = BACKOFF[0]
+    giveUpAt = now + GIVE_UP_AFTER
+  } else if (now >= giveUpAt) leave(EXIT_UNREACHABLE, `no server at ${gateway} for ${GIVE_UP_AFTER / 1000} s`)
+  setTimeout(dial, backoff)
+  backoff = Math.min(backoff * 2, BACKOFF[1])
+}
+
+function take(message) {
+  for (const call of message.calls) {
+    calls.set(call.id, 'waiting')
+    if (call.session) remember(call.session)
+    runner.postMessage({ call: { ...call, args: call.args.toString(), block: call.block && plain(call.block), limit } })
+  }
+  for (const { id } of message.cancels) if (calls.has(id)) runner.postMessage({ cancel: id })
+  for (const id of message.recalls) if (calls.get(id) === 'waiting') runner.postMessage({ recall: id })
+  for (const credit of message.credits) runner.postMessage({ credit })
+  for (const reply of message.replies) {
+    runner.postMessage({ reply: { ...reply, value: reply.value.toString() } })
+  }
+  if (message.ping) say({ pong: { nonce: message.ping.nonce } })
+  if (message.welcome) {
+    attached = true
+    limit = message.welcome.maxMessageBytes || limit
+  }
+  if (message.drain) drain()
+}
+
+function plain(block) {
+  return { ...block, lines: block.lines.toString() }
+}
+
+function remember(key) {
+  sessions.delete(key)
+  sessions.set(key, true)
+  if (sessions.size > MOST_SESSIONS) sessions.delete(sessions.keys().next().value)
+}
+
+/** What is said in one turn of the loop leaves in one message. */
+function say(message) {
+  if (outbox.length === 0) setImmediate(flush)
+  outbox.push(message)
+}
+
+function flush() {
+  if (outbox.length === 0) return
+  const all = outbox.splice(0)
+  if (stream === null) return
+  // Chunks come before the results of the same message, so a chunk after a result begins another one.
+  let next = { chunks: [], results: [], requests: [] }
+  let room = 0
+  for (const one of all) {
+    const size = (one.chunks ?? []).reduce((sum, chunk) => sum + chunk.lines.length, 0) +
+      (one.results ?? []).reduce((sum, result) => sum + (result.value?.length ?? 0), 0)
+    if ((one.chunks?.length && next.results.length) || (room && room + size > 1 << 20)) {
+      write(next)
+      next = { chunks: [], results: [], requests: [] }
+      room = 0
+    }
+    room += size
+    if (one.pong) next.pong = one.pong
+    for (const part of ['chunks', 'results', 'requests']) if (one[part]) next[part].push(...one[part])
+  }
+  write(next)
+}
+
+function write(message) {
+  if (stream === null) return
+  for (const chunk of message.chunks ?? []) chunk.lines = Buffer.from(chunk.lines)
+  for (const result of message.results ?? []) if (typeof result.value === 'string') result.value = Buffer.from(result.value)
+  for (const request of message.requests ?? []) request.args = Buffer.from(request.args)
+  stream.write(frame(encode(FromWorker, message)))
+  if (message.startFailure) stream.end()
+}
+
+// ------------------------------------------------------------------------------------------------- the end
+
+function drain() {
+  if (draining) return
+  draining = true
+  setTimeout(() => leave(1, 'a handler did not end in time'), GRACE).unref()
+  if (calls.size === 0) end()
+}
+
+function end() {
+  flush()
+  runner.postMessage({ end: true })
+}
+
+process.on('SIGTERM', () => {
+  for (const id of calls.keys()) runner.postMessage({ cancel: id })
+  drain()
+})
+process.on('SIGINT', () => {})
+
+const lifeline = Number(process.env.SNAKEPIT_LIFELINE_FD)
+if (lifeline) {
+  const line = new net.Socket({ fd: lifeline, readable: true, writable: false })
+  line.on('error', () => process.exit(1))
+  line.on('end', () => process.exit(1))
+  line.resume()
+}
