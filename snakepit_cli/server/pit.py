@@ -276,8 +276,13 @@ class Pit:
         alive, templates, expected = set(hello["workers"]), set(hello["templates"]), set()
         for one in memos:
             spec, survivors = recalled(one["memo"], alive, template=one["pool"] in templates)
+            try:
+                self._create(spec, survivors)
+            except PitError as error:
+                # Its program or adapter has been removed: that must not keep the other pools from being served.
+                print(f"pool {spec.name} is given up: {error}", file=sys.stderr, flush=True)
+                continue
             expected |= {worker.id for worker in survivors.workers}
-            self._create(spec, survivors)
         for stranger in alive - expected:  # started in the last moments, or of a pool that was being stopped
             self._warden.send("kill", worker=stranger)
         for pool in templates - self.pools.keys():

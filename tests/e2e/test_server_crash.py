@@ -135,3 +135,18 @@ def test_a_pool_that_was_being_stopped_stays_stopped(keeper: Pit) -> None:
         one.communicate(timeout=20)
     assert [pool["name"] for pool in keeper.status()["pools"]] == ["default"]
     wait.until(lambda: len(pids(keeper)) == 3 and len(keeper.processes()) == 7, "its worker and template to go")
+
+
+def test_a_pool_whose_program_is_gone_does_not_keep_the_others_from_being_served() -> None:
+    with Pit("[pools.default]\nsize = 2\n") as pit:
+        pit.run("up")
+        program = pit.work / "filter"
+        program.write_text("#!/bin/sh\ncat\n")
+        program.chmod(0o755)
+        pit.run("up", "gone", "--adapter", "exec:./filter", "--size", "1")
+        program.unlink()
+        kept = {one["pid"] for one in pit.json("workers") if one["pool"] == "default"}
+        procs.kill(pit.json("status")["server"]["pid"])
+        wait.until(lambda: pit.run("exec", "ping", check=False).returncode == 0, "another server")
+        assert {one["pid"] for one in pit.json("workers")} == kept
+        assert "pool gone is given up: there is no program" in pit.run("logs", "server").stdout
