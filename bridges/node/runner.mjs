@@ -48,7 +48,8 @@ async function load() {
   if (commands === null || typeof commands !== 'object') {
     return broken(Kind.ADAPTER_NOT_FOUND, new TypeError(`${workerData.adapter} exports no \`commands\``))
   }
-  capacity = Number.isInteger(module.capacity) && module.capacity > 0 ? module.capacity : 1
+  const wanted = Number(process.env.SNAKEPIT_CAPACITY) || module.capacity
+  capacity = Number.isInteger(wanted) && wanted > 0 ? wanted : 1
   try {
     await module.initialize?.()
   } catch (error) {

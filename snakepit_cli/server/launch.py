@@ -123,13 +123,20 @@ def _program(spec: Spec) -> Launch:
         raise PitError("runtime_not_found", f"there is no program {argv[0]!r}", hint=hint)
     if not os.access(found, os.X_OK):
         raise PitError("runtime_not_executable", f"{found} cannot be executed", hint=f"chmod +x {found}")
-    env = {**spec.env, "SNAKEPIT_POOL": spec.name}
-    prefix = _namespace(spec) if spec.contain == "strict" else ()
-    if spec.dialect == "lines" and (unbuffer := shutil.which("stdbuf")):
+    if spec.capacity is not None:
+        hint = 'exec-json: programs say it in their hello: {"hello": {"capacity": N, …}}'
+        raise PitError("usage", "a program says itself how many calls it takes at a time", hint=hint)
+    command = (found, *argv[1:])
+    if spec.dialect == "lines" and (unbuffer := shutil.which("stdbuf", path=spec.env.get("PATH"))):
         # Most filters keep their answers in a buffer when they do not write to a terminal.
-        prefix = (*prefix, unbuffer, "-oL")
+        command = (unbuffer, "-oL", *command)
+    return _by_itself(spec, command, {**spec.env, "SNAKEPIT_POOL": spec.name})
+
+
+def _by_itself(spec: Spec, command: tuple[str, ...], env: Mapping[str, str]) -> Launch:
+    """Each worker is executed: there is no template."""
     return Launch(
-        argv=(*prefix, found, *argv[1:]), template=None, why_cold=None, env=env, template_env={}, key="",
+        argv=(*_namespace(spec), *command), template=None, why_cold=None, env=env, template_env={}, key="",
         go={"env": env, "cwd": spec.cwd},
     )  # fmt: skip
 
@@ -149,29 +156,29 @@ def _bridge(spec: Spec, gateway: str) -> Launch:
     program = manifest["runtime"]
     runtime = shutil.which(program, path=spec.env.get("PATH"))
     if runtime is None:
-        package = manifest["package"]["apt"]
-        hint = f"install {program} {manifest['minimum']} or newer ({_installer(package)})"
+        hint = f"install {program} {manifest['minimum']} or newer ({_installer(program, manifest['package'])})"
         raise PitError("runtime_not_found", f"there is no {program}", hint=hint)
     reference = spec.adapter.partition(":")[2]
     if not os.path.exists(os.path.join(spec.cwd, reference)):
         raise PitError("adapter_not_found", f"there is no {reference}", hint=f"for example {spec.language}:./adapter")
     holes = {"runtime": runtime, "bridge": str(folder), "adapter": reference, "cwd": spec.cwd}
+    argv = tuple(re.sub(r"\{(\w+)\}", lambda found: holes[found[1]], part) for part in manifest["worker"])
+    return _by_itself(spec, argv, _environment(spec, gateway))
+
+
+def _environment(spec: Spec, gateway: str) -> dict[str, str]:
+    """Of a worker that dials in."""
     env = {**spec.env, "SNAKEPIT_GATEWAY": f"unix:{gateway}", "SNAKEPIT_POOL": spec.name}
     if spec.capacity is not None:
         env["SNAKEPIT_CAPACITY"] = str(spec.capacity)
-    prefix = _namespace(spec) if spec.contain == "strict" else ()
-    argv = tuple(re.sub(r"\{(\w+)\}", lambda found: holes[found[1]], part) for part in manifest["worker"])
-    return Launch(
-        argv=(*prefix, *argv), template=None, why_cold=None, env=env, template_env={}, key="",
-        go={"env": env, "cwd": spec.cwd},
-    )  # fmt: skip
+    return env
 
 
-def _installer(program: str) -> str:
-    """The command that would do it on this system, as far as the package has the program's name."""
-    for tool, command in (("apt-get", "apt-get install"), ("dnf", "dnf install"), ("brew", "brew install")):
-        if shutil.which(tool):
-            return f"{command} {program}"
+def _installer(program: str, packages: Mapping[str, str] | None = None) -> str:
+    """The command that would do it on this system. `packages` are the names that are not the program's own."""
+    for tool, command in (("apt", "apt-get"), ("dnf", "dnf"), ("brew", "brew")):
+        if shutil.which(command):
+            return f"{command} install {(packages or {}).get(tool, program)}"
     return "with the system's package manager"
 
 
@@ -193,9 +200,7 @@ def make(spec: Spec, instance: str, gateway: str) -> Launch:
     manifest = _manifest()
     # The bridge must be importable by an interpreter that runs from a source tree, too.
     path = str(bridge_folder().parent)
-    env = {**spec.env, "SNAKEPIT_GATEWAY": f"unix:{gateway}", "SNAKEPIT_POOL": spec.name}
-    if spec.capacity is not None:
-        env["SNAKEPIT_CAPACITY"] = str(spec.capacity)
+    env = _environment(spec, gateway)
     if (
         spec.python == sys.executable
         and path not in env.get("PYTHONPATH", "").split(":")
@@ -204,7 +209,7 @@ def make(spec: Spec, instance: str, gateway: str) -> Launch:
         env["PYTHONPATH"] = ":".join(part for part in (path, env.get("PYTHONPATH")) if part)
     strict = spec.contain == "strict"
     return Launch(
-        argv=(_namespace(spec) if strict else ()) + _fill(manifest["worker"], holes),
+        argv=_namespace(spec) + _fill(manifest["worker"], holes),
         template=None if strict else _fill(manifest["template"], holes),
         why_cold=_WHY_COLD if strict else None,
         env=env,
@@ -222,7 +227,12 @@ def make(spec: Spec, instance: str, gateway: str) -> Launch:
 
 
 def _namespace(spec: Spec) -> tuple[str, ...]:
-    """What a command line begins with to run as the first process of a PID namespace. Raises PitError."""
+    """What the command line of a strictly contained worker begins with: it runs first in a PID namespace.
+
+    Raises PitError.
+    """
+    if spec.contain != "strict":
+        return ()
     program = shutil.which(_NAMESPACE[0], path=spec.env.get("PATH"))
     if program is None:
         raise PitError("runtime_not_found", "strict containment needs `unshare`", hint="install util-linux")

@@ -214,6 +214,16 @@ BROKEN = {
 }
 
 
+def test_capacity_is_how_many_calls_a_node_worker_runs_at_a_time(shared: Pit) -> None:
+    shared.run("up", "wide", "--adapter", ADAPTERS["node"], "--size", "1", "--capacity", "3")
+    naps = [shared.start("exec", "nap", "seconds:=60", "--pool", "wide", "--timeout", "90") for _ in range(4)]
+    shared.until_pool("three to run", name="wide", running=3, queued=1)
+    for nap in naps:
+        nap.kill()
+        nap.communicate()
+    shared.run("down", "wide")
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_syntax_error_is_told_at_once_in_the_languages_own_words(shared: Pit, name: str) -> None:
     file, source, words = BROKEN[name]

@@ -112,6 +112,11 @@ def test_programs_that_cannot_run_are_named(pit: Pit, pool: str) -> None:
     assert pit.run("exec", "line", "item=x", "--pool", pool).stdout == '"x"\n'
 
 
+def test_a_program_cannot_be_told_its_capacity(pit: Pit, pool: str) -> None:
+    done = pit.run("up", pool, "--adapter", "exec:cat", "--capacity", "2", check=False)
+    assert (done.returncode, "how many calls it takes" in done.stderr) == (2, True)
+
+
 WORKERS = {
     "exec-json:perl {}/worker.pl": ("add", "a:=1", "b:=2", "3\n"),
     "exec-json:Rscript {}/worker.R": ("add", "a:=1", "b:=2", "3\n"),
