@@ -8,6 +8,7 @@ import decimal
 import enum
 import json
 import math
+import os
 import signal
 import sys
 import uuid
@@ -148,6 +149,16 @@ def test_references(tmp_path: Path) -> None:
         with pytest.raises(Refusal, match=words) as caught:
             resolve(reference, cwd)
         assert caught.value.failure.kind == Kind.ADAPTER_NOT_FOUND
+
+
+@pytest.mark.usefixtures("fresh_imports")
+def test_a_file_saved_twice_in_a_second_is_loaded_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file = tmp_path / "mine.py"
+    for version in "12":
+        file.write_text(f"class Mine:\n    version = {version}\n    def execute_x(self): ...\n")
+        os.utime(file, (1_000_000_000, 1_000_000_000))
+        assert vars(resolve("mine.py:Mine", str(tmp_path)))["version"] == int(version)
 
 
 # ------------------------------------------------------------------------------------------------ JSON

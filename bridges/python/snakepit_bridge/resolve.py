@@ -14,7 +14,8 @@ import importlib.util
 import os
 import sys
 import zlib
-from types import ModuleType
+from importlib.machinery import SourceFileLoader
+from types import CodeType, ModuleType
 from typing import NoReturn
 
 from snakepit_bridge import worker_pb2 as pb
@@ -76,6 +77,18 @@ def _import(name: str) -> ModuleType:
         raise Refusal(from_exception(error, _FAILED)) from error
 
 
+class _Fresh(SourceFileLoader):
+    """Compile the file as it is now.
+
+    Cached bytecode is taken for current when the second of the file's time and its size are the same: a file that is
+    saved twice in a second would be loaded in its old form, after a restart that was asked for because it changed.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
 def _load_file(path: str) -> ModuleType:
     path = os.path.abspath(path)
     if not os.path.isfile(path):
@@ -86,13 +99,14 @@ def _load_file(path: str) -> ModuleType:
     name = os.path.splitext(os.path.basename(path))[0]
     if not name.isidentifier() or name in sys.modules:
         name = f"snakepit_adapter_{zlib.crc32(path.encode()):08x}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    loader = _Fresh(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    if spec is None:
         raise Refusal(failure(_NOT_FOUND, f"{path} is not a Python file"))
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise Refusal(from_exception(error, _FAILED)) from error
