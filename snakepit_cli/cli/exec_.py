@@ -55,6 +55,7 @@ Idempotent = Annotated[bool, option("--idempotent", "It may run again when its w
 Json = Annotated[bool, option("--json", "Exactly one JSON document on stdout, also on failure.")]
 Field = Annotated[str | None, option("--field", "A part of the result: a.b[0].c", "PATH")]
 Raw = Annotated[bool, option("--raw", "Texts without quotes.")]
+ShowProgress = Annotated[Progress, option("--progress", "How to show progress on stderr.", "auto|bar|plain|jsonl|none")]
 
 
 def exec_(
@@ -94,9 +95,7 @@ def stream(
     json: Json = False,
     field: Field = None,
     raw: Raw = False,
-    progress: Annotated[
-        Progress, option("--progress", "How to show progress on stderr.", "auto|bar|plain|jsonl|none")
-    ] = Progress.NONE,
+    progress: ShowProgress = Progress.NONE,
 ) -> int:
     """Call a command and print the chunks of its answer, one JSON text a line, while they are produced."""
     request = Request(

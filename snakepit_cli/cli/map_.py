@@ -15,7 +15,7 @@ from snakepit_cli.base import arguments
 from snakepit_cli.base.durations import show
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.calls import current, opened
-from snakepit_cli.cli.exec_ import Command, Items, Pool, Progress, Session
+from snakepit_cli.cli.exec_ import Command, Items, Pool, Progress, Session, ShowProgress
 from snakepit_cli.cli.help import Verb, option
 from snakepit_cli.cli.say import Voice, err
 from snakepit_cli.client import api
@@ -66,9 +66,7 @@ def map_(
     resume_failed: Annotated[bool, option("--resume-failed", "The same; what failed is run again, too.")] = False,
     pool: Pool = None,
     session: Session = None,
-    progress: Annotated[
-        Progress, option("--progress", "How to show progress on stderr.", "auto|bar|plain|jsonl|none")
-    ] = Progress.NONE,
+    progress: ShowProgress = Progress.NONE,
 ) -> int:
     """Call a command for every line of the input: one JSON value a line in, one JSON line out, in the same order.
 

@@ -10,14 +10,17 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from snakepit_cli.base.durations import show
 from snakepit_cli.cli import progress_fields
 from snakepit_cli.cli.color import enabled
 from snakepit_cli.cli.output import converse
 from snakepit_cli.cli.say import err
-from snakepit_cli.client.request import Request
+from snakepit_cli.client.request import Request, Shared
+
+if TYPE_CHECKING:
+    import rich.progress
 
 _EVERY = {"plain": 10.0, "jsonl": 1.0, "bar": 0.1}
 _STEP = 10.0
@@ -126,20 +129,23 @@ class Lines:
         pass
 
 
+def bars(shared: Shared) -> rich.progress.Progress:
+    """A picture of several lines. What it belongs to may be written to the same terminal: it leaves nothing behind."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    console = Console(stderr=True, no_color=not enabled(2, shared.color), highlight=False)
+    return Progress(
+        *columns, console=console, transient=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+    )  # fmt: skip
+
+
 class Bar:
     every = _EVERY["bar"]
 
     def __init__(self, request: Request) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        color = enabled(2, request.shared.color)
-        console = Console(stderr=True, no_color=not color, highlight=False)
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-        # Chunks may go to the same terminal: the bar is drawn below them and leaves nothing when it ends.
-        self._progress = Progress(
-            *columns, console=console, transient=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
-        )  # fmt: skip
+        self._progress = bars(request.shared)
         self._command = request.command
         self._task = self._progress.add_task(self._command, total=None)
         self._progress.start()

@@ -12,7 +12,7 @@ from snakepit_cli.base.durations import show
 from snakepit_cli.base.errors import KINDS, PitError
 from snakepit_cli.cli import table
 from snakepit_cli.cli.calls import Talking, opened
-from snakepit_cli.cli.exec_ import Field, Progress, Raw
+from snakepit_cli.cli.exec_ import Field, Progress, Raw, ShowProgress
 from snakepit_cli.cli.help import Verb, argument, option
 from snakepit_cli.cli.output import converse
 from snakepit_cli.cli.say import Voice
@@ -59,9 +59,7 @@ def tail(
     start: Annotated[str, option("--from", "Where to begin; N leaves out so many chunks.", "start|end|N")] = "start",
     field: Field = None,
     raw: Raw = False,
-    progress: Annotated[
-        Progress, option("--progress", "How to show progress on stderr.", "auto|bar|plain|jsonl|none")
-    ] = Progress.NONE,
+    progress: ShowProgress = Progress.NONE,
 ) -> int:
     """Print the chunks of a detached stream, from its start, until its end. It is not hurt when you leave with Ctrl-C.
 

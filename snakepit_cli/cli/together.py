@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli import progress_fields
 from snakepit_cli.cli.calls import opened
+from snakepit_cli.cli.progress import bars
 from snakepit_cli.cli.report import as_pit_error
 from snakepit_cli.cli.say import Voice
 from snakepit_cli.client import api
 from snakepit_cli.client.request import Shared
 from snakepit_cli.client.talk import write
+
+_EVERY = 0.1
+"""Seconds between two pictures."""
 
 
 class Reader(threading.Thread):
@@ -65,16 +70,10 @@ class Bars:
     """One bar for each stream."""
 
     def __init__(self, shared: Shared, ids: list[str]) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        from snakepit_cli.cli.color import enabled
-
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-        console = Console(stderr=True, no_color=not enabled(2, shared.color), highlight=False)
-        self._progress = Progress(*columns, console=console, transient=True, redirect_stdout=False)
+        self._progress = bars(shared)
         self._tasks: dict[str, Any] = {name: self._progress.add_task(name, total=None) for name in dict.fromkeys(ids)}
         self._chunks = dict.fromkeys(ids, 0)
+        self._drawn = 0.0
         self._progress.start()
 
     def seen(self, name: str, lines: bytes) -> None:
@@ -82,7 +81,11 @@ class Bars:
         percent, words = progress_fields.read(lines)
         text = f"{name}: {self._chunks[name]:,} chunks" + (f", {words}" if words else "")
         total = None if percent is None else 100.0
-        self._progress.update(self._tasks[name], description=text, total=total, completed=percent or 0.0)
+        now = time.monotonic()
+        due = now - self._drawn >= _EVERY
+        self._drawn = now if due else self._drawn
+        task = self._tasks[name]
+        self._progress.update(task, description=text, total=total, completed=percent or 0.0, refresh=due)
 
     def end(self) -> None:
         self._progress.stop()

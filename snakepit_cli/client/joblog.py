@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import os
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,16 +80,22 @@ class Joblog:
 
 def start(path: str, what: dict[str, Any]) -> Joblog:
     """A new one. Raises PitError when there is one already."""
-    try:
+    with _told(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        if os.fstat(descriptor).st_size:
+            os.close(descriptor)
+            hint = "continue with --resume, or remove the file"
+            raise PitError("usage", f"{path} is the joblog of a run already", hint=hint)
+        os.write(descriptor, json.dumps({"joblog": VERSION, **what}, separators=(",", ":")).encode() + b"\n")
+    return Joblog(descriptor, Done(), 0)
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise PitError("output_failed", f"{path}: {error.strerror}") from None
-    if os.fstat(descriptor).st_size:
-        os.close(descriptor)
-        hint = "continue with --resume, or remove the file"
-        raise PitError("usage", f"{path} is the joblog of a run already", hint=hint)
-    os.write(descriptor, json.dumps({"joblog": VERSION, **what}, separators=(",", ":")).encode() + b"\n")
-    return Joblog(descriptor, Done(), 0)
 
 
 def resume(path: str, what: dict[str, Any], *, failed_too: bool, most: int | None) -> Joblog:
@@ -97,13 +104,10 @@ def resume(path: str, what: dict[str, Any], *, failed_too: bool, most: int | Non
     `most` is the size of the file of answers, None when they go elsewhere. `failed_too`: items that failed are to be
     run again.
     """
-    try:
-        with open(path, "rb") as file:
-            head, *lines = file.read().split(b"\n")
-    except FileNotFoundError:
+    if not os.path.exists(path):
         return start(path, what)
-    except OSError as error:
-        raise PitError("output_failed", f"{path}: {error.strerror}") from None
+    with _told(path), open(path, "rb") as file:
+        head, *lines = file.read().split(b"\n")
     if not lines:  # broken off in its very first line
         os.unlink(path)
         return start(path, what)
@@ -123,8 +127,9 @@ def resume(path: str, what: dict[str, Any], *, failed_too: bool, most: int | Non
         failed.difference_update(_within(failed, first, count))
         failed.update(now_failed)
         good += len(line) + 1
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-    os.ftruncate(descriptor, good)
+    with _told(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        os.ftruncate(descriptor, good)
     return Joblog(descriptor, Done.of(ranges, sorted(failed) if failed_too else ()), offset)
 
 

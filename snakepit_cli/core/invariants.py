@@ -19,7 +19,7 @@ def problems(pool: State) -> Iterator[str]:
     yield from _of_calls(pool)
     if isinstance(phase, Open) and roster.placed < pool.size and pool.restarts.until is None:
         yield "too few workers, and nobody will start more"
-    if isinstance(phase, Open) and pool.replacing and roster.placed < pool.wanted and pool.restarts.until is None:
+    if isinstance(phase, Open) and pool.replacing and roster.placed <= pool.size and pool.restarts.until is None:
         yield "a worker is to be replaced, and nobody will start another"
     if any(not isinstance(roster.workers.get(worker), Serving) for worker in pool.replacing):
         yield "a worker is to be replaced that does not serve"

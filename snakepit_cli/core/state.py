@@ -129,11 +129,6 @@ class State:
     # -- what others see --
 
     @property
-    def wanted(self) -> int:
-        """How many workers there should be now: one more than the size while some are replaced."""
-        return self.size + bool(self.replacing)
-
-    @property
     def title(self) -> str:
         """The pool's state in one word."""
         if isinstance(self.phase, Failed) and self.roster.serving:

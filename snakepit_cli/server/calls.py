@@ -58,14 +58,10 @@ class Trace:
     command: str
     pool: str
     submitted: float
-    ready: float = 0.0
-    """When the pool had a worker for the first time."""
     dispatched: float = 0.0
     settled: float = 0.0
-    waited: float = 0.0
-    """Seconds in the worker before it began, as the worker says."""
-    ran: float = 0.0
-    """Seconds of the handler, as the worker says."""
+    ran: float | None = None
+    """Seconds of the handler, as the worker says; None when it was not asked any more."""
     worker: str | None = None
     outcome: str = "ok"
 

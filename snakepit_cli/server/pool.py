@@ -273,7 +273,6 @@ class Pool:
         call = self._calls.get(result.id)
         if call is not None:
             call.trace.ran = result.run_seconds
-            call.trace.waited = result.wait_seconds
         if not result.HasField("failure"):
             self._feed(ev.Finished(worker.id, result.id, result.value))
         elif result.failure.kind == pb.Failure.RECALLED:

@@ -87,14 +87,13 @@ def _row(pit: Pit, trace: Trace) -> Fields:
     seated = trace.dispatched or end
     start = min(max(0.0, ready - trace.submitted), seated - trace.submitted) if ready else seated - trace.submitted
     under_way = end - seated
-    known = min(under_way, trace.waited + trace.ran)
+    ran = under_way if trace.ran is None else min(under_way, trace.ran)
     return {
         "call": trace.call, "command": trace.command, "pool": trace.pool, "worker": trace.worker,
         "state": ("done" if trace.settled else "running" if trace.dispatched else "queued"),
         "outcome": trace.outcome if trace.settled else None,
         "total": end - trace.submitted, "start": start, "queue": seated - trace.submitted - start,
-        "dispatch": (under_way - known) + trace.waited if trace.settled else 0.0,
-        "run": trace.ran if trace.settled else under_way,
+        "dispatch": under_way - ran, "run": ran,
     }  # fmt: skip
 
 

@@ -42,9 +42,13 @@ class ServerLink:
     def close(self) -> None:
         self._loop.forget(self._channel)
         self._channel.close()
+        self._give_up()
+
+    def _give_up(self) -> None:
         for _, along in self._outbox:
             if along is not None:
                 along.close()
+        self._outbox.clear()
 
     def _flush(self) -> None:
         while self._outbox:
@@ -54,7 +58,7 @@ class ServerLink:
             except BlockingIOError:
                 break
             except OSError:
-                self._outbox.clear()  # the server is gone; SIGCHLD says so too
+                self._give_up()  # the server is gone; SIGCHLD says so too
                 return
             self._outbox.popleft()
             if along is not None:

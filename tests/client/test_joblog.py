@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,22 @@ def test_a_joblog_that_ends_anywhere_says_no_more_than_was_recorded(tmp_path: Pa
         log.record(100, 1, 1, [])
         assert joblog.resume(str(path), WHAT, failed_too=False, most=None).offset == log.offset
         path.unlink()
+
+
+def test_a_disk_without_room_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    written(tmp_path / "log")
+    monkeypatch.setattr("os.write", full)
+    monkeypatch.setattr("os.ftruncate", full)
+    for attempt in (
+        lambda: joblog.start(str(tmp_path / "new"), WHAT),
+        lambda: joblog.resume(str(tmp_path / "log"), WHAT, failed_too=False, most=None),
+    ):
+        with pytest.raises(PitError, match="No space left on device") as caught:
+            attempt()
+        assert caught.value.kind == "output_failed"
 
 
 def test_what_failed_may_be_done_again_and_counts_when_it_has_been(tmp_path: Path):

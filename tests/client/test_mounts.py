@@ -77,4 +77,5 @@ def test_it_is_announced_and_works(tmp_path: Path) -> None:
         pit.run("down")
         for path in sorted(Path(status["state_directory"]).rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() else path.unlink()
-        os.rmdir(status["state_directory"])
+        for path in (state := Path(status["state_directory"]), state.parent, state.parent.parent):
+            path.rmdir()

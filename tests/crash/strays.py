@@ -33,21 +33,13 @@ class Breeder:
 
 def strays(oracle: Oracle) -> None:
     """31 descendants: forked twice, own sessions, nothing open, no environment, deaf to SIGTERM; `down` ends them."""
-    adapter = oracle.work / "breeder.py"
-    adapter.write_text(ADAPTER)
-    oracle.configure(f'[pools.default]\nadapter = "{adapter}"\nsize = 1\n')
-    oracle.run("exec", "breed", f"n:={_STRAYS}")
-    wait.until(lambda: _sleeping(oracle) == _STRAYS, "all of them to execute")
+    _breed(oracle)
     oracle.run("down", "--timeout", "2")
 
 
 def lost_strays(oracle: Oracle) -> None:
     """The same descendants when the warden is killed with -9: nothing but their cgroup still tells whose they are."""
-    adapter = oracle.work / "breeder.py"
-    adapter.write_text(ADAPTER)
-    oracle.configure(f'[pools.default]\nadapter = "{adapter}"\nsize = 1\n')
-    oracle.run("exec", "breed", f"n:={_STRAYS}")
-    wait.until(lambda: _sleeping(oracle) == _STRAYS, "all of them to execute")
+    _breed(oracle)
     procs.kill(oracle.json("status")["warden"]["pid"])
     wait.until(lambda: len(oracle.members()) == _STRAYS, "what depends on the warden to end")
     oracle.run("reap")
@@ -57,11 +49,7 @@ def lost_strays(oracle: Oracle) -> None:
 
 def strict_strays(oracle: Oracle) -> None:
     """The same in a pool with strict containment: they end with their worker, whatever else is there to end them."""
-    adapter = oracle.work / "breeder.py"
-    adapter.write_text(ADAPTER)
-    oracle.configure(f'[pools.default]\nadapter = "{adapter}"\nsize = 1\ncontain = "strict"\n')
-    oracle.run("exec", "breed", f"n:={_STRAYS}")
-    wait.until(lambda: _sleeping(oracle) == _STRAYS, "all of them to execute")
+    _breed(oracle, 'contain = "strict"')
     status, [worker] = oracle.json("status"), oracle.json("workers")
     os.kill(status["warden"]["pid"], signal.SIGSTOP)  # so that it cannot help
     procs.kill(worker["pid"])
@@ -71,6 +59,14 @@ def strict_strays(oracle: Oracle) -> None:
     if left := _sleeping(oracle):
         oracle.fail(f"{left} descendants are left")
     os.kill(status["warden"]["pid"], signal.SIGCONT)
+
+
+def _breed(oracle: Oracle, more: str = "") -> None:
+    adapter = oracle.work / "breeder.py"
+    adapter.write_text(ADAPTER)
+    oracle.configure(f'[pools.default]\nadapter = "{adapter}"\nsize = 1\n{more}\n')
+    oracle.run("exec", "breed", f"n:={_STRAYS}")
+    wait.until(lambda: _sleeping(oracle) == _STRAYS, "all of them to execute")
 
 
 def _sleeping(oracle: Oracle) -> int:

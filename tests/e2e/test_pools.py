@@ -149,6 +149,9 @@ def test_explain(pit: Pit) -> None:
     assert pit.run("exec", "nap", "seconds=x", check=False).returncode == 1
     last, before = pit.json("explain", "--recent", "--json")[::-1][:2]
     assert (last["outcome"], before["outcome"]) == ("command_failed", "ok")
+    assert pit.run("exec", "nap", "seconds:=30", "--timeout", "300ms", check=False).returncode == 124
+    late = pit.json("explain", "--json")
+    assert (late["dispatch"], late["run"] > 0.1) == (0.0, True), "it ran until it was given up"
     assert pit.json("explain", str(before["call"]), "--json")["command"] == "nap"
     assert pit.run("explain", "999999", check=False).returncode == 2
     assert pit.run("explain", "x", check=False).returncode == 2
