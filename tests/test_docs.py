@@ -21,6 +21,7 @@ PAGES = sorted(
         ROOT / "README.md",
         ROOT / "bridges/python/README.md",
         ROOT / "bridges/node/README.md",
+        ROOT / "bridges/ruby/README.md",
         *(ROOT / "docs").rglob("*.md"),
     ]
 )

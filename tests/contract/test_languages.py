@@ -17,8 +17,12 @@ from tests.harness import procs, wait
 from tests.harness.pit import Pit
 
 FOLDER = Path(__file__).parent / "adapters"
-ADAPTERS = {"python": f"{FOLDER}/adapter.py:Adapter", "node": f"node:{FOLDER}/adapter.mjs"}
-RAISED = {"python": "IndexError", "node": "RangeError"}
+ADAPTERS = {
+    "python": f"{FOLDER}/adapter.py:Adapter",
+    "node": f"node:{FOLDER}/adapter.mjs",
+    "ruby": f"ruby:{FOLDER}/adapter.rb",
+}
+RAISED = {"python": "IndexError", "node": "RangeError", "ruby": "IndexError"}
 CONFIG = "".join(
     f'[pools.{name}]\nadapter = "{adapter}"\nsize = 1\n[pools.{name}.limits]\nsilence_timeout = 1.0\n'
     for name, adapter in ADAPTERS.items()
@@ -211,6 +215,7 @@ def test_restart_drains_and_down_leaves_nothing(pool: Language) -> None:
 BROKEN = {
     "python": ("broken.py", "class A:\n    def execute_x(self):\n        return (\n", "SyntaxError"),
     "node": ("broken.mjs", "export const commands = {\n", "SyntaxError"),
+    "ruby": ("broken.rb", "class A\n  def x\n    (\n", "SyntaxError"),
 }
 
 
@@ -246,9 +251,14 @@ def test_a_missing_runtime_says_how_to_install_it(shared: Pit) -> None:
     assert "install" in done.stderr
 
 
-def test_the_unit_tests_of_the_node_bridge() -> None:
-    folder = Path(__file__).resolve().parents[2] / "bridges" / "node"
-    done = subprocess.run(
-        ["node", "--test", "test/"], cwd=folder, capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stdout
+UNIT_TESTS = {
+    "node": ["node", "--test", "test/"],
+    "ruby": ["ruby", "-w", "-e", "Dir['test/*.rb'].each { |file| require File.expand_path(file) }"],
+}
+
+
+@pytest.mark.parametrize("name", UNIT_TESTS)
+def test_the_bridges_own_unit_tests(name: str) -> None:
+    folder = Path(__file__).resolve().parents[2] / "bridges" / name
+    done = subprocess.run(UNIT_TESTS[name], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr

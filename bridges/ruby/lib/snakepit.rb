@@ -1,0 +1,30 @@
+# frozen_string_literal: true
+
+# What an adapter may use. Its public methods are the commands.
+module Snakepit
+  # Optional base of an adapter: says which class of the file it is.
+  class Adapter
+    # Called once, before the first call.
+    def initialize_worker; end
+
+    # Called once, after the last call.
+    def cleanup; end
+  end
+
+  # A handler's call was given up: by its caller, or because its time is over. Not a StandardError, so that
+  # `rescue => error` does not hold it up; `ensure` runs.
+  class Cancelled < Exception
+  end
+
+  # A call that a handler made, through `ctx.call`, has failed.
+  class CallFailed < StandardError
+    attr_reader :kind, :type, :remote_traceback
+
+    def initialize(kind, type, message, traceback)
+      super([kind, type, message].reject(&:empty?).join(': '))
+      @kind = kind
+      @type = type
+      @remote_traceback = traceback
+    end
+  end
+end

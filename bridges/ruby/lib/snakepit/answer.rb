@@ -1,0 +1,65 @@
+# frozen_string_literal: true
+
+require 'json'
+require 'snakepit/commands'
+
+module Snakepit
+  NESTING = 1000
+
+  # JSON of what handlers return, and the contract's words for what they raise.
+  module Answer
+    PLAIN = [String, Integer, Float, NilClass, TrueClass, FalseClass, Symbol].freeze
+    OVERHEAD = 64
+    GENERIC = Object.instance_method(:to_json).owner
+
+    module_function
+
+    # Raises Refusal.
+    def json(value, command, limit = nil)
+      check(value, command)
+      text = JSON.generate(value, max_nesting: NESTING)
+      if limit && text.bytesize + OVERHEAD > limit
+        raise Refusal.new(:invalid_result,
+                          "`#{command}` returned #{text.bytesize} bytes; at most #{limit - OVERHEAD} fit into a message")
+      end
+      text
+    rescue JSON::JSONError, EncodingError, SystemStackError => error
+      raise Refusal.new(:invalid_result, "`#{command}` returned no JSON: #{error.message}")
+    end
+
+    # JSON.generate would write any object as the text of its `to_s`.
+    def check(value, command)
+      case value
+      when *PLAIN then nil
+      when Hash then value.each_value { |one| check(one, command) }
+      when Array then value.each { |one| check(one, command) }
+      else
+        return unless value.method(:to_json).owner == GENERIC
+
+        raise Refusal.new(:invalid_result, "`#{command}` returned a #{value.class}, which has no JSON form")
+      end
+    end
+
+    def failure(error)
+      case error
+      when Refusal then { kind: error.kind, type: error.type, message: error.message, traceback: error.trace }
+      when Cancelled then { kind: :cancelled, message: 'the caller gave up' }
+      else
+        { kind: :command_failed, type: error.class.name.to_s, message: text(error.message),
+          traceback: text(error.full_message(highlight: false)) }
+      end
+    end
+
+    def text(words) = words.encode(Encoding::UTF_8, invalid: :replace, undef: :replace).scrub
+
+    # The arguments of a call. Raises Refusal.
+    def arguments(json)
+      value = JSON.parse(json.force_encoding(Encoding::UTF_8), max_nesting: NESTING)
+      return value if value.is_a?(Hash)
+
+      raise Refusal.new(:invalid_arguments, 'the arguments must be a JSON object')
+    rescue JSON::JSONError, EncodingError => error
+      raise Refusal.new(:invalid_arguments, "not valid JSON: #{error.message}")
+    end
+  end
+end

@@ -1,0 +1,135 @@
+# frozen_string_literal: true
+
+require 'snakepit/answer'
+
+module Snakepit
+  MOMENT = 0.001 # seconds after which what has been answered leaves
+
+  # One call, from its arrival to its answer.
+  class Run
+    attr_reader :spec, :arrived
+    attr_accessor :began, :silent
+
+    def initialize(spec)
+      @spec = spec
+      @arrived = Snakepit.now
+      @room = spec[:credit]
+      @lock = Mutex.new
+      @more = ConditionVariable.new
+      @cancelled = false
+      @silent = false
+    end
+
+    def id = @spec[:id]
+    def cancelled? = @cancelled
+
+    # Seconds until the caller stops waiting; nil when it waits for ever.
+    def remaining
+      @spec[:timeout].positive? ? [0.0, @arrived + @spec[:timeout] - Snakepit.now].max : nil
+    end
+
+    # The block is interrupted by a cancel; nothing else is, nor anything after it.
+    def interruptible
+      @lock.synchronize { @thread = Thread.current }
+      Thread.handle_interrupt(Cancelled => :immediate) do
+        raise Cancelled if @cancelled
+
+        yield
+      end
+    ensure
+      @lock.synchronize { @thread = nil }
+      # One that came too late would hit the next call.
+      begin
+        Thread.handle_interrupt(Cancelled => :immediate) { Thread.pass }
+      rescue Cancelled
+        nil
+      end
+    end
+
+    def cancel
+      @lock.synchronize do
+        @cancelled = true
+        @thread&.raise(Cancelled)
+        @more.broadcast
+      end
+    end
+
+    def grant(bytes)
+      @lock.synchronize do
+        @room += bytes
+        @more.broadcast
+      end
+    end
+
+    def spend(bytes) = @lock.synchronize { @room -= bytes }
+    def room? = @room.positive?
+
+    # Until it may send again.
+    def wait_for_room
+      @lock.synchronize { @more.wait(@lock) until @room.positive? || @cancelled }
+      raise Cancelled if @cancelled
+    end
+  end
+
+  # What a handler may know of its call.
+  class Context
+    def initialize(run, requests)
+      @run = run
+      @requests = requests
+    end
+
+    def session = @run.spec[:session]
+    def cwd = @run.spec[:cwd]
+    def cancelled? = @run.cancelled?
+    def remaining = @run.remaining
+
+    # A file name as the caller means it.
+    def path(name) = File.expand_path(name, cwd.empty? ? Dir.pwd : cwd)
+
+    # Calls a command of this or another pool. Raises CallFailed.
+    def call(command, args = {}, pool: '', session: '', timeout: 0)
+      @requests.ask(@run, command, args, pool: pool, session: session, timeout: timeout)
+    end
+  end
+
+  # Calls that handlers make: what was asked, until it is answered.
+  class Requests
+    def initialize(say)
+      @say = say
+      @lock = Mutex.new
+      @waiting = {}
+      @next = 0
+    end
+
+    def ask(run, command, args, pool:, session:, timeout:)
+      answer = Queue.new
+      id = @lock.synchronize { @waiting[@next += 1] = answer and @next }
+      request = { id: id, parent: run.id, pool: pool.to_s, command: command.to_s, args: Answer.json(args, command),
+                  session: session.to_s, timeout: Float(timeout) }
+      Snakepit.shielded { @say.call({ requests: [request] }) }
+      result = answer.pop
+      raise Cancelled if result.nil?
+
+      failure = result[:failure]
+      raise CallFailed.new(*failure.values_at(:name, :type, :message, :traceback)) if failure
+
+      JSON.parse(result[:value].force_encoding(Encoding::UTF_8), max_nesting: NESTING)
+    ensure
+      given_up = id && @lock.synchronize { @waiting.delete(id) }
+      Snakepit.shielded { @say.call({ withdrawals: [id] }) } if given_up && result.nil?
+    end
+
+    def answered(result)
+      @lock.synchronize { @waiting.delete(result[:id]) }&.push(result)
+    end
+
+    def lost
+      @lock.synchronize { @waiting.tap { @waiting = {} } }.each_value { |answer| answer.push(nil) }
+    end
+  end
+
+  # What must not be torn apart by a cancel: a message half sent.
+  def self.shielded(&) = Thread.handle_interrupt(Cancelled => :never, &)
+
+  def self.now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+end

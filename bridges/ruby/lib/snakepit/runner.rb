@@ -1,0 +1,216 @@
+# frozen_string_literal: true
+
+require 'snakepit/calls'
+
+module Snakepit
+  # Runs calls, up to `capacity` at a time, each in a thread, and says what they answer.
+  class Runner
+    attr_reader :requests
+    attr_writer :limit
+
+    def initialize(commands, say)
+      @commands = commands
+      @say = say
+      @requests = Requests.new(say)
+      @limit = nil
+      @lock = Mutex.new
+      @more = ConditionVariable.new
+      @waiting = []
+      @running = {}
+      commands.capacity.times { Thread.new { Thread.handle_interrupt(Cancelled => :never) { work } } }
+    end
+
+    def arrive(spec)
+      @lock.synchronize do
+        @waiting << Run.new(spec)
+        @more.signal
+      end
+    end
+
+    # `forget`: nobody waits for the answer any more.
+    def cancel(id, forget: false)
+      run = @lock.synchronize { @running[id] }
+      if run
+        run.silent = forget
+        run.cancel
+      elsif (run = take_back(id)) && !forget
+        settle(run, failure: { kind: :cancelled, message: 'the caller gave up' })
+      end
+    end
+
+    def cancel_all(forget:)
+      @lock.synchronize { @running.keys + @waiting.map(&:id) }.each { |id| cancel(id, forget: forget) }
+    end
+
+    def recall(id)
+      run = take_back(id)
+      settle(run, failure: { kind: :recalled, message: 'recalled before it began' }) if run
+    end
+
+    def grant(id, bytes) = @lock.synchronize { @running[id] || @waiting.find { |run| run.id == id } }&.grant(bytes)
+
+    # Returns when nothing is left to run.
+    def wait_until_idle
+      @lock.synchronize { @more.wait(@lock, 0.05) until @waiting.empty? && @running.empty? }
+    end
+
+    private
+
+    def take_back(id)
+      @lock.synchronize do
+        at = @waiting.index { |run| run.id == id }
+        @waiting.delete_at(at) if at
+      end
+    end
+
+    def work
+      loop do
+        run = @lock.synchronize do
+          @more.wait(@lock) while @waiting.empty?
+          @waiting.shift.tap { |next_run| @running[next_run.id] = next_run }
+        end
+        serve(run)
+        @lock.synchronize { @running.delete(run.id) }
+      end
+    end
+
+    def serve(run)
+      run.began = Snakepit.now
+      value = run.interruptible { answer(run) }
+      settle(run, value: value)
+    rescue SystemExit => error
+      $stdout.flush
+      exit!(error.status)
+    rescue Exception => error # each call is answered, whatever happens
+      settle(run, failure: run.cancelled? ? Answer.failure(Cancelled.new) : Answer.failure(error))
+    end
+
+    def settle(run, value: nil, failure: nil)
+      return if run.silent
+
+      now = Snakepit.now
+      began = run.began || now
+      failure &&= { **failure, kind: Wire::KINDS.fetch(failure[:kind]) }
+      @say.call({ results: [{ id: run.id, value: value, failure: failure, wait_seconds: began - run.arrived,
+                              run_seconds: now - began }] })
+    end
+
+    # The JSON of the answer; chunks leave on the way when they are wanted.
+    def answer(run)
+      spec = run.spec
+      handler = @commands.find(spec[:command])
+      fixed = Answer.arguments(spec[:args].empty? ? +'{}' : spec[:args])
+      context = Context.new(run, @requests)
+      return Block.new(run, handler, @say, @limit).run(fixed, context) if spec[:block]
+
+      spec[:stream] ? streamed(run, handler, fixed, context) : collected(run, handler, fixed, context)
+    end
+
+    def collected(_run, handler, args, context)
+      chunks = []
+      value = handler.call(args, context) { |chunk| chunks << chunk }
+      value = chunks if handler.streaming && !value.is_a?(Enumerator)
+      Answer.json(value.is_a?(Enumerator) ? value.to_a : value, handler.name, @limit)
+    end
+
+    def streamed(run, handler, args, context)
+      lines = Lines.new(run, @say)
+      chunk = ->(one) { lines.add(Answer.json(one, handler.name, @limit)) }
+      begin
+        value = handler.call(args, context, &chunk)
+        if value.is_a?(Enumerator)
+          value.each(&chunk)
+        elsif !handler.streaming
+          chunk.call(value)
+        end
+      ensure
+        lines.flush unless run.cancelled?
+      end
+      'null'
+    end
+  end
+
+  # Chunks on their way: the first leaves at once, those that follow within a moment together.
+  class Lines
+    LARGE = 1 << 19
+
+    def initialize(run, say)
+      @run = run
+      @say = say
+      @due = 0
+      @size = 0
+      @lines = []
+      @failed = []
+    end
+
+    def add(text, failed: false)
+      @failed << @lines.size if failed
+      @lines << text
+      @size += text.bytesize + 1
+      @run.spend(text.bytesize + 1)
+      flush if @size > LARGE || !@run.room? || Snakepit.now >= @due
+      @run.wait_for_room unless @run.room?
+    end
+
+    def due? = Snakepit.now >= @due
+
+    def flush
+      return if @lines.empty?
+
+      text = (@lines << '').join("\n")
+      Snakepit.shielded do
+        unless @run.silent
+          @say.call({ chunks: [{ id: @run.id, lines: text, count: @lines.size - 1, failed: @failed }] })
+        end
+        @lines = []
+        @failed = []
+        @size = 0
+      end
+      @due = Snakepit.now + MOMENT
+    end
+  end
+
+  # Bulk: the items one after another. What has been answered leaves before an item that begins a moment later.
+  class Block
+    def initialize(run, handler, say, limit)
+      @run = run
+      @handler = handler
+      @say = say
+      @limit = limit
+      @items = run.spec[:block]
+      @argument = @items[:item_argument].empty? ? 'item' : @items[:item_argument]
+    end
+
+    def run(fixed, context)
+      out = Lines.new(@run, @say)
+      @items[:lines].force_encoding(Encoding::UTF_8).each_line("\n", chomp: true) do |line|
+        out.flush if @items[:careful] || out.due?
+        raise Cancelled if @run.cancelled?
+
+        begin
+          out.add(one(line, fixed, context))
+        rescue StandardError, ScriptError, SystemStackError => error
+          out.add(JSON.generate(Answer.failure(error).reject { |_, value| value.empty? }), failed: true)
+        end
+      end
+      out.flush
+      'null'
+    end
+
+    private
+
+    def one(line, fixed, context)
+      chunks = nil
+      value = @handler.call(arguments(line, fixed), context) { |chunk| (chunks ||= []) << chunk }
+      value = value.to_a if value.is_a?(Enumerator)
+      Answer.json(@handler.streaming ? chunks || [] : value, @handler.name, @limit)
+    end
+
+    def arguments(line, fixed)
+      item = @items[:text] ? line.scrub : JSON.parse(line, max_nesting: NESTING)
+      item.is_a?(Hash) ? fixed.merge(item) : fixed.merge({ @argument => item })
+    rescue JSON::JSONError, EncodingError => error
+      raise Refusal.new(:invalid_arguments, "the line is not valid JSON: #{error.message}")
+    end
+  end
+end
