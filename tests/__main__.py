@@ -21,7 +21,7 @@ BRIDGE_VERSION = "3.9"
 """Oldest Python that the bridge supports; its own tests run there, too."""
 PACKAGES = {
     "unshare": "util-linux", "mount": "mount", "git": "git", "strace": "strace", "mkfs.ext4": "e2fsprogs",
-    "node": "nodejs", "ruby": "ruby", "jq": "jq", "perl": "perl", "gawk": "gawk", "lua5.4": "lua5.4",
+    "node": "nodejs", "ruby": "ruby", "go": "golang-go", "jq": "jq", "perl": "perl", "gawk": "gawk", "lua5.4": "lua5.4",
     "Rscript": "r-base-core r-cran-jsonlite",
 }  # fmt: skip
 

@@ -22,6 +22,7 @@ PAGES = sorted(
         ROOT / "bridges/python/README.md",
         ROOT / "bridges/node/README.md",
         ROOT / "bridges/ruby/README.md",
+        ROOT / "bridges/go/README.md",
         *(ROOT / "docs").rglob("*.md"),
     ]
 )

@@ -23,7 +23,7 @@ _CLASS = re.compile(r":[A-Z][\w:]*$")
 """What may follow the name of an adapter's file."""
 DIALECTS = {"exec:": "lines", "exec-json:": "json"}
 """Beginning of a reference to a program → dialect."""
-BRIDGES = frozenset({"node", "ruby"})
+BRIDGES = frozenset({"node", "ruby", "go"})
 """Languages with a bridge of their own beside Python: a reference begins with one of them and a colon."""
 CONTAIN = ("standard", "strict")
 """How firmly workers are held. Strict: each is the first process of a PID namespace, and all in it ends with it."""
@@ -163,7 +163,9 @@ def _bridge(spec: Spec, gateway: str) -> Launch:
     reference = spec.adapter.partition(":")[2]
     if not os.path.exists(os.path.join(spec.cwd, _CLASS.sub("", reference))):
         raise PitError("adapter_not_found", f"there is no {reference}", hint=f"for example {spec.language}:./adapter")
-    holes = {"runtime": runtime, "bridge": str(folder), "adapter": reference, "cwd": spec.cwd}
+    holes = {
+        "runtime": runtime, "bridge": str(folder), "adapter": reference, "cwd": spec.cwd, "python": sys.executable,
+    }  # fmt: skip
     argv = tuple(re.sub(r"\{(\w+)\}", lambda found: holes[found[1]], part) for part in manifest["worker"])
     return _by_itself(spec, argv, _environment(spec, gateway))
 

@@ -21,8 +21,9 @@ ADAPTERS = {
     "python": f"{FOLDER}/adapter.py:Adapter",
     "node": f"node:{FOLDER}/adapter.mjs",
     "ruby": f"ruby:{FOLDER}/adapter.rb",
+    "go": f"go:{FOLDER}/go",
 }
-RAISED = {"python": "IndexError", "node": "RangeError", "ruby": "IndexError"}
+RAISED = {"python": "IndexError", "node": "RangeError", "ruby": "IndexError", "go": "main.RangeError"}
 CONFIG = "".join(
     f'[pools.{name}]\nadapter = "{adapter}"\nsize = 1\n[pools.{name}.limits]\nsilence_timeout = 1.0\n'
     for name, adapter in ADAPTERS.items()
@@ -216,6 +217,7 @@ BROKEN = {
     "python": ("broken.py", "class A:\n    def execute_x(self):\n        return (\n", "SyntaxError"),
     "node": ("broken.mjs", "export const commands = {\n", "SyntaxError"),
     "ruby": ("broken.rb", "class A\n  def x\n    (\n", "SyntaxError"),
+    "go": ("broken.go", "package main\n\nfunc main() {\n", "syntax error"),
 }
 
 
@@ -253,6 +255,7 @@ def test_a_missing_runtime_says_how_to_install_it(shared: Pit) -> None:
 
 UNIT_TESTS = {
     "node": ["node", "--test", "test/"],
+    "go": ["go", "test", "./..."],
     "ruby": ["ruby", "-w", "-e", "Dir['test/*.rb'].each { |file| require File.expand_path(file) }"],
 }
 

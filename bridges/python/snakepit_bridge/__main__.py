@@ -65,6 +65,7 @@ def worker(given: dict[str, str]) -> int:
         gateway=os.environ["SNAKEPIT_GATEWAY"],
         token=token,
         lifeline=int(lifeline) if lifeline else None,
+        broken=given.get("broken", ""),
     )
     run(launch)
     return 70  # not reached: `run` ends the process

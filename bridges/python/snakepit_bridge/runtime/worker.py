@@ -20,7 +20,7 @@ from typing import Any, Callable
 from snakepit_bridge import arguments
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.describe import Command, commands_of
-from snakepit_bridge.failures import Refusal, from_exception
+from snakepit_bridge.failures import Refusal, failure, from_exception
 from snakepit_bridge.resolve import resolve
 from snakepit_bridge.runtime.asyncside import AsyncSide
 from snakepit_bridge.runtime.calls import Call, CallTable
@@ -53,6 +53,8 @@ class Launch:
     lifeline: int | None = None
     loaded: type | None = None
     """The adapter class, when a template has imported it already."""
+    broken: str = ""
+    """Why there is no adapter, when that has been found out already."""
 
 
 class Stop:
@@ -135,6 +137,8 @@ class Worker:
     # ---------------------------------------------------------------------------------- getting ready
 
     def _load(self) -> Runner:
+        if self._launch.broken:
+            raise Refusal(failure(pb.Failure.Kind.ADAPTER_FAILED, self._launch.broken))
         cls = self._launch.loaded or resolve(self._launch.adapter, self._launch.cwd or None)
         try:
             self._commands = commands_of(cls)

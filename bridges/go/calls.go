@@ -1,0 +1,396 @@
+package snakepit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	overhead = 64
+	moment   = time.Millisecond // after which what has been answered leaves
+	large    = 1 << 19
+)
+
+// Context is the context of a call: it is done when the caller has given up or the call's time is over.
+type Context struct {
+	context.Context
+	run *run
+}
+
+// Session that the caller named; empty for none.
+func (c *Context) Session() string { return c.run.spec.session }
+
+// Cwd is the directory that the caller is in; may be empty.
+func (c *Context) Cwd() string { return c.run.spec.cwd }
+
+// Path is a file name as the caller means it.
+func (c *Context) Path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(c.run.spec.cwd, name)
+}
+
+// Call runs a command of this or another pool (empty for this one) and reads its answer into result, a pointer.
+// Fails with *CallError.
+func (c *Context) Call(pool, command string, args, result any) error {
+	var text bytes.Buffer
+	if err := encode(&text, args, command, c.run.worker.limit()); err != nil {
+		return err
+	}
+	answer, id := c.run.worker.ask(request{parent: c.run.spec.id, pool: pool, command: command, args: text.Bytes()})
+	select {
+	case <-c.Done():
+		c.run.worker.withdraw(id)
+		return c.Err()
+	case reply, open := <-answer:
+		if !open {
+			return context.Canceled
+		}
+		if failed := reply.failure; failed != nil {
+			return &CallError{failed.name, failed.typ, failed.message, failed.traceback}
+		}
+		return decode(reply.value, result, false)
+	}
+}
+
+// CallError says why a call that a handler made has failed.
+type CallError struct {
+	Kind      string
+	Type      string
+	Message   string
+	Traceback string
+}
+
+func (e *CallError) Error() string {
+	parts := []string{}
+	for _, part := range []string{e.Kind, e.Type, e.Message} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, ": ")
+}
+
+// run is one call, from its arrival to its answer.
+type run struct {
+	worker  *worker
+	spec    callSpec
+	arrived time.Time
+	began   time.Time
+	ctx     *Context
+	cancel  context.CancelFunc
+
+	lock   sync.Mutex
+	more   *sync.Cond
+	room   int64
+	silent bool // its answer would go to a stream that has ended
+}
+
+func newRun(w *worker, spec callSpec) *run {
+	r := &run{worker: w, spec: spec, arrived: time.Now(), room: int64(spec.credit)}
+	r.more = sync.NewCond(&r.lock)
+	inner, cancel := context.WithCancel(context.Background())
+	if spec.timeout > 0 && spec.block == nil {
+		deadline := r.arrived.Add(time.Duration(spec.timeout * float64(time.Second)))
+		inner, cancel = context.WithDeadline(context.Background(), deadline)
+	}
+	r.ctx = &Context{inner, r}
+	r.cancel = func() {
+		cancel()
+		r.lock.Lock()
+		r.more.Broadcast()
+		r.lock.Unlock()
+	}
+	return r
+}
+
+func (r *run) grant(bytes uint64) {
+	r.lock.Lock()
+	r.room += int64(bytes)
+	r.more.Broadcast()
+	r.lock.Unlock()
+}
+
+// spend takes off what is sent; whether there is room for more.
+func (r *run) spend(bytes int) bool {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	r.room -= int64(bytes)
+	return r.room > 0
+}
+
+func (r *run) waitForRoom() error {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	for r.room <= 0 && r.ctx.Err() == nil {
+		r.more.Wait()
+	}
+	return r.ctx.Err()
+}
+
+func (r *run) mute() {
+	r.lock.Lock()
+	r.silent = true
+	r.lock.Unlock()
+}
+
+func (r *run) muted() bool {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	return r.silent
+}
+
+func (r *run) serve() {
+	r.began = time.Now()
+	defer r.cancel()
+	value, err := r.guarded(r.answer)
+	if err == nil {
+		r.settle(result{value: value})
+		return
+	}
+	if r.ctx.Err() != nil {
+		err = refusal{cancelled, "the caller gave up"}
+	}
+	r.settle(result{failure: failureOf(err)})
+}
+
+func (r *run) settle(outcome result) {
+	if r.muted() {
+		return
+	}
+	now := time.Now()
+	began := r.began
+	if began.IsZero() {
+		began = now
+	}
+	outcome.id = r.spec.id
+	outcome.waitSeconds = float32(began.Sub(r.arrived).Seconds())
+	outcome.runSeconds = float32(now.Sub(began).Seconds())
+	r.worker.settled(outcome)
+}
+
+// panicked is what a handler has thrown.
+type panicked struct {
+	value any
+	stack string
+}
+
+func (p panicked) Error() string { return fmt.Sprint(p.value) }
+
+// guarded turns a panic into an error.
+func (r *run) guarded(work func() ([]byte, error)) (value []byte, err error) {
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			err = panicked{thrown, string(debug.Stack())}
+		}
+	}()
+	return work()
+}
+
+func failureOf(err error) *failure {
+	var refused refusal
+	if errors.As(err, &refused) {
+		return &failure{kind: refused.kind, message: refused.message}
+	}
+	var thrown panicked
+	if errors.As(err, &thrown) {
+		return &failure{
+			kind: commandFailed, typ: fmt.Sprintf("%T", thrown.value), message: thrown.Error(), traceback: thrown.stack,
+		}
+	}
+	return &failure{kind: commandFailed, typ: fmt.Sprintf("%T", err), message: err.Error()}
+}
+
+// answer is the JSON of the answer; chunks leave on the way when they are wanted.
+func (r *run) answer() ([]byte, error) {
+	command, err := find(r.spec.command)
+	if err != nil {
+		return nil, err
+	}
+	args := r.spec.args
+	if len(args) == 0 {
+		args = []byte("{}")
+	}
+	if err := object(args); err != nil {
+		return nil, err
+	}
+	switch {
+	case r.spec.block != nil:
+		return null, r.block(command, args)
+	case r.spec.stream:
+		return null, r.stream(command, args)
+	}
+	var out bytes.Buffer
+	err = r.one(&out, command, args)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
+}
+
+var null = []byte("null")
+
+// one appends the JSON of an answer, and a line break; chunks become an array.
+func (r *run) one(out *bytes.Buffer, command handler, args []byte) error {
+	if !command.spec.streaming {
+		value, err := command.run(r.ctx, args, nil)
+		if err != nil {
+			return err
+		}
+		return encode(out, value, command.spec.name, r.worker.limit())
+	}
+	chunks := []any{}
+	_, err := command.run(r.ctx, args, func(chunk any) error {
+		chunks = append(chunks, chunk)
+		return r.ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	return encode(out, chunks, command.spec.name, r.worker.limit())
+}
+
+func (r *run) stream(command handler, args []byte) error {
+	out := lines{run: r}
+	defer out.flush()
+	if !command.spec.streaming {
+		if err := r.one(&out.text, command, args); err != nil {
+			return err
+		}
+		return out.added(out.text.Len())
+	}
+	_, err := command.run(r.ctx, args, func(chunk any) error {
+		before := out.text.Len()
+		if err := encode(&out.text, chunk, command.spec.name, r.worker.limit()); err != nil {
+			return err
+		}
+		return out.added(out.text.Len() - before)
+	})
+	return err
+}
+
+// block answers the items one after another. What has been answered leaves before an item that begins a moment later.
+func (r *run) block(command handler, fixed []byte) error {
+	items := r.spec.block
+	out := lines{run: r}
+	defer out.flush()
+	for rest := items.lines; len(rest) > 0; {
+		end := bytes.IndexByte(rest, '\n')
+		if end < 0 {
+			return errMalformed
+		}
+		line := rest[:end]
+		rest = rest[end+1:]
+		if items.careful || time.Now().After(out.due) {
+			out.flush()
+			if items.careful {
+				r.worker.delivered()
+			}
+		}
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
+		before := out.text.Len()
+		_, err := r.guarded(func() ([]byte, error) {
+			args, err := merged(fixed, line, items)
+			if err != nil {
+				return nil, err
+			}
+			return nil, r.one(&out.text, command, args)
+		})
+		if err != nil {
+			out.fail(before, failureOf(err))
+		}
+		if err := out.added(out.text.Len() - before); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// merged is the arguments of an item: an object over the fixed ones, anything else as the argument that is named.
+func merged(fixed, line []byte, items *block) ([]byte, error) {
+	item := bytes.TrimLeft(line, " \t\r")
+	if items.text {
+		item, _ = json.Marshal(string(line))
+	}
+	whole := !items.text && len(item) > 0 && item[0] == '{'
+	bare := len(bytes.TrimSpace(fixed)) <= 2
+	if whole && bare {
+		return item, nil // checked when it is read
+	}
+	if !items.text && !json.Valid(item) {
+		return nil, refuse(invalidArguments, "the line is not valid JSON")
+	}
+	all := map[string]json.RawMessage{}
+	_ = json.Unmarshal(fixed, &all)
+	if whole {
+		_ = json.Unmarshal(item, &all)
+	} else {
+		name := items.itemArgument
+		if name == "" {
+			name = "item"
+		}
+		all[name] = item
+	}
+	return json.Marshal(all)
+}
+
+// lines are chunks on their way: the first leaves at once, those that follow within a moment together.
+type lines struct {
+	run    *run
+	text   bytes.Buffer
+	count  uint64
+	failed []uint64
+	due    time.Time
+}
+
+// fail puts a failure where an answer was begun.
+func (l *lines) fail(before int, found *failure) {
+	l.text.Truncate(before)
+	l.failed = append(l.failed, l.count)
+	facts := map[string]string{"kind": kindNames[found.kind]}
+	for name, value := range map[string]string{
+		"type": found.typ, "message": found.message, "traceback": found.traceback,
+	} {
+		if value != "" {
+			facts[name] = value
+		}
+	}
+	text, _ := json.Marshal(facts)
+	l.text.Write(append(text, '\n'))
+}
+
+// added counts a line that was appended; waits while the reader has no room.
+func (l *lines) added(size int) error {
+	l.count++
+	room := l.run.spend(size)
+	if !room || l.text.Len() > large || !time.Now().Before(l.due) {
+		l.flush()
+	}
+	if !room {
+		return l.run.waitForRoom()
+	}
+	return nil
+}
+
+func (l *lines) flush() {
+	if l.count == 0 {
+		return
+	}
+	if !l.run.muted() {
+		text := append([]byte(nil), l.text.Bytes()...)
+		l.run.worker.say(func(box *outbox) {
+			box.chunks = append(box.chunks, chunks{l.run.spec.id, text, l.count, l.failed})
+		})
+	}
+	l.text.Reset()
+	l.count, l.failed = 0, nil
+	l.due = time.Now().Add(moment)
+}

@@ -1,0 +1,483 @@
+// Package snakepit makes a Go program a worker: register commands, then Serve.
+package snakepit
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	protocol           = 1
+	attachMethod       = "/snakepit.worker.v1.Gateway/Attach"
+	unauthenticated    = 16
+	failedPrecondition = 9
+
+	exitUnreachable = 69
+	exitVersion     = 76
+	exitRefused     = 77
+
+	giveUpAfter  = time.Minute
+	backoffFirst = 20 * time.Millisecond
+	backoffLast  = 200 * time.Millisecond
+	grace        = 3 * time.Second
+
+	messageBytes = 1 << 20
+	defaultLimit = 4 << 20
+	mostSessions = 1000
+)
+
+// Capacity is how many calls run at a time, each in a goroutine. `snakepit up --capacity` goes first.
+var Capacity = 1
+
+// Cleanup, when set, is called once after the last call.
+var Cleanup func()
+
+// outbox is what there is to say. What gathers while one message is on its way leaves together in the next.
+type outbox struct {
+	first       *hello
+	chunks      []chunks
+	results     []result
+	requests    []request
+	withdrawals []uint64
+	pongs       []uint64
+}
+
+type worker struct {
+	gateway, name, token string
+
+	lock     sync.Mutex
+	more     *sync.Cond // for whoever waits for calls, for something to say, or for silence
+	box      outbox
+	sending  bool
+	stream   *stream
+	attached bool
+	draining bool
+	largest  int
+	waiting  []*run
+	running  map[uint64]*run
+	asked    map[uint64]chan result
+	nextAsk  uint64
+	sessions []string
+}
+
+// Serve answers calls until the worker is told to end. It does not return.
+func Serve() {
+	w := &worker{
+		gateway: strings.TrimPrefix(os.Getenv("SNAKEPIT_GATEWAY"), "unix:"),
+		name:    os.Getenv("SNAKEPIT_WORKER_ID"),
+		token:   secret(),
+		largest: defaultLimit,
+		running: map[uint64]*run{},
+		asked:   map[uint64]chan result{},
+	}
+	w.more = sync.NewCond(&w.lock)
+	if w.gateway == "" {
+		leave(2, "started without a server; this worker offers %s", strings.Join(names(), ", "))
+	}
+	if wanted, err := strconv.Atoi(os.Getenv("SNAKEPIT_CAPACITY")); err == nil && wanted > 0 {
+		Capacity = wanted
+	}
+	watchLifeline()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	signal.Ignore(syscall.SIGINT)
+	go func() {
+		<-signals
+		w.drain(true)
+	}()
+	for at := 0; at < Capacity; at++ {
+		go w.work()
+	}
+	go w.write()
+	w.attend()
+}
+
+func names() []string {
+	found := make([]string, 0, len(handlers))
+	for name := range handlers {
+		found = append(found, name)
+	}
+	sort.Strings(found)
+	return found
+}
+
+func secret() string {
+	descriptor, err := strconv.Atoi(os.Getenv("SNAKEPIT_TOKEN_FD"))
+	if err != nil {
+		return ""
+	}
+	os.Unsetenv("SNAKEPIT_TOKEN_FD")
+	file := os.NewFile(uintptr(descriptor), "token")
+	defer file.Close()
+	text, _ := io.ReadAll(file)
+	return strings.TrimSpace(string(text))
+}
+
+func watchLifeline() {
+	descriptor, err := strconv.Atoi(os.Getenv("SNAKEPIT_LIFELINE_FD"))
+	if err != nil {
+		return
+	}
+	syscall.CloseOnExec(descriptor)
+	go func() {
+		_, _ = io.Copy(io.Discard, os.NewFile(uintptr(descriptor), "lifeline"))
+		os.Exit(1)
+	}()
+}
+
+func leave(code int, format string, values ...any) {
+	if format != "" {
+		fmt.Fprintf(os.Stderr, "snakepit go bridge: "+format+"\n", values...)
+	}
+	os.Exit(code)
+}
+
+// ----------------------------------------------------------------------------------------------- the stream
+
+func (w *worker) attend() {
+	backoff, giveUpAt := backoffFirst, time.Now().Add(giveUpAfter)
+	for {
+		status, text := w.talk()
+		w.lost(status, text)
+		if w.attached {
+			w.attached = false
+			backoff, giveUpAt = backoffFirst, time.Now().Add(giveUpAfter)
+		} else if time.Now().After(giveUpAt) {
+			leave(exitUnreachable, "no server at %s for %s", w.gateway, giveUpAfter)
+		}
+		time.Sleep(backoff)
+		if backoff *= 2; backoff > backoffLast {
+			backoff = backoffLast
+		}
+	}
+}
+
+// talk is one stream, from hello to its end; how it ended.
+func (w *worker) talk() (int, string) {
+	opened, err := dial(w.gateway, attachMethod)
+	if err != nil {
+		return unavailable, err.Error()
+	}
+	w.lock.Lock()
+	first := w.hello()
+	w.box = outbox{first: &first}
+	w.stream = opened
+	w.more.Broadcast()
+	w.lock.Unlock()
+	return opened.receive(func(data []byte) {
+		message, err := decodeToWorker(data)
+		if err != nil {
+			leave(1, "a message of the server: %s", err)
+		}
+		w.take(message)
+	})
+}
+
+func (w *worker) hello() hello {
+	specs := make([]commandSpec, 0, len(handlers))
+	for _, name := range names() {
+		specs = append(specs, handlers[name].spec)
+	}
+	return hello{
+		token: w.token, worker: w.name, runtime: strings.TrimPrefix(runtime.Version(), "go"),
+		capacity: uint64(Capacity), commands: specs, pid: uint64(os.Getpid()), sessions: w.sessions,
+	}
+}
+
+func (w *worker) lost(status int, text string) {
+	switch {
+	case w.isDraining():
+		select {} // whoever drains ends the process
+	case status == unauthenticated:
+		leave(exitRefused, "the server refused this worker: %s", text)
+	case status == failedPrecondition:
+		leave(exitVersion, "the server cannot use this worker: %s", text)
+	}
+	// Nobody waits for these answers any more; the ids would mean other calls on the next stream.
+	w.lock.Lock()
+	w.stream = nil
+	w.box = outbox{}
+	dropped := w.waiting
+	w.waiting = nil
+	for _, one := range w.running {
+		dropped = append(dropped, one)
+	}
+	for id, answer := range w.asked {
+		close(answer)
+		delete(w.asked, id)
+	}
+	w.lock.Unlock()
+	for _, one := range dropped {
+		one.mute()
+		one.cancel()
+	}
+}
+
+func (w *worker) isDraining() bool {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	return w.draining
+}
+
+func (w *worker) limit() int {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	return w.largest
+}
+
+func (w *worker) take(message toWorker) {
+	w.lock.Lock()
+	for _, spec := range message.calls {
+		w.waiting = append(w.waiting, newRun(w, spec))
+		w.remember(spec.session)
+	}
+	if message.welcome != nil {
+		w.attached = true
+		if *message.welcome > 0 {
+			w.largest = int(*message.welcome)
+		}
+	}
+	for _, reply := range message.replies {
+		if answer, known := w.asked[reply.id]; known {
+			delete(w.asked, reply.id)
+			answer <- reply
+		}
+	}
+	w.more.Broadcast()
+	w.lock.Unlock()
+	for _, id := range message.cancels {
+		w.cancel(id)
+	}
+	for _, id := range message.recalls {
+		if back := w.takeBack(id); back != nil {
+			back.settle(result{failure: &failure{kind: recalled, message: "recalled before it began"}})
+		}
+	}
+	for _, one := range message.credits {
+		if known := w.known(one.id); known != nil {
+			known.grant(one.bytes)
+		}
+	}
+	if message.ping != nil {
+		w.say(func(box *outbox) { box.pongs = append(box.pongs, *message.ping) })
+	}
+	if message.drain {
+		go w.drain(false)
+	}
+}
+
+func (w *worker) remember(session string) {
+	if session == "" {
+		return
+	}
+	for at, one := range w.sessions {
+		if one == session {
+			w.sessions = append(w.sessions[:at], w.sessions[at+1:]...)
+			break
+		}
+	}
+	if w.sessions = append(w.sessions, session); len(w.sessions) > mostSessions {
+		w.sessions = w.sessions[1:]
+	}
+}
+
+// ------------------------------------------------------------------------------------------------- the calls
+
+func (w *worker) work() {
+	w.lock.Lock()
+	for {
+		for len(w.waiting) == 0 {
+			w.more.Wait()
+		}
+		next := w.waiting[0]
+		w.waiting = w.waiting[1:]
+		w.running[next.spec.id] = next
+		w.lock.Unlock()
+		next.serve()
+		w.lock.Lock()
+		delete(w.running, next.spec.id)
+		w.more.Broadcast()
+	}
+}
+
+func (w *worker) known(id uint64) *run {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	for _, one := range w.waiting {
+		if one.spec.id == id {
+			return one
+		}
+	}
+	return w.running[id]
+}
+
+// takeBack takes a call out of those that wait.
+func (w *worker) takeBack(id uint64) *run {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	for at, one := range w.waiting {
+		if one.spec.id == id {
+			w.waiting = append(w.waiting[:at:at], w.waiting[at+1:]...)
+			return one
+		}
+	}
+	return nil
+}
+
+func (w *worker) cancel(id uint64) {
+	if back := w.takeBack(id); back != nil {
+		back.cancel()
+		back.settle(result{failure: &failure{kind: cancelled, message: "the caller gave up"}})
+	} else if known := w.known(id); known != nil {
+		known.cancel()
+	}
+}
+
+// ask sends a request; its answer comes through the channel, which is closed when none will come.
+func (w *worker) ask(one request) (chan result, uint64) {
+	answer := make(chan result, 1)
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	w.nextAsk++
+	one.id = w.nextAsk
+	w.asked[one.id] = answer
+	w.box.requests = append(w.box.requests, one)
+	w.more.Broadcast()
+	return answer, one.id
+}
+
+func (w *worker) withdraw(id uint64) {
+	w.say(func(box *outbox) {
+		if _, waits := w.asked[id]; waits {
+			delete(w.asked, id)
+			box.withdrawals = append(box.withdrawals, id)
+		}
+	})
+}
+
+func (w *worker) settled(outcome result) {
+	w.say(func(box *outbox) { box.results = append(box.results, outcome) })
+}
+
+// ------------------------------------------------------------------------------------------------ what is said
+
+// say puts something into the outbox. Without a stream it is dropped when the next one begins.
+func (w *worker) say(put func(*outbox)) {
+	w.lock.Lock()
+	put(&w.box)
+	w.more.Broadcast()
+	w.lock.Unlock()
+}
+
+// delivered returns when all that was put in has been handed to the kernel.
+func (w *worker) delivered() {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	for w.stream != nil && (w.sending || !w.box.empty()) {
+		w.more.Wait()
+	}
+}
+
+func (w *worker) write() {
+	w.lock.Lock()
+	for {
+		for w.stream == nil || w.box.empty() {
+			w.more.Wait()
+		}
+		message, to := w.box.take(), w.stream
+		w.sending = true
+		w.lock.Unlock()
+		err := to.send(message)
+		w.lock.Lock()
+		w.sending = false
+		if err != nil && w.stream == to {
+			w.stream = nil // whoever reads sees the end and tells everybody
+		}
+		w.more.Broadcast()
+	}
+}
+
+func (b *outbox) empty() bool {
+	return b.first == nil && len(b.chunks)+len(b.results)+len(b.requests)+len(b.withdrawals)+len(b.pongs) == 0
+}
+
+// take is the next message. Results wait until all chunks have left: a call's own come before it.
+func (b *outbox) take() []byte {
+	var out encoder
+	if b.first != nil {
+		out.hello(*b.first)
+		b.first = nil
+		return out
+	}
+	for _, nonce := range b.pongs {
+		out.pong(nonce)
+	}
+	b.pongs = nil
+	for len(b.chunks) > 0 && len(out) < messageBytes {
+		out.chunks(b.chunks[0])
+		b.chunks = b.chunks[1:]
+	}
+	if len(b.chunks) > 0 {
+		return out
+	}
+	for len(b.results) > 0 && (len(out) == 0 || len(out)+len(b.results[0].value) < messageBytes) {
+		out.result(b.results[0])
+		b.results = b.results[1:]
+	}
+	for len(b.requests) > 0 && (len(out) == 0 || len(out)+len(b.requests[0].args) < messageBytes) {
+		out.request(b.requests[0])
+		b.requests = b.requests[1:]
+	}
+	if len(b.requests) == 0 {
+		for _, id := range b.withdrawals {
+			out.withdrawal(id)
+		}
+		b.withdrawals = nil
+	}
+	return out
+}
+
+// -------------------------------------------------------------------------------------------------- the end
+
+// drain ends the process when nothing runs any more.
+func (w *worker) drain(giveUp bool) {
+	w.lock.Lock()
+	already := w.draining
+	w.draining = true
+	ids := []uint64{}
+	for _, one := range w.waiting {
+		ids = append(ids, one.spec.id)
+	}
+	for id := range w.running {
+		ids = append(ids, id)
+	}
+	w.lock.Unlock()
+	if already {
+		return
+	}
+	time.AfterFunc(grace, func() { leave(1, "a handler did not end in time") })
+	if giveUp {
+		for _, id := range ids {
+			w.cancel(id)
+		}
+	}
+	w.lock.Lock()
+	for len(w.waiting)+len(w.running) > 0 {
+		w.more.Wait()
+	}
+	w.lock.Unlock()
+	w.delivered()
+	if Cleanup != nil {
+		Cleanup()
+	}
+	leave(0, "")
+}
