@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: all of it in one run, or one group of it."""
+"""`python -m benchmarks`: all of it in one run, or some groups of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import bulk, calls, pools, report, startup, streams, transport
+from benchmarks import bridges, bulk, calls, pools, report, startup, streams, transport
 from benchmarks.installation import Installation, clean_environment, install
 from benchmarks.instance import Instance
 from benchmarks.processes import BenchmarkError
@@ -29,6 +29,7 @@ GROUPS: dict[str, Callable[[Instance, Trials], list[Row]]] = {
     "bulk": bulk.measure,
     "large": bulk.large,
     "crowd": bulk.crowd,
+    "bridges": bridges.measure,
 }
 
 
@@ -45,15 +46,17 @@ def run(installation: Installation, trials: Trials, names: list[str]) -> list[Ro
 def main() -> int:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
-    parser.add_argument("--only", choices=GROUPS, help="measure one group")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"what to measure, all without: {', '.join(GROUPS)}")
     parser.add_argument("--quick", action="store_true", help="fewer trials: shows that all works, proves nothing")
     options = parser.parse_args()
     # As an exception, so that what was started is ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if unknown := set(options.groups) - GROUPS.keys():
+        parser.error(f"no group {', '.join(sorted(unknown))}")
     clean_environment()
     try:
         installation = install()
-        rows = run(installation, QUICK if options.quick else FULL, [options.only] if options.only else list(GROUPS))
+        rows = run(installation, QUICK if options.quick else FULL, options.groups or list(GROUPS))
     except (BenchmarkError, PitError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -51,6 +51,20 @@ TARGETS = (
     Target("16 workers attached, registered", "ratio", "≤", 1.1),
     Target("registry files written by 1,000 calls", "value", "≤", 0),
     Target("idle worker", "value", "≤", 8),
+    Target("map, node", "ratio", "≥", 0.8),
+    Target("map, ruby", "ratio", "≥", 0.3),
+    Target("map, go", "ratio", "≥", 0.8),
+    Target("map, jq", "ratio", "≥", 0.5),
+    Target("map, node, and processes", "ratio", "≥", 100),
+    Target("map, ruby, and processes", "ratio", "≥", 100),
+    Target("map, jq, and processes", "ratio", "≥", 100),
+    Target("map, r, and processes", "ratio", "≥", 100),
+    Target("round trip, node", "ratio", "≤", 1.5),
+    Target("round trip, ruby", "ratio", "≤", 1.5),
+    Target("round trip, go", "ratio", "≤", 1.5),
+    Target("4 workers attached, node", "value", "≤", 1000),
+    Target("4 workers attached, ruby", "value", "≤", 800),
+    Target("4 workers attached, go", "value", "≤", 100),
 )
 
 

@@ -31,6 +31,8 @@ class Trials:
     maps: int = 3
     others: bool = True
     """Whether the peers that take long to start are measured, too."""
+    bridge_lines: int = 200_000
+    """Small calls through `map` for each language."""
     fair_calls: int = 2_000
     crowd: int = 1_000
     """Clients that are connected at a time."""
@@ -51,6 +53,7 @@ QUICK = Trials(
     attach=3,
     map_lines=200_000,
     maps=1,
+    bridge_lines=20_000,
     others=False,
     fair_calls=300,
     crowd=200,

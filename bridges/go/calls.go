@@ -58,7 +58,7 @@ func (c *Context) Call(pool, command string, args, result any) error {
 		if failed := reply.failure; failed != nil {
 			return &CallError{failed.name, failed.typ, failed.message, failed.traceback}
 		}
-		return decode(reply.value, result, false)
+		return decode(reply.value, result)
 	}
 }
 
@@ -287,11 +287,9 @@ func (r *run) block(command handler, fixed []byte) error {
 		}
 		line := rest[:end]
 		rest = rest[end+1:]
-		if items.careful || time.Now().After(out.due) {
+		if items.careful {
 			out.flush()
-			if items.careful {
-				r.worker.delivered()
-			}
+			r.worker.delivered()
 		}
 		if err := r.ctx.Err(); err != nil {
 			return err

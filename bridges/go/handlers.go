@@ -85,13 +85,14 @@ func find(name string) (handler, error) {
 type arguments struct {
 	command    string
 	parameters []parameter
+	indexes    map[string]int // of the parameters
 	open       bool
-	required   map[int]string // index of the field → name
-	defaults   []byte         // JSON object; nil when there are none
+	numbers    bool   // some numbers have no type, and keep all their digits as json.Number
+	defaults   []byte // JSON object; nil when there are none
 }
 
 func argumentsOf(command string, typ reflect.Type) *arguments {
-	found := &arguments{command: command, required: map[int]string{}}
+	found := &arguments{command: command, indexes: map[string]int{}, numbers: untyped(typ, map[reflect.Type]bool{})}
 	if typ.Kind() != reflect.Struct {
 		found.open = true
 		return found
@@ -111,9 +112,7 @@ func argumentsOf(command string, typ reflect.Type) *arguments {
 			defaults = append(defaults, fmt.Sprintf("%q:%s", name, value))
 		}
 		optional = optional || one.Type.Kind() == reflect.Ptr || strings.Contains(options, "omitempty")
-		if !optional {
-			found.required[at] = name
-		}
+		found.indexes[name] = len(found.parameters)
 		found.parameters = append(found.parameters, parameter{name, one.Type.String(), !optional, value})
 	}
 	if defaults != nil {
@@ -122,47 +121,136 @@ func argumentsOf(command string, typ reflect.Type) *arguments {
 	return found
 }
 
-// read fills a value in. Only when a required field is zero afterwards is it asked whether it was there.
+// untyped says whether a type holds an `any` somewhere.
+func untyped(typ reflect.Type, seen map[reflect.Type]bool) bool {
+	if seen[typ] {
+		return false
+	}
+	seen[typ] = true
+	switch typ.Kind() {
+	case reflect.Interface:
+		return true
+	case reflect.Map, reflect.Slice, reflect.Array, reflect.Ptr:
+		return untyped(typ.Elem(), seen)
+	case reflect.Struct:
+		for at := 0; at < typ.NumField(); at++ {
+			if untyped(typ.Field(at).Type, seen) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// read fills a value in.
 func (a *arguments) read(data []byte, into any) error {
 	if a.defaults != nil {
 		if err := json.Unmarshal(a.defaults, into); err != nil {
 			return fmt.Errorf("the defaults of `%s`: %w", a.command, err)
 		}
 	}
-	if err := decode(data, into, !a.open); err != nil {
-		return refuse(invalidArguments, "`%s`: %s", a.command, a.words(err))
+	var err error
+	if a.numbers {
+		err = decode(data, into)
+	} else {
+		err = json.Unmarshal(data, into)
 	}
-	value := reflect.ValueOf(into).Elem()
-	for at, name := range a.required {
-		if value.Field(at).IsZero() && !has(data, name) {
-			return refuse(invalidArguments, "`%s`: missing argument `%s`", a.command, name)
+	if err != nil {
+		return refuse(invalidArguments, "`%s`: %s", a.command, strings.TrimPrefix(err.Error(), "json: "))
+	}
+	if a.open {
+		return nil
+	}
+	return a.check(data)
+}
+
+// check refuses what is missing or unknown. The data is valid JSON.
+func (a *arguments) check(data []byte) error {
+	var few [16]bool
+	there := few[:]
+	if len(a.parameters) > len(few) {
+		there = make([]bool, len(a.parameters))
+	}
+	for name, rest := nextName(data); name != nil; name, rest = nextName(rest) {
+		at, known := a.indexes[string(name)]
+		if !known {
+			if at, known = a.alike(name); !known {
+				return refuse(invalidArguments, "`%s`: unknown argument `%s`; it takes %s", a.command, name, a.known())
+			}
+		}
+		there[at] = true
+	}
+	for at, one := range a.parameters {
+		if one.required && !there[at] {
+			return refuse(invalidArguments, "`%s`: missing argument `%s`", a.command, one.name)
 		}
 	}
 	return nil
 }
 
-func (a *arguments) words(err error) string {
-	text := strings.TrimPrefix(err.Error(), "json: ")
-	if name := strings.TrimPrefix(text, "unknown field "); name != text {
-		known := make([]string, 0, len(a.parameters))
-		for _, one := range a.parameters {
-			known = append(known, "`"+one.name+"`")
-		}
-		if len(known) == 0 {
-			known = []string{"none"}
-		}
-		return fmt.Sprintf("unknown argument `%s`; it takes %s", strings.Trim(name, `"`), strings.Join(known, ", "))
+// alike finds a parameter as encoding/json does: whatever the case, and with escapes resolved.
+func (a *arguments) alike(name []byte) (int, bool) {
+	var text string
+	if json.Unmarshal(append(append([]byte{'"'}, name...), '"'), &text) != nil {
+		return 0, false
 	}
-	return text
+	for at, one := range a.parameters {
+		if strings.EqualFold(one.name, text) {
+			return at, true
+		}
+	}
+	return 0, false
+}
+
+func (a *arguments) known() string {
+	names := make([]string, 0, len(a.parameters))
+	for _, one := range a.parameters {
+		names = append(names, "`"+one.name+"`")
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// nextName is the next name of an object, and what follows its value's beginning. Called with the whole object first,
+// then with what was left over; nil at the end.
+func nextName(data []byte) (name, rest []byte) {
+	depth, value := 0, false
+	if trimmed := bytes.TrimLeft(data, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '{' {
+		data = trimmed[1:]
+	} else {
+		value = true // we are at the value of the name before
+	}
+	for at := 0; at < len(data); at++ {
+		switch data[at] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case ',':
+			value = value && depth > 0
+		case '"':
+			end := at + 1
+			for end < len(data) && data[end] != '"' {
+				if data[end] == '\\' {
+					end++
+				}
+				end++
+			}
+			if !value && depth == 0 && end < len(data) {
+				return data[at+1 : end], data[end+1:]
+			}
+			at = end
+		}
+	}
+	return nil, nil
 }
 
 // decode reads one JSON value and nothing behind it. Numbers for `any` keep all their digits.
-func decode(data []byte, into any, strict bool) error {
+func decode(data []byte, into any) error {
 	reader := json.NewDecoder(bytes.NewReader(data))
 	reader.UseNumber()
-	if strict {
-		reader.DisallowUnknownFields()
-	}
 	if err := reader.Decode(into); err != nil {
 		return err
 	}
@@ -172,23 +260,10 @@ func decode(data []byte, into any, strict bool) error {
 	return nil
 }
 
-func has(data []byte, name string) bool {
-	var all map[string]json.RawMessage
-	if json.Unmarshal(data, &all) != nil {
-		return false
-	}
-	for one := range all {
-		if strings.EqualFold(one, name) {
-			return true
-		}
-	}
-	return false
-}
-
 // object refuses arguments that are none.
 func object(data []byte) error {
 	var all map[string]json.RawMessage
-	if err := decode(data, &all, false); err != nil {
+	if err := json.Unmarshal(data, &all); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
 			return refuse(invalidArguments, "the arguments must be a JSON object")

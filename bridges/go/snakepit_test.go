@@ -86,7 +86,7 @@ func TestArgumentsAreDescribedAndChecked(t *testing.T) {
 	}
 	for text, words := range map[string]string{
 		`{"a":1}`: "missing argument `Self`", `{"Self":"x"}`: "missing argument `a`", `{"a":1,"Self":"x","z":1}`: "unknown argument `z`",
-		`{"a":"x","Self":""}`: "cannot unmarshal string", `{`: "unexpected EOF", `{"a":1,"Self":""} 2`: "something follows",
+		`{"a":"x","Self":""}`: "cannot unmarshal string", `{`: "unexpected end", `{"a":1,"Self":""} 2`: "after top-level value",
 	} {
 		if err := args.read([]byte(text), &sample{}); err == nil || !strings.Contains(err.Error(), words) {
 			t.Fatalf("%s: %v", text, err)
@@ -96,6 +96,21 @@ func TestArgumentsAreDescribedAndChecked(t *testing.T) {
 		if object([]byte(text)) == nil {
 			t.Fatal(text)
 		}
+	}
+}
+
+func TestNamesOfAnObjectAreFound(t *testing.T) {
+	text := ` { "a" : {"b":[{"c":1},"d"]} ,"e\"f":"}","g" : [ 1 , "h" ] , "": null, "i":"j" } `
+	var found []string
+	for name, rest := nextName([]byte(text)); name != nil; name, rest = nextName(rest) {
+		found = append(found, string(name))
+	}
+	if !reflect.DeepEqual(found, []string{"a", `e\"f`, "g", "", "i"}) {
+		t.Fatalf("%q", found)
+	}
+	var any sample
+	if err := argumentsOf("f", reflect.TypeOf(any)).read([]byte(`{"A":1,"self":"x"}`), &any); err != nil || any.A != 1 {
+		t.Fatal(err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"sort"
 	"strconv"
 	"strings"
@@ -33,6 +34,9 @@ const (
 	messageBytes = 1 << 20
 	defaultLimit = 4 << 20
 	mostSessions = 1000
+
+	// Bulk work leaves much garbage in a small heap: collected each 4 MiB it takes a sixth of the time.
+	garbagePercent = 400
 )
 
 // Capacity is how many calls run at a time, each in a goroutine. `snakepit up --capacity` goes first.
@@ -80,6 +84,9 @@ func Serve() {
 		asked:   map[uint64]chan result{},
 	}
 	w.more = sync.NewCond(&w.lock)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
 	if w.gateway == "" {
 		leave(2, "started without a server; this worker offers %s", strings.Join(names(), ", "))
 	}

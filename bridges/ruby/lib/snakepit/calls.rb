@@ -7,7 +7,7 @@ module Snakepit
 
   # One call, from its arrival to its answer.
   class Run
-    attr_reader :spec, :arrived
+    attr_reader :spec, :arrived, :room
     attr_accessor :began, :silent
 
     def initialize(spec)
@@ -62,7 +62,6 @@ module Snakepit
     end
 
     def spend(bytes) = @lock.synchronize { @room -= bytes }
-    def room? = @room.positive?
 
     # Until it may send again.
     def wait_for_room
@@ -113,7 +112,7 @@ module Snakepit
       failure = result[:failure]
       raise CallFailed.new(*failure.values_at(:name, :type, :message, :traceback)) if failure
 
-      JSON.parse(result[:value].force_encoding(Encoding::UTF_8), max_nesting: NESTING)
+      Answer.parse(result[:value].force_encoding(Encoding::UTF_8))
     ensure
       given_up = id && @lock.synchronize { @waiting.delete(id) }
       Snakepit.shielded { @say.call({ withdrawals: [id] }) } if given_up && result.nil?

@@ -50,9 +50,13 @@ module Snakepit
       return @method.call(*[args, context].first(@positions), &chunk) if @positions.positive?
 
       keywords = args.transform_keys(&:to_sym)
-      check(keywords)
       keywords[@context] = context if @context
-      @method.call(**keywords, &chunk)
+      begin
+        @method.call(**keywords, &chunk)
+      rescue ArgumentError
+        check(keywords) # it was ours, unless this finds nothing
+        raise
+      end
     end
 
     private
@@ -64,7 +68,7 @@ module Snakepit
       end
       return if @open
 
-      unknown = keywords.keys - @known
+      unknown = keywords.keys - @known - [@context]
       return if unknown.empty?
 
       takes = @known.empty? ? 'it takes none' : "it takes #{listed(@known)}"

@@ -147,17 +147,16 @@ module Snakepit
       @failed << @lines.size if failed
       @lines << text
       @size += text.bytesize + 1
-      @run.spend(text.bytesize + 1)
-      flush if @size > LARGE || !@run.room? || Snakepit.now >= @due
-      @run.wait_for_room unless @run.room?
+      full = @run.room <= @size
+      flush if full || @size > LARGE || Snakepit.now >= @due
+      @run.wait_for_room if full
     end
-
-    def due? = Snakepit.now >= @due
 
     def flush
       return if @lines.empty?
 
       text = (@lines << '').join("\n")
+      @run.spend(@size)
       Snakepit.shielded do
         unless @run.silent
           @say.call({ chunks: [{ id: @run.id, lines: text, count: @lines.size - 1, failed: @failed }] })
@@ -183,8 +182,9 @@ module Snakepit
 
     def run(fixed, context)
       out = Lines.new(@run, @say)
+      careful = @items[:careful]
       @items[:lines].force_encoding(Encoding::UTF_8).each_line("\n", chomp: true) do |line|
-        out.flush if @items[:careful] || out.due?
+        out.flush if careful
         raise Cancelled if @run.cancelled?
 
         begin
@@ -200,15 +200,25 @@ module Snakepit
     private
 
     def one(line, fixed, context)
-      chunks = nil
-      value = @handler.call(arguments(line, fixed), context) { |chunk| (chunks ||= []) << chunk }
+      args = arguments(line, fixed)
+      return Answer.json(all_of(args, context), @handler.name, @limit) if @handler.streaming
+
+      value = @handler.call(args, context)
       value = value.to_a if value.is_a?(Enumerator)
-      Answer.json(@handler.streaming ? chunks || [] : value, @handler.name, @limit)
+      Answer.json(value, @handler.name, @limit)
+    end
+
+    def all_of(args, context)
+      chunks = []
+      @handler.call(args, context) { |chunk| chunks << chunk }
+      chunks
     end
 
     def arguments(line, fixed)
-      item = @items[:text] ? line.scrub : JSON.parse(line, max_nesting: NESTING)
-      item.is_a?(Hash) ? fixed.merge(item) : fixed.merge({ @argument => item })
+      item = @items[:text] ? line.scrub : Answer.parse(line)
+      return fixed.merge({ @argument => item }) unless item.is_a?(Hash)
+
+      fixed.empty? ? item : fixed.merge(item)
     rescue JSON::JSONError, EncodingError => error
       raise Refusal.new(:invalid_arguments, "the line is not valid JSON: #{error.message}")
     end

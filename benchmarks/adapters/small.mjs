@@ -1,0 +1,3 @@
+export const commands = {
+  add({ a, b }) { return { sum: a + b } },
+}
