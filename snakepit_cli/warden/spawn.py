@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -85,6 +86,7 @@ def _child(launch: Launch, gate: int, parent: int) -> None:
         status = NOT_FOUND
         env = dict(launch.env)
         for name, descriptor in launch.descriptors.items():
+            _make_own(descriptor)
             os.set_inheritable(descriptor, True)
             env[name] = str(descriptor)
         _close_others(launch.descriptors.values())
@@ -95,6 +97,14 @@ def _child(launch: Launch, gate: int, parent: int) -> None:
         os.write(2, f"snakepit: cannot execute {launch.argv[0]}: {error.strerror}\n".encode())
     finally:
         os._exit(status)
+
+
+def _make_own(descriptor: int) -> None:
+    """All workers share the lifeline. Opened anew, one that makes its end non-blocking does so for itself alone."""
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        own = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY)
+        os.dup2(own, descriptor)
+        os.close(own)
 
 
 def passed(gate: int) -> bool:

@@ -115,3 +115,15 @@ def test_a_child_has_an_identity_before_it_runs(log: int) -> None:
     assert ident.identify(child.pid) is not None
     child.refuse()
     exit_code(child.pid)
+
+
+def test_what_one_does_to_a_shared_pipe_does_not_reach_the_others(log: int) -> None:
+    """Some runtimes make every pipe that they read non-blocking."""
+    read, write = os.pipe()
+    script = "import os; os.set_blocking(int(os.environ['LIFELINE_FD']), False)"
+    child = spawn.fork(spawn.Launch([sys.executable, "-c", script], {}, "/", log, {"LIFELINE_FD": read}))
+    child.open()
+    assert exit_code(child.pid) == 0
+    assert os.get_blocking(read)
+    os.close(read)
+    os.close(write)
