@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from snakepit_cli.base.ends import Ends
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.core import effects as fx
@@ -23,7 +23,7 @@ from snakepit_cli.server.launch import Launch, Spec
 from snakepit_cli.server.links import Link
 from snakepit_cli.server.nested import Nested, Submit
 from snakepit_cli.server.post import Post
-from snakepit_cli.server.stdio import Filter, Listener
+from snakepit_cli.server.stdio import Filter, Listener, converse
 from snakepit_cli.server.stdio_json import Program
 from snakepit_cli.server.warden import WardenLink
 from snakepit_cli.server.workers import Start, Survivor, Survivors, Worker
@@ -177,8 +177,8 @@ class Pool:
             self._start.note = None if message["ready"] else failures.why_cold(message)
             self._ask_for(waiting)
 
-    def spawned(self, name: str, pid: int, talk: socket.socket | None) -> None:
-        """`talk`: the other end of the standard input and output of a program that talks by lines."""
+    def spawned(self, name: str, pid: int, talk: Ends | None) -> None:
+        """`talk`: the other ends of the standard input and output of a program that talks by lines."""
         worker = self.workers.get(name)
         if worker is not None:
             worker.pid = pid
@@ -189,7 +189,7 @@ class Pool:
         elif talk is not None:
             talk.close()
 
-    async def _talk(self, worker: Worker, talk: socket.socket) -> None:
+    async def _talk(self, worker: Worker, talk: Ends) -> None:
         listener = Listener(
             lambda hello: self.attached(worker, hello, talker),
             lambda message: self.heard(worker, message),
@@ -197,7 +197,7 @@ class Pool:
             lambda: self.hung_up(worker),
         )
         talker = Program(listener) if self.spec.dialect == "json" else Filter(listener)
-        await self._loop.create_unix_connection(lambda: talker, sock=talk)
+        await converse(talker, talk)
 
     def _broken(self, worker: Worker, why: str) -> None:
         """A program does not keep to its protocol: nothing that it says can be relied on any more."""

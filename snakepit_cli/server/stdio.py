@@ -7,6 +7,7 @@ contract would say, so that pools do not know the difference. This one is for fi
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,14 +15,18 @@ from typing import Any
 
 import msgspec
 
+from snakepit_cli.base.ends import Ends
 from snakepit_cli.wire import worker_pb2 as pb
 
 Kind = pb.Failure.Kind
 _QUIET_SECONDS = 0.05
 """So long the first answer of a worker is held back, to see whether more lines follow that nobody asked for."""
+_MANY, _MOMENT = 256, 0.001
+"""While so many lines are to come, they are left to gather for so many seconds: a filter writes each by itself."""
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _check = msgspec.json.Decoder(msgspec.Raw).decode
+_check_all = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class RefusedError(Exception):
@@ -54,7 +59,8 @@ class Talker(asyncio.Protocol):
 
     def __init__(self, listener: Listener) -> None:
         self.listener = listener
-        self.transport: asyncio.Transport
+        self.transport: asyncio.ReadTransport
+        self.sink: asyncio.WriteTransport
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -90,8 +96,7 @@ class Talker(asyncio.Protocol):
 
     def drain(self) -> None:
         """The end of its input."""
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        self.sink.close()
 
     def settle(self, call_id: int, value: bytes) -> None:
         self.listener.said(pb.FromWorker(results=[pb.Result(id=call_id, value=value)]))
@@ -101,6 +106,14 @@ class Talker(asyncio.Protocol):
 
     def give_back(self, call_id: int) -> None:
         self.fail(call_id, pb.Failure(kind=Kind.RECALLED, message="recalled before it began"))
+
+
+async def converse(talker: Talker, ends: Ends) -> None:
+    """Speaks to a program from now on."""
+    loop = asyncio.get_running_loop()
+    # A program that closes its input is not over: what counts is the end of its output.
+    talker.sink, _ = await loop.connect_write_pipe(asyncio.Protocol, os.fdopen(ends.sink, "wb", 0))
+    await loop.connect_read_pipe(lambda: talker, os.fdopen(ends.source, "rb", 0))
 
 
 @dataclass
@@ -177,7 +190,7 @@ class Filter(Talker):
                 tell()
 
     def _send(self) -> None:
-        self.transport.write(self._asked[0].lines)
+        self.sink.write(self._asked[0].lines)
 
     def heard(self, lines: list[bytes]) -> None:
         if self._over:
@@ -188,7 +201,10 @@ class Filter(Talker):
             return
         asked = self._asked[0]
         asked.answers += lines
-        if len(asked.answers) < asked.count:
+        if (left := asked.count - len(asked.answers)) > 0:
+            if left > _MANY:
+                self.transport.pause_reading()
+                asyncio.get_running_loop().call_later(_MOMENT, self._resume)
             return
         if self._trusted:
             self._done()
@@ -196,12 +212,16 @@ class Filter(Talker):
             self._trusted = True
             asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._done)
 
+    def _resume(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
     def _done(self) -> None:
         if self._over:
             return
         asked = self._asked.popleft()
         texts, failed = [], []
-        for number, line in enumerate(asked.answers):
+        for number, line in enumerate(() if _all_json(asked) else asked.answers):
             try:
                 texts.append(_value(line, text=asked.text))
             except RefusedError as refusal:
@@ -211,10 +231,11 @@ class Filter(Talker):
                 if not asked.block:
                     self.fail(asked.call, refusal.failure)
         if asked.block:
-            chunks = pb.Chunks(id=asked.call, lines=b"\n".join(texts) + b"\n", count=len(texts), failed=failed)
+            lines = b"\n".join(texts or asked.answers) + b"\n"
+            chunks = pb.Chunks(id=asked.call, lines=lines, count=asked.count, failed=failed)
             self.listener.said(pb.FromWorker(chunks=[chunks], results=[pb.Result(id=asked.call, value=b"null")]))
         elif not failed:
-            self.settle(asked.call, texts[0])
+            self.settle(asked.call, (texts or asked.answers)[0])
         if self._asked:
             self._send()
 
@@ -265,6 +286,18 @@ def _plain(item: bytes) -> bytes:
     if "\n" in value:
         raise RefusedError("a line of text has no line breaks in it")
     return value.encode()
+
+
+def _all_json(asked: Asked) -> bool:
+    """Whether each answer is a JSON text, for all at once. False when it has to be seen one by one."""
+    if asked.text:
+        return False
+    try:
+        # A string cannot go on after the line break, and what else could span lines is another text then.
+        found = _check_all(b"[" + b",\n".join(asked.answers) + b"]")
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return list(map(bytes, found)) == asked.answers
 
 
 def _value(line: bytes, *, text: bool) -> bytes:

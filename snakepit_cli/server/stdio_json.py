@@ -97,12 +97,12 @@ class Program(Talker):
     def _ask(self, request: Request, body: dict[str, Any]) -> None:
         number = next(self._ids)
         self._requests[number] = request
-        self.transport.write(_encode({"id": number, **body}) + b"\n")
+        self.sink.write(_encode({"id": number, **body}) + b"\n")
 
     def cancel(self, call_id: int) -> None:
         for number, request in self._requests.items():
             if request.call == call_id:
-                self.transport.write(b'{"cancel":%d}\n' % number)
+                self.sink.write(b'{"cancel":%d}\n' % number)
 
     def recall(self, call_ids: Iterable[int]) -> None:
         """It may have begun with any of them."""

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from snakepit_cli.base.ends import Ends
+
 _PACKET = 1 << 18
 
 
@@ -44,7 +46,7 @@ class WardenLink:
 
     def _readable(self) -> None:
         try:
-            data, descriptors, _, _ = socket.recv_fds(self._channel, _PACKET, 1)
+            data, descriptors, _, _ = socket.recv_fds(self._channel, _PACKET, 2)
         except BlockingIOError:
             return
         except OSError:
@@ -53,7 +55,7 @@ class WardenLink:
             os._exit(0)
         message = msgspec.json.decode(data)
         if descriptors:
-            message["talk"] = socket.socket(fileno=descriptors[0])
+            message["talk"] = Ends(*descriptors)
         self._handle(message)
 
 

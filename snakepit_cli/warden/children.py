@@ -7,6 +7,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from snakepit_cli.base.ends import Ends
 from snakepit_cli.warden import cages, contain
 from snakepit_cli.warden.logs import Pump
 
@@ -21,8 +22,8 @@ class Child:
     pump: Pump
     channel: socket.socket | None = None
     """Control pipe of a server or template, lifeline of a forked worker; closing it tells the child."""
-    talk: socket.socket | None = None
-    """The other end of its stdin and stdout, until the server has it."""
+    talk: Ends | None = None
+    """The other ends of its stdin and stdout, until the server has them."""
     cage: Path | None = None
     """The cgroup that it and all that it starts are in, where there are any."""
     kill_at: float | None = None

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import sqlite3
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
+from snakepit_cli.base.ends import Ends
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.registry.store import Registry
 from snakepit_cli.warden import cages, contain, oom, reap, serverlink
@@ -273,7 +273,7 @@ class Warden:
 
     # ------------------------------------------------------------------------------------- the server
 
-    def _tell(self, message: Message, along: socket.socket | None = None) -> None:
+    def _tell(self, message: Message, along: Ends | None = None) -> None:
         if self._link is not None:
             self._link.send(message, along)
         elif along is not None:

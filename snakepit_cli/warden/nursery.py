@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from snakepit_cli.base import ends
+from snakepit_cli.base.ends import Ends
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.registry import identity as ident
 from snakepit_cli.warden import spawn, template
@@ -70,11 +72,11 @@ class Nursery:
         descriptors: Mapping[str, int] | None = None, channel: socket.socket | None = None,
     ) -> None:  # fmt: skip
         """Starts one process for each id."""
-        gated: list[tuple[str, spawn.Gated, Pump, socket.socket | None]] = []
+        gated: list[tuple[str, spawn.Gated, Pump, Ends | None]] = []
         rows: list[Row] = []
         try:
             for name in ids:
-                ours, theirs = socket.socketpair() if program.talks else (None, None)
+                ours, theirs = ends.pair() if program.talks else (None, None)
                 token = None if program.talks else (tokens or {}).get(name)
                 one, pump = self._fork(name, program, token, descriptors or {}, theirs)
                 gated.append((name, one, pump, ours))
@@ -106,7 +108,7 @@ class Nursery:
         return cage if role == "worker" else None
 
     def _fork(
-        self, name: str, program: Program, token: str | None, extra: Mapping[str, int], talk: socket.socket | None
+        self, name: str, program: Program, token: str | None, extra: Mapping[str, int], talk: Ends | None
     ) -> tuple[spawn.Gated, Pump]:
         pump = self._pump(name)
         descriptors = dict(extra)
@@ -117,7 +119,7 @@ class Nursery:
             env={**program.env, **self._marks, "SNAKEPIT_WORKER_ID": name},
             cwd=program.cwd,
             log=pump.write_end,
-            talk=None if talk is None else talk.fileno(),
+            talk=talk,
             descriptors=descriptors,
         )
         try:

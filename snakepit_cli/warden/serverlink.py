@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from snakepit_cli.base.ends import Ends
 from snakepit_cli.warden.loop import Loop
 
 _PACKET = 1 << 18
@@ -29,12 +30,12 @@ class ServerLink:
         self._loop = loop
         self._channel = channel
         self._handle = handle
-        self._outbox: deque[tuple[bytes, socket.socket | None]] = deque()
+        self._outbox: deque[tuple[bytes, Ends | None]] = deque()
         channel.setblocking(False)
         loop.watch(channel, self._ready)
 
-    def send(self, message: Mapping[str, Any], along: socket.socket | None = None) -> None:
-        """`along` is handed over, and closed here."""
+    def send(self, message: Mapping[str, Any], along: Ends | None = None) -> None:
+        """The descriptors `along` are handed over, and closed here."""
         self._outbox.append((json.dumps(message).encode(), along))
         if len(self._outbox) == 1:
             self._flush()
@@ -54,7 +55,7 @@ class ServerLink:
         while self._outbox:
             try:
                 data, along = self._outbox[0]
-                socket.send_fds(self._channel, [data], [] if along is None else [along.fileno()])
+                socket.send_fds(self._channel, [data], [] if along is None else [along.source, along.sink])
             except BlockingIOError:
                 break
             except OSError:

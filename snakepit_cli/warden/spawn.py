@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from snakepit_cli.base.ends import Ends
 from snakepit_cli.warden import contain
 
 NEVER_RAN = 125
@@ -33,8 +34,8 @@ class Launch:
     """Descriptor that becomes stderr, and stdout unless there is `talk`."""
     descriptors: Mapping[str, int] = field(default_factory=dict)
     """Environment variable → descriptor that the program inherits and finds the number of there."""
-    talk: int | None = None
-    """Descriptor that becomes stdin and stdout."""
+    talk: Ends | None = None
+    """What becomes stdin and stdout."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,9 @@ def _child(launch: Launch, gate: int, parent: int) -> None:
         if not contain.die_with_parent(parent):
             return
         os.setsid()
-        os.dup2(os.open(os.devnull, os.O_RDWR) if launch.talk is None else launch.talk, 0)
-        os.dup2(launch.log if launch.talk is None else launch.talk, 1)
+        talk = launch.talk or Ends(os.open(os.devnull, os.O_RDWR), launch.log)
+        os.dup2(talk.source, 0)
+        os.dup2(talk.sink, 1)
         os.dup2(launch.log, 2)
         if not passed(gate):
             return
