@@ -168,9 +168,9 @@ function remember(key) {
   if (sessions.size > MOST_SESSIONS) sessions.delete(sessions.keys().next().value)
 }
 
-/** What is said in one turn of the loop leaves in one message. */
+/** What is said at one stroke leaves in one message, at once: another turn of the loop would cost a call a tenth of its time. */
 function say(message) {
-  if (outbox.length === 0) setImmediate(flush)
+  if (outbox.length === 0) queueMicrotask(flush)
   outbox.push(message)
 }
 
