@@ -12,6 +12,7 @@ _snakepit() {
             (*)
                 case $verb in
                     ('') verb=$word ;;
+                    (bridge) verb="bridge $word" ;;
                     (debug) verb="debug $word" ;;
                     (server) verb="server $word" ;;
                     (*) given=$((given + 1)) ;;
@@ -52,6 +53,8 @@ _snakepit() {
                     'explain') offered+=' --recent --json' ;;
                     'logs') offered+=' --follow -f --lines -n' ;;
                     'reap') offered+=' --dry-run --json' ;;
+                    'bridge list') offered+=' --json' ;;
+                    'bridge check') offered+=' --adapter --json' ;;
                     'server stop') offered+=' --timeout --json' ;;
                     'server restart') offered+=' --timeout' ;;
                     'server status') offered+=' --json' ;;
@@ -59,7 +62,8 @@ _snakepit() {
                 esac
             else
                 case $verb:$given in
-                    :0) offered='exec stream commands map tail streams wait cancel up down scale pause resume drain restart status workers explain logs reap completion server debug' ;;
+                    :0) offered='exec stream commands map tail streams wait cancel up down scale pause resume drain restart status workers explain logs reap completion bridge server debug' ;;
+                    bridge:0) offered='list install check' ;;
                     debug:0) offered='failpoints' ;;
                     server:0) offered='run start stop restart status' ;;
                     exec:0) offered="$(snakepit __complete commands 2>/dev/null)" ;;

@@ -23,7 +23,8 @@ LAYERS = {
     "warden": {"registry", "base"},
     "server": {"core", "wire", "base"},
     "client": {"wire", "base"},
-    "cli": {"client", "base"},
+    "conformance": {"server", "wire", "base"},
+    "cli": {"client", "conformance", "base"},
     "fast": {"client", "wire", "base", "cli"},
 }
 STANDARD_ONLY = ("base", "core", "registry", "warden")

@@ -375,7 +375,7 @@ func (l *lines) added(size int) error {
 	if !room {
 		return l.run.waitForRoom()
 	}
-	return nil
+	return l.run.ctx.Err()
 }
 
 func (l *lines) flush() {

@@ -4,6 +4,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { parentPort, workerData } from 'node:worker_threads'
+import { read, write } from './json.mjs'
 import { Kind } from './wire.mjs'
 
 const MOMENT = 1 // milliseconds after which answers of a block leave
@@ -12,6 +13,7 @@ const OVERHEAD = 64
 const GeneratorFunctions = new Set(['GeneratorFunction', 'AsyncGeneratorFunction'])
 
 let commands = {}
+const shapes = new Map() // name → { required, known, open }
 let capacity = 1
 let module = {}
 const waiting = []
@@ -56,6 +58,10 @@ async function load() {
     return broken(Kind.ADAPTER_FAILED, error)
   }
   const specs = Object.entries(commands).filter(([, handler]) => typeof handler === 'function').map(spec)
+  for (const { name, parameters, open } of specs) {
+    const required = parameters.filter((one) => one.required).map((one) => one.name)
+    shapes.set(name, { required, known: new Set(parameters.map((one) => one.name)), open })
+  }
   parentPort.postMessage({ ready: { commands: specs, capacity } })
 }
 
@@ -185,10 +191,25 @@ function find(name) {
   throw new Refusal(Kind.COMMAND_NOT_FOUND, `no command \`${name}\`; this adapter has ${known || 'no commands'}`)
 }
 
+/** Refuses arguments that are missing or unknown. */
+function checked(args, command) {
+  const { required, known, open } = shapes.get(command)
+  for (const name of required) {
+    if (args[name] === undefined) throw new Refusal(Kind.INVALID_ARGUMENTS, `\`${command}\`: missing argument \`${name}\``)
+  }
+  if (open) return args
+  for (const name in args) {
+    if (known.has(name)) continue
+    const takes = [...known].map((one) => `\`${one}\``).join(', ') || 'none'
+    throw new Refusal(Kind.INVALID_ARGUMENTS, `\`${command}\`: unknown argument \`${name}\`; it takes ${takes}`)
+  }
+  return args
+}
+
 function parse(text) {
   let value
   try {
-    value = JSON.parse(text)
+    value = read(text)
   } catch (error) {
     throw new Refusal(Kind.INVALID_ARGUMENTS, `not valid JSON: ${error.message}`)
   }
@@ -200,7 +221,7 @@ function parse(text) {
 
 /** The JSON of the answer; chunks leave on the way when they are wanted. */
 async function one(run, handler, args) {
-  const value = await handler.call(commands, args, run.context())
+  const value = await handler.call(commands, checked(args, run.call.command), run.context())
   const chunks = value?.[Symbol.asyncIterator] ?? (typeof value === 'object' && value?.next && value[Symbol.iterator])
   const stream = run.call.stream && !run.call.block
   if (!chunks) {
@@ -237,10 +258,13 @@ async function streamed(run, value) {
       lines.push(text)
       size += Buffer.byteLength(text) + 1
       run.room -= Buffer.byteLength(text) + 1
-      if (performance.now() >= due || size > 1 << 19) flush()
       if (run.room <= 0) {
         flush()
         await run.waitForRoom()
+      } else if (performance.now() >= due || size > 1 << 19) {
+        flush()
+        // A turn of the loop: so that a cancel can be heard between two chunks that never wait.
+        await new Promise(setImmediate)
       }
     }
   } finally {
@@ -273,7 +297,7 @@ async function block(run, handler, fixed) {
     }
     if (run.cancelled) throw run.abort.signal.reason
     try {
-      let value = handler.call(commands, argumentsOf(text, items, fixed), context ?? (handler.length ? undefined : run.context()))
+      let value = handler.call(commands, checked(argumentsOf(text, items, fixed), command), context ?? (handler.length ? undefined : run.context()))
       if (value !== null && typeof value === 'object' && typeof value.then === 'function') value = await value
       if (value !== null && typeof value === 'object' && typeof value.next === 'function') value = await collected(value)
       lines.push(encoded(value, command, limit))
@@ -299,7 +323,7 @@ function argumentsOf(text, { text: plain, itemArgument }, fixed) {
   let item = text
   if (!plain) {
     try {
-      item = JSON.parse(text)
+      item = read(text)
     } catch (error) {
       throw new Refusal(Kind.INVALID_ARGUMENTS, `the line is not valid JSON: ${error.message}`)
     }
@@ -311,9 +335,9 @@ function argumentsOf(text, { text: plain, itemArgument }, fixed) {
 function encoded(value, command, limit = Infinity) {
   let text
   try {
-    text = JSON.stringify(value === undefined ? null : value)
+    text = write(value === undefined ? null : value)
     // NaN and the infinities are written as null: only the slow way can tell.
-    if (text?.includes('null')) text = JSON.stringify(value === undefined ? null : value, refuseNoNumbers)
+    if (text?.includes('null')) write(value === undefined ? null : value, refuseNoNumbers)
   } catch (error) {
     throw new Refusal(Kind.INVALID_RESULT, `\`${command}\` returned no JSON: ${error.message}`)
   }
@@ -369,7 +393,7 @@ function replied({ id, value, failure: said }) {
   requests.delete(id)
   if (asked === undefined) return
   if (said) asked.reject(new CallFailedError(said))
-  else asked.resolve(JSON.parse(value))
+  else asked.resolve(read(value))
 }
 
 async function finish() {

@@ -182,16 +182,21 @@ export class Frames {
   *feed(data) {
     this.#parts.push(data)
     this.#size += data.length
-    for (;;) {
-      if (this.#size < 5) return
-      let whole = this.#parts.length === 1 ? this.#parts[0] : Buffer.concat(this.#parts)
-      const end = 5 + whole.readUInt32BE(1)
-      this.#parts = [whole]
-      if (whole.length < end) return
+    while (this.#size >= 5) {
+      // Joined only when a message is complete: a long one is not copied with each piece.
+      if (this.#parts[0].length < 5) this.#join()
+      const end = 5 + this.#parts[0].readUInt32BE(1)
+      if (this.#size < end) return
+      if (this.#parts[0].length < end) this.#join()
+      const whole = this.#parts[0]
       yield whole.subarray(5, end)
-      whole = whole.subarray(end)
-      this.#parts = whole.length ? [whole] : []
-      this.#size = whole.length
+      if (whole.length === end) this.#parts.shift()
+      else this.#parts[0] = whole.subarray(end)
+      this.#size -= end
     }
+  }
+
+  #join() {
+    this.#parts = [Buffer.concat(this.#parts)]
   }
 }

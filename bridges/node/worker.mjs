@@ -19,6 +19,8 @@ const EXIT_REFUSED = 77
 const GIVE_UP_AFTER = 60_000
 const BACKOFF = [20, 200]
 const GRACE = 3_000
+const WINDOW = 2 ** 31 - 1
+const LARGEST_FRAME = 2 ** 24 - 1
 const MOST_SESSIONS = 1000
 
 const options = Object.fromEntries(
@@ -28,7 +30,6 @@ const gateway = (process.env.SNAKEPIT_GATEWAY ?? '').replace(/^unix:/, '')
 const name = process.env.SNAKEPIT_WORKER_ID ?? ''
 const token = secret()
 
-let session = null
 let stream = null
 let attached = false
 let draining = false
@@ -84,8 +85,11 @@ function heard(message) {
 // ---------------------------------------------------------------------------------------------- the stream
 
 function dial(only) {
-  const socket = http2.connect('http://localhost', { createConnection: () => net.connect(gateway) })
-  session = socket
+  const socket = http2.connect('http://localhost', {
+    createConnection: () => net.connect(gateway),
+    settings: { enablePush: false, initialWindowSize: WINDOW, maxFrameSize: LARGEST_FRAME },
+  })
+  socket.on('connect', () => socket.setLocalWindowSize(WINDOW))
   socket.on('error', () => {}) // 'close' follows
   const request = socket.request(
     { ':method': 'POST', ':path': PATH, 'content-type': 'application/grpc', te: 'trailers' },
@@ -96,7 +100,10 @@ function dial(only) {
   let text = ''
   stream = request
   request.on('response', (headers) => noted(headers))
-  request.on('trailers', (headers) => noted(headers))
+  request.on('trailers', (headers) => {
+    noted(headers)
+    request.close() // our half is still open
+  })
   request.on('data', (data) => {
     for (const message of frames.feed(data)) take(decode(ToWorker, message))
   })

@@ -11,6 +11,7 @@ import typer
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli import (
+    bridge,
     completion,
     debug,
     down,
@@ -57,7 +58,7 @@ def _root(
         write(help.SHORT.encode())
 
 
-for module in (exec_, map_, streams, up, down, pools, status, explain, logs, reap, server, debug, completion):
+for module in (exec_, map_, streams, up, down, pools, status, explain, logs, reap, bridge, server, debug, completion):
     module.register(app)
 
 

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from snakepit_cli.base import environment
+from snakepit_cli.base import bridges, environment
 from snakepit_cli.base.errors import PitError
 
 _TITLE_ROOM = "." * 200
@@ -23,8 +23,6 @@ _CLASS = re.compile(r":[A-Z][\w:]*$")
 """What may follow the name of an adapter's file."""
 DIALECTS = {"exec:": "lines", "exec-json:": "json"}
 """Beginning of a reference to a program → dialect."""
-BRIDGES = frozenset({"node", "ruby", "go"})
-"""Languages with a bridge of their own beside Python: a reference begins with one of them and a colon."""
 CONTAIN = ("standard", "strict")
 """How firmly workers are held. Strict: each is the first process of a PID namespace, and all in it ends with it."""
 _NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -53,7 +51,7 @@ class Spec:
         if self.dialect is not None:
             return "exec"
         language = self.adapter.partition(":")[0]
-        return language if language in BRIDGES else "python"
+        return language if language in bridges.LANGUAGES else "python"
 
     @property
     def dialect(self) -> str | None:
@@ -121,7 +119,7 @@ def _program(spec: Spec) -> Launch:
     near = os.path.join(spec.cwd, argv[0])
     found = near if os.sep in argv[0] else shutil.which(argv[0], path=spec.env.get("PATH"))
     if found is None or not os.path.exists(found):
-        hint = f"install it ({_installer(argv[0])}), or give its path"
+        hint = f"install it ({bridges.installer(argv[0])}), or give its path"
         raise PitError("runtime_not_found", f"there is no program {argv[0]!r}", hint=hint)
     if not os.access(found, os.X_OK):
         raise PitError("runtime_not_executable", f"{found} cannot be executed", hint=f"chmod +x {found}")
@@ -143,31 +141,18 @@ def _by_itself(spec: Spec, command: tuple[str, ...], env: Mapping[str, str]) -> 
     )  # fmt: skip
 
 
-def bridge_of(language: str) -> Path:
-    """Where a bridge is: in the package, or beside it in a source tree."""
-    here = Path(__file__).resolve().parents[1]
-    packaged = here / "bridges" / language
-    return packaged if packaged.is_dir() else here.parent / "bridges" / language
-
-
 def _bridge(spec: Spec, gateway: str) -> Launch:
     """A worker of another language, as the manifest of its bridge says. Raises PitError."""
-    folder = bridge_of(spec.language)
-    with open(folder / "bridge.toml", "rb") as file:
-        manifest = tomllib.load(file)
-    program = manifest["runtime"]
-    runtime = shutil.which(program, path=spec.env.get("PATH"))
-    if runtime is None:
-        hint = f"install {program} {manifest['minimum']} or newer ({_installer(program, manifest['package'])})"
-        raise PitError("runtime_not_found", f"there is no {program}", hint=hint)
+    bridge = bridges.load(spec.language)
+    runtime = bridge.find(spec.env)
     reference = spec.adapter.partition(":")[2]
     if not os.path.exists(os.path.join(spec.cwd, _CLASS.sub("", reference))):
         raise PitError("adapter_not_found", f"there is no {reference}", hint=f"for example {spec.language}:./adapter")
     holes = {
-        "runtime": runtime, "bridge": str(folder), "adapter": reference, "cwd": spec.cwd, "python": sys.executable,
+        "runtime": runtime, "bridge": str(bridge.folder), "adapter": reference, "cwd": spec.cwd,
+        "python": sys.executable,
     }  # fmt: skip
-    argv = tuple(re.sub(r"\{(\w+)\}", lambda found: holes[found[1]], part) for part in manifest["worker"])
-    return _by_itself(spec, argv, _environment(spec, gateway))
+    return _by_itself(spec, bridges.fill(bridge.worker, holes), _environment(spec, gateway))
 
 
 def _environment(spec: Spec, gateway: str) -> dict[str, str]:
@@ -178,19 +163,11 @@ def _environment(spec: Spec, gateway: str) -> dict[str, str]:
     return env
 
 
-def _installer(program: str, packages: Mapping[str, str] | None = None) -> str:
-    """The command that would do it on this system. `packages` are the names that are not the program's own."""
-    for tool, command in (("apt", "apt-get"), ("dnf", "dnf"), ("brew", "brew")):
-        if shutil.which(command):
-            return f"{command} install {(packages or {}).get(tool, program)}"
-    return "with the system's package manager"
-
-
 def make(spec: Spec, instance: str, gateway: str) -> Launch:
     """Fills in the manifest of the pool's bridge for this pool. Raises PitError."""
     if spec.dialect is not None:
         return _program(spec)
-    if spec.language in BRIDGES:
+    if spec.language in bridges.LANGUAGES:
         return _bridge(spec, gateway)
     holes = {
         "python": spec.python,

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from snakepit_cli.base import environment, paths
+from snakepit_cli.base import bridges, environment, paths
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.settings import LIMITS, MOST_WORKERS, PoolSettings, Settings
 from snakepit_cli.core.limits import Limits
@@ -302,7 +302,7 @@ def _absolute(adapter: str, cwd: str) -> str:
     if adapter.startswith(tuple(launch.DIALECTS)):
         return adapter  # a command line: the program runs there
     language, colon, rest = adapter.partition(":")
-    if language in launch.BRIDGES:
+    if language in bridges.LANGUAGES:
         return f"{language}:{os.path.normpath(os.path.join(cwd, rest))}"
     reference = rest if colon and language == "python" else adapter
     path = reference.partition(".py:")[0] + ".py" if ".py:" in reference else reference

@@ -43,7 +43,8 @@ module Snakepit
 
     def failure(error)
       case error
-      when Refusal then { kind: error.kind, type: error.type, message: error.message, traceback: error.trace }
+      when Refusal
+        { kind: error.kind, type: error.type, message: text(error.message), traceback: text(error.trace) }
       when Cancelled then { kind: :cancelled, message: 'the caller gave up' }
       else
         { kind: :command_failed, type: error.class.name.to_s, message: text(error.message),
