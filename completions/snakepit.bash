@@ -12,6 +12,7 @@ _snakepit() {
             (*)
                 case $verb in
                     ('') verb=$word ;;
+                    (adapters) verb="adapters $word" ;;
                     (bridge) verb="bridge $word" ;;
                     (debug) verb="debug $word" ;;
                     (server) verb="server $word" ;;
@@ -53,6 +54,9 @@ _snakepit() {
                     'explain') offered+=' --recent --json' ;;
                     'logs') offered+=' --follow -f --lines -n' ;;
                     'reap') offered+=' --dry-run --json' ;;
+                    'adapters list') offered+=' --json' ;;
+                    'adapters show') offered+=' --json' ;;
+                    'adapters check') offered+=' --json' ;;
                     'bridge list') offered+=' --json' ;;
                     'bridge check') offered+=' --adapter --json' ;;
                     'server stop') offered+=' --timeout --json' ;;
@@ -62,7 +66,8 @@ _snakepit() {
                 esac
             else
                 case $verb:$given in
-                    :0) offered='exec stream commands map tail streams wait cancel up down scale pause resume drain restart status workers explain logs reap completion bridge server debug' ;;
+                    :0) offered='exec stream commands map tail streams wait cancel up down scale pause resume drain restart status workers explain logs reap completion adapters bridge server debug' ;;
+                    adapters:0) offered='list show check' ;;
                     bridge:0) offered='list install check' ;;
                     debug:0) offered='failpoints' ;;
                     server:0) offered='run start stop restart status' ;;

@@ -59,6 +59,9 @@ def pit() -> Iterator[Pit]:
             (one.work / name).write_text(text)
         shutil.copytree(ROOT / "examples", one.work / "examples")
         shutil.copy(ROOT / "examples" / "words.py", one.work)
+        worker = one.work / "my-worker"
+        worker.write_text(f"#!/bin/sh\nexec ruby {ROOT}/bridges/ruby/worker.rb --adapter examples/words.rb\n")
+        worker.chmod(0o755)
         (one.work / ".zfunc").mkdir()
         (one.work / ".config/fish/completions").mkdir(parents=True)
         one.env |= {

@@ -16,6 +16,9 @@ contain = "strict"                # each worker in a PID namespace of its own; d
 capacity = 16                     # calls at a time in a worker whose handlers are all async
 python = "/path/to/venv/bin/python"
 env = { NAME = "value" }
+
+[adapters.NAME]                   # see base/adapters.py
+executable = "/path/to/program"
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from snakepit_cli.base import durations, paths
+from snakepit_cli.base import adapters, durations, paths
+from snakepit_cli.base.adapters import AdapterSettings
 from snakepit_cli.base.errors import PitError
 
 LIMITS: dict[str, type] = {
@@ -62,6 +66,7 @@ class Settings:
     spool_keep: float = 86400.0
     pools: Mapping[str, PoolSettings] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
+    adapters: Mapping[str, AdapterSettings] = field(default_factory=dict)
 
     def pool(self, name: str) -> PoolSettings | None:
         """Settings of a pool that the configuration names; `default` always exists."""
@@ -81,13 +86,14 @@ def load() -> Settings:
     except RecursionError:
         raise PitError("invalid_configuration", f"{path}: nested too deeply") from None
     try:
-        return _settings(data)
+        return _settings(data, os.path.dirname(os.path.abspath(path)))
     except ValueError as error:
         raise PitError("invalid_configuration", f"{path}: {error}") from None
 
 
-def _settings(data: dict[str, Any]) -> Settings:
-    _known(data, {"server", "limits", "pools"}, "")
+def _settings(data: dict[str, Any], folder: str) -> Settings:
+    """`folder` is where the file is."""
+    _known(data, {"server", "limits", "pools", "adapters"}, "")
     server = _table(data, "server", "")
     _known(server, {"idle_timeout", "max_message_bytes", "spool_max_bytes", "spool_keep"}, "server.")
     common = _limits(data, "")
@@ -103,6 +109,10 @@ def _settings(data: dict[str, Any]) -> Settings:
         spool_keep=_value(server, "spool_keep", float, "server.", 86400.0),
         pools=pools,
         limits=common,
+        adapters={
+            name: adapters.parse(table, f"adapters.{name}", folder)
+            for name, table in _table(data, "adapters", "").items()
+        },
     )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from snakepit_cli.base import bridges
+from snakepit_cli.base import bridges, settings
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli import table
 from snakepit_cli.cli.help import Verb, argument, group, option
@@ -24,7 +24,7 @@ snakepit bridge check --adapter node:./examples/words.mjs
 _FIRST = {
     "list": "snakepit bridge list\nsnakepit bridge list --json",
     "install": "snakepit bridge install node\nsnakepit bridge install go",
-    "check": "snakepit bridge check --adapter ruby:./examples/words.rb\nsnakepit bridge check -- ./my-worker --fast",
+    "check": "snakepit bridge check --adapter ruby:./examples/words.rb\nsnakepit bridge check -- ./my-worker",
 }
 _MARKS = {"ok": "ok    ", "failed": "FAILED", "skipped": "-     "}
 Json = Annotated[bool, option("--json", "Exactly one JSON document on stdout.")]
@@ -98,8 +98,9 @@ def check(
     shared: Shared = ctx.obj
     if bool(command) == (adapter is not None):
         raise UsageError("name a command line, or an adapter with --adapter")
+    custom = None if adapter is None else settings.load().adapters.get(adapter)
     found = []
-    for finding in run.examine(tuple(command or ()), adapter, os.environ, os.getcwd()):
+    for finding in run.examine(tuple(command or ()), adapter, custom, os.environ, os.getcwd()):
         found.append(finding)
         if not json and not (shared.quiet and finding.state != "failed"):
             _tell(finding)

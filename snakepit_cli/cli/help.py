@@ -30,7 +30,7 @@ streams   tail  streams  wait  cancel
 pools     up  down  scale  restart  pause  resume  drain
 look      status  workers  explain  reap
 server    server  logs  debug
-languages bridge
+languages adapters  bridge
 shell     completion
 
 snakepit VERB --help shows examples and options of a verb.

@@ -11,6 +11,7 @@ import typer
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli import (
+    adapters,
     bridge,
     completion,
     debug,
@@ -58,7 +59,23 @@ def _root(
         write(help.SHORT.encode())
 
 
-for module in (exec_, map_, streams, up, down, pools, status, explain, logs, reap, bridge, server, debug, completion):
+for module in (
+    exec_,
+    map_,
+    streams,
+    up,
+    down,
+    pools,
+    status,
+    explain,
+    logs,
+    reap,
+    adapters,
+    bridge,
+    server,
+    debug,
+    completion,
+):
     module.register(app)
 
 

@@ -1,6 +1,6 @@
 """What the worker contract promises, promise by promise. docs/write-a-bridge.md is the guide to this list.
 
-Some checks call commands that a worker may have for this purpose (`echo`, `count`, …, see COMMANDS); without them they
+Some checks call commands that a worker may have for this purpose (`echo`, `count`, …, listed there); without them they
 are passed over, and said to be.
 """
 
@@ -18,18 +18,8 @@ from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.http2 import Status
 
 Kind = pb.Failure.Kind
-COMMANDS = {
-    "echo": "returns its arguments as they are",
-    "count": "streams 0 … n-1",
-    "add": "returns {sum: a + b}, b is 1 when it is left out",
-    "fail": "raises an error with the text `message`",
-    "nap": "waits `seconds`, and can be interrupted",
-    "unfit": "returns what has no JSON form, as NaN",
-    "big": "returns a text of `size` characters",
-    "say": "prints `text` on its standard output",
-    "leave": "ends the process with status 3",
-    "ask": "calls `command` with `args` in `pool`, and returns its answer",
-}
+MARK = "conformance"
+"""A command of this name says that commands named as ours are meant for us. It is never called."""
 MANY = 100_000_000
 VALUES: tuple[Any, ...] = (
     'ü\u2028\n\t"\\😀\x00', 9007199254740993, -(2**63), 2**63 - 1, -1, 0.1, 1e308, 5e-324, True, None, [], {},

@@ -112,7 +112,7 @@ class Peer:
         first = self.heard.pop(0)
         if isinstance(first, pb.StartFailure):
             failure = first.failure
-            raise FailedError(f"it cannot start: {failure.type} {failure.message}".strip())
+            raise FailedError(f"it cannot start: {f'{failure.type} {failure.message}'.strip()}")
         if not isinstance(first, pb.Hello):
             raise FailedError("its first message is not hello")
         return first

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from snakepit_cli.base import bridges, environment
+from snakepit_cli.base.adapters import AdapterSettings
 from snakepit_cli.base.errors import PitError
 
 _TITLE_ROOM = "." * 200
@@ -45,10 +46,12 @@ class Spec:
     """Calls at a time in one worker; None for what the adapter says."""
     contain: str = "standard"
     """One of CONTAIN."""
+    custom: AdapterSettings | None = None
+    """The adapter as the configuration describes it, when that is where it comes from."""
 
     @property
     def language(self) -> str:
-        if self.dialect is not None:
+        if self.custom is not None or self.dialect is not None:
             return "exec"
         language = self.adapter.partition(":")[0]
         return language if language in bridges.LANGUAGES else "python"
@@ -56,6 +59,8 @@ class Spec:
     @property
     def dialect(self) -> str | None:
         """How the program of an `exec:` adapter is spoken to: `lines` or `json`. None for a worker that dials in."""
+        if self.custom is not None:
+            return None if self.custom.dialect == "grpc" else self.custom.dialect
         return next((name for start, name in DIALECTS.items() if self.adapter.startswith(start)), None)
 
 
@@ -110,19 +115,21 @@ def base_template(instance: str, environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _program(spec: Spec) -> Launch:
     """Any program, as its command line says. Raises PitError."""
+    custom = spec.custom
+    if custom is not None:
+        return _converses(spec, (custom.executable, *custom.args))
     try:
         argv = shlex.split(spec.adapter.partition(":")[2])
     except ValueError as error:
         raise PitError("adapter_not_found", f"{spec.adapter}: {error}") from None
     if not argv:
         raise PitError("adapter_not_found", f"{spec.adapter} names no program", hint="for example 'exec:jq -c .'")
-    near = os.path.join(spec.cwd, argv[0])
-    found = near if os.sep in argv[0] else shutil.which(argv[0], path=spec.env.get("PATH"))
-    if found is None or not os.path.exists(found):
-        hint = f"install it ({bridges.installer(argv[0])}), or give its path"
-        raise PitError("runtime_not_found", f"there is no program {argv[0]!r}", hint=hint)
-    if not os.access(found, os.X_OK):
-        raise PitError("runtime_not_executable", f"{found} cannot be executed", hint=f"chmod +x {found}")
+    return _converses(spec, tuple(argv))
+
+
+def _converses(spec: Spec, argv: tuple[str, ...]) -> Launch:
+    """A program that talks by lines."""
+    found = _executable(spec, argv[0])
     if spec.capacity is not None:
         hint = 'exec-json: programs say it in their hello: {"hello": {"capacity": N, …}}'
         raise PitError("usage", "a program says itself how many calls it takes at a time", hint=hint)
@@ -131,6 +138,18 @@ def _program(spec: Spec) -> Launch:
         # Most filters keep their answers in a buffer when they do not write to a terminal.
         command = (unbuffer, "-oL", *command)
     return _by_itself(spec, command, {**spec.env, "SNAKEPIT_POOL": spec.name})
+
+
+def _executable(spec: Spec, program: str) -> str:
+    """Raises PitError."""
+    near = os.path.join(spec.cwd, program)
+    found = near if os.sep in program else shutil.which(program, path=spec.env.get("PATH"))
+    if found is None or not os.path.exists(found):
+        hint = f"install it ({bridges.installer(program)}), or give its path"
+        raise PitError("runtime_not_found", f"there is no program {program!r}", hint=hint)
+    if not os.access(found, os.X_OK):
+        raise PitError("runtime_not_executable", f"{found} cannot be executed", hint=f"chmod +x {found}")
+    return found
 
 
 def _by_itself(spec: Spec, command: tuple[str, ...], env: Mapping[str, str]) -> Launch:
@@ -167,6 +186,9 @@ def make(spec: Spec, instance: str, gateway: str) -> Launch:
     """Fills in the manifest of the pool's bridge for this pool. Raises PitError."""
     if spec.dialect is not None:
         return _program(spec)
+    if spec.custom is not None:
+        argv = (_executable(spec, spec.custom.executable), *spec.custom.args)
+        return _by_itself(spec, argv, _environment(spec, gateway))
     if spec.language in bridges.LANGUAGES:
         return _bridge(spec, gateway)
     holes = {

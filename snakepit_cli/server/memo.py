@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from snakepit_cli.base.adapters import AdapterSettings
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.core.events import Gate
 from snakepit_cli.server.launch import Spec
@@ -67,7 +68,8 @@ def _of(pool: Pool) -> dict[str, Any] | None:
 
 def recalled(memo: Mapping[str, Any], alive: set[str], *, template: bool) -> tuple[Spec, Survivors]:
     """A pool of the server before us, and what of it lives."""
-    spec = Spec(**memo["spec"])
+    custom = memo["spec"]["custom"]
+    spec = Spec(**{**memo["spec"], "custom": None if custom is None else AdapterSettings(**custom)})
     # A program that talks by lines has lost us with its input: it is on its way out.
     workers = [Survivor(*fields) for fields in memo["workers"] if fields[0] in alive and spec.dialect is None]
     # A template that was not ready yet, or is gone, is asked for again when a worker is wanted.

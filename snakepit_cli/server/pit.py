@@ -152,10 +152,15 @@ class Pit:
         limits: dict[str, float] = dict(settings.limits)
         if startup is not None:
             limits["startup_timeout"] = max(startup, limits.get("startup_timeout", Limits().startup_timeout))
-        env = {**env, **settings.env}
+        adapter = adapter or _absolute(settings.adapter, cwd)
+        custom = self.settings.adapters.get(adapter)
+        env = {**env, **settings.env, **(custom.env if custom is not None else {})}
+        if custom is not None and custom.directory is not None:
+            cwd = custom.directory
         return launch.Spec(
             name=name,
-            adapter=adapter or _absolute(settings.adapter, cwd),
+            adapter=adapter,
+            custom=custom,
             size=size or settings.size,
             capacity=capacity or settings.capacity,
             contain=contain or settings.contain,

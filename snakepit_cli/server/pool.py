@@ -23,6 +23,7 @@ from snakepit_cli.server.launch import Launch, Spec
 from snakepit_cli.server.links import Link
 from snakepit_cli.server.nested import Nested, Submit
 from snakepit_cli.server.post import Post
+from snakepit_cli.server.rules import Rules
 from snakepit_cli.server.stdio import Filter, Listener, converse
 from snakepit_cli.server.stdio_json import Program
 from snakepit_cli.server.warden import WardenLink
@@ -45,6 +46,7 @@ class Pool:
         """
         self._ask = ask
         self.spec = spec
+        self._rules = None if spec.custom is None else Rules(spec.adapter, spec.custom)
         self.workers: dict[str, Worker] = {}
         self.commands: tuple[pb.CommandSpec, ...] = ()
         self.next_worker = survivors.next_worker if survivors else 1
@@ -104,13 +106,18 @@ class Pool:
         await self._until(lambda seen: not self.workers.keys() & set(workers) and seen.ready >= seen.size, seconds)
 
     def submit(self, call: Call) -> None:
+        """Raises PitError."""
         header = call.header
         failpoint("server.call")
+        timeout = header.timeout
+        if self._rules is not None:
+            self._rules.check(header.command, call.args, block=call.block is not None)
+            timeout = timeout or self._rules.timeout(header.command)
         self._calls[call.id] = call
         self.quiet.clear()
         self._feed(
             ev.Submit(
-                call.id, header.command, header.session, header.timeout, header.stream, call.block is not None,
+                call.id, header.command, header.session, timeout, header.stream, call.block is not None,
                 header.affinity, header.idempotent,
             )
         )  # fmt: skip
@@ -214,7 +221,7 @@ class Pool:
         worker.link = link
         worker.nested = Nested(link, self._ask)
         self.served_since = self.served_since or _clock()
-        self.commands = tuple(hello.commands)
+        self.commands = tuple(one for one in hello.commands if self._rules is None or self._rules.knows(one.name))
         self._feed(ev.Attached(worker.id, max(1, hello.capacity), tuple(hello.sessions)))
 
     def start_failed(self, worker: Worker, failure: pb.Failure) -> None:

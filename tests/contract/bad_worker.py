@@ -14,7 +14,7 @@ from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.runtime.http2 import GatewayStream
 
 FAULT = sys.argv[1]
-NAMES = ("echo", "count", "nap", "say", "add", "fail")
+NAMES = ("conformance", "echo", "count", "nap", "say", "add", "fail")
 
 
 class Box:

@@ -3,6 +3,7 @@
     showcase                a short name
     package.module:Class    or package.module.Class
     path/to/file.py:Class   or path/to/file.py, when the file defines exactly one adapter
+    name                    as an installed package registers it: entry point group `snakepit.adapters`
 
 each with an optional `python:` in front.
 """
@@ -16,16 +17,19 @@ import sys
 import zlib
 from importlib.machinery import SourceFileLoader
 from types import CodeType, ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.adapters.base import BaseAdapter
+from snakepit_bridge.adapters.hooks import hosted, is_hooks
 from snakepit_bridge.describe import commands_of, has_commands
 from snakepit_bridge.failures import Refusal, did_you_mean, failure, from_exception
 
 __all__ = ["resolve"]
 
 SHORT_NAMES = {"showcase": "snakepit_bridge.adapters.showcase:ShowcaseAdapter"}
+GROUP = "snakepit.adapters"
+"""Entry points by which packages register adapters."""
 _NOT_FOUND = pb.Failure.Kind.ADAPTER_NOT_FOUND
 _FAILED = pb.Failure.Kind.ADAPTER_FAILED
 
@@ -43,18 +47,40 @@ def resolve(reference: str, cwd: str | None = None) -> type:
         _put_first(cwd)
         if not colon:
             where, _, name = where.rpartition(".")
-        if not where or not name:
-            _refuse_reference(reference)
-        cls = _named(_import(where), name)
+        cls = _named(_import(where), name) if where and name else _installed(text)
     try:
+        cls = hosted(cls) if is_hooks(cls) else cls
         commands_of(cls)
     except Exception as error:
         raise Refusal(from_exception(error, _FAILED)) from error
     return cls
 
 
-def _refuse_reference(reference: str) -> NoReturn:
-    hint = did_you_mean(reference, SHORT_NAMES)
+def _installed(name: str) -> type:
+    """The adapter that a package of this interpreter has registered under the name."""
+    from importlib import metadata
+
+    found: Any = metadata.entry_points()
+    # Python 3.9 gives a dict of lists.
+    registered = {
+        one.name: one for one in (found.get(GROUP, []) if isinstance(found, dict) else found.select(group=GROUP))
+    }
+    if name not in registered:
+        _refuse_reference(name, list(registered))
+    try:
+        return _class(registered[name].load(), f"entry point {name} ({registered[name].value})")
+    except (Exception, SystemExit) as error:
+        raise Refusal(from_exception(error, _FAILED)) from error
+
+
+def _class(found: object, where: str) -> type:
+    if not isinstance(found, type):
+        raise TypeError(f"{where} is not a class")
+    return found
+
+
+def _refuse_reference(reference: str, registered: list[str]) -> NoReturn:
+    hint = did_you_mean(reference, [*SHORT_NAMES, *registered])
     forms = "write package.module:Class, path/to/file.py:Class, or showcase"
     raise Refusal(failure(_NOT_FOUND, f"no adapter `{reference}`{hint or '; ' + forms}"))
 
@@ -129,7 +155,9 @@ def _named(module: ModuleType, name: str) -> type:
 def _only_adapter(module: ModuleType) -> type:
     own = [one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__]
     own = list(dict.fromkeys(own))
-    adapters = [one for one in own if issubclass(one, BaseAdapter)] or [one for one in own if has_commands(one)]
+    adapters = [one for one in own if issubclass(one, BaseAdapter)] or [
+        one for one in own if has_commands(one) or is_hooks(one)
+    ]
     if len(adapters) == 1:
         return adapters[0]
     if not adapters:

@@ -8,6 +8,7 @@ const nap = (seconds, signal) => new Promise((resolve, reject) => {
 })
 
 export const commands = {
+  conformance() {},
   async add({ a, b = 1 }) { return { sum: a + b } },
   echo(args) { return args },
   fail({ message }) { throw new RangeError(message) },

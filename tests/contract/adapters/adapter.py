@@ -15,6 +15,10 @@ class Adapter(BaseAdapter):
         self.value: Any = 0
 
     @command
+    def conformance(self) -> None:
+        pass
+
+    @command
     def add(self, a: int, b: int = 1) -> dict[str, int]:
         return {"sum": a + b}
 

@@ -64,6 +64,7 @@ func main() {
 	snakepit.Command("add", func(_ *snakepit.Context, in numbers) (map[string]int64, error) {
 		return map[string]int64{"sum": in.A + in.B}, nil
 	}, "Adds two numbers.")
+	snakepit.Command("conformance", func(*snakepit.Context, none) (any, error) { return nil, nil })
 	snakepit.Command("echo", func(_ *snakepit.Context, in map[string]any) (map[string]any, error) { return in, nil })
 	snakepit.Command("fail", func(_ *snakepit.Context, in message) (any, error) { panic(RangeError{in.Message}) })
 	snakepit.Command("who", func(*snakepit.Context, none) (int, error) { return os.Getpid(), nil })
