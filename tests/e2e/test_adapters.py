@@ -68,13 +68,12 @@ def test_calls_are_checked_before_they_reach_a_worker(pit: Pit) -> None:
     for args, words in (
         (["a:=1"], "missing argument `b`"),
         (["a:=11", "b:=1"], "a must be smaller than or equal to 10"),
-        (["--args", '{"a":1,"b":2,'], "JSON"),
     ):
         done = pit.run("exec", "json", *args, check=False)
-        assert (done.returncode in {2, 65}, words in done.stderr) == (True, True), done.stderr
+        assert (done.returncode, words in done.stderr) == (65, True), done.stderr
     assert "no command `line`; adapter adder has json" in pit.run("exec", "line", "item=x", check=False).stderr
     assert [one["name"] for one in pit.json("commands", "--json")["commands"]] == ["json"]
-    assert pit.pool()["calls"] == 1, "the others were refused before they were queued"
+    assert pit.pool()["requests"] == 1, "the others were refused before they were queued"
     assert pit.run("map", "json", input='{"a":100,"b":1}\n').stdout == '{"sum":101}\n'
 
 
