@@ -12,7 +12,7 @@ import subprocess
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from snakepit_cli.base.errors import PitError
@@ -52,7 +52,7 @@ class Bridge:
     def usable(self, environ: Mapping[str, str]) -> tuple[str, str]:
         """The runtime's program and version. Raises PitError when there is none, or it is too old."""
         runtime = self.find(environ)
-        version = self.version_of(runtime)
+        version = _version_of(self.language, runtime, os.stat(runtime).st_mtime_ns)
         if version is None:
             raise PitError("runtime_not_executable", f"{runtime} does not say its version")
         if not self.new_enough(version):
@@ -74,6 +74,11 @@ class Bridge:
 
     def new_enough(self, version: str) -> bool:
         return _numbers(version) >= _numbers(self.minimum)
+
+
+@lru_cache(maxsize=16)
+def _version_of(language: str, runtime: str, changed: int) -> str | None:  # noqa: ARG001 — it is part of the key
+    return load(language).version_of(runtime)
 
 
 def _numbers(version: str) -> list[int]:

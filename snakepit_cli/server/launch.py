@@ -163,7 +163,7 @@ def _by_itself(spec: Spec, command: tuple[str, ...], env: Mapping[str, str]) -> 
 def _bridge(spec: Spec, gateway: str) -> Launch:
     """A worker of another language, as the manifest of its bridge says. Raises PitError."""
     bridge = bridges.load(spec.language)
-    runtime = bridge.find(spec.env)
+    runtime, _ = bridge.usable(spec.env)
     reference = spec.adapter.partition(":")[2]
     if not os.path.exists(os.path.join(spec.cwd, _CLASS.sub("", reference))):
         raise PitError("adapter_not_found", f"there is no {reference}", hint=f"for example {spec.language}:./adapter")

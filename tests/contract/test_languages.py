@@ -253,6 +253,20 @@ def test_a_missing_runtime_says_how_to_install_it(shared: Pit) -> None:
     assert "install" in done.stderr
 
 
+@pytest.mark.parametrize("name", sorted(ADAPTERS.keys() - {"python"}))
+def test_a_runtime_that_is_too_old_is_named(shared: Pit, name: str) -> None:
+    old = shared.work / "old" / name
+    old.parent.mkdir(exist_ok=True)
+    old.write_text("#!/bin/sh\necho v1.12.3\n")
+    old.chmod(0o755)
+    env = {**shared.env, "PATH": f"{old.parent}:{shared.env['PATH']}"}
+    done = shared.run("up", "other", "--adapter", ADAPTERS[name], check=False, env=env)
+    assert (done.returncode, f"{old} is 1.12.3, which is too old" in done.stderr) == (127, True)
+    old.write_text("#!/bin/sh\nexit 1\n")
+    done = shared.run("up", "other", "--adapter", ADAPTERS[name], check=False, env=env)
+    assert (done.returncode, "does not say its version" in done.stderr) == (126, True)
+
+
 UNIT_TESTS = {
     "node": ["node", "--test", "test/"],
     "go": ["go", "test", "./..."],

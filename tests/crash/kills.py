@@ -102,3 +102,44 @@ def kill_warden(oracle: Oracle) -> None:
 def kill_both(oracle: Oracle) -> None:
     """Server and warden are killed under load, in any order."""
     _kill(oracle, "server", "warden")
+
+
+_ITEMS = 1_000_000
+SPINNER = """
+class Spinner:
+    def execute_spin(self, item):
+        n = item
+        for _ in range(100):
+            n += 1
+        return n
+"""
+
+
+def map_kills(oracle: Oracle) -> None:
+    """A worker is killed every second during a map of a million items: each has one answer, and it is its own."""
+    (oracle.work / "spinner.py").write_text(SPINNER)
+    oracle.configure(f'[pools.default]\nadapter = "{oracle.work}/spinner.py"\nsize = 4\n')
+    oracle.run("up")
+    source = oracle.work / "in.jsonl"
+    source.write_text("".join(f"{n}\n" for n in range(_ITEMS)))
+    kills = 0
+    where = ("--input", "in.jsonl", "--output", "out.jsonl", "--retries", "9")
+    with oracle.start("map", "spin", *where) as run:
+        while run.poll() is None:
+            begun = time.monotonic()
+            victim = oracle.random.choice(oracle.json("workers"))
+            procs.kill(victim["pid"])
+            kills += 1
+            while run.poll() is None and time.monotonic() - begun < 1.0:
+                time.sleep(0.01)
+        if run.wait():
+            oracle.fail(f"map has exited with {run.returncode}")
+    oracle.count("kills", kills)
+    with (oracle.work / "out.jsonl").open() as answers:
+        for n, line in enumerate(answers):
+            if int(line) != n + 100:
+                oracle.fail(f"line {n + 1} is {line!r}")
+                break
+        else:
+            if n + 1 != _ITEMS:
+                oracle.fail(f"{n + 1} answers")

@@ -12,6 +12,7 @@ SUITES: dict[str, Callable[[Oracle], None]] = {
     "kill-warden": kills.kill_warden,
     "kill-both": kills.kill_both,
     "server-state": kills.server_state,
+    "map-kills": kills.map_kills,
     "gate": faults.gate,
     "failpoints": faults.failpoints,
     "syscalls": faults.syscalls,
@@ -32,7 +33,7 @@ SUITES: dict[str, Callable[[Oracle], None]] = {
     "fuzz-registry": fuzz_files.fuzz_registry,
 }
 LONG = {
-    "kill-server": 300, "kill-warden": 300, "kill-both": 300, "server-state": 200, "gate": 50,
+    "kill-server": 300, "kill-warden": 300, "kill-both": 300, "server-state": 200, "map-kills": 20, "gate": 50,
     "failpoints": 2 * len(faults.CASES), "syscalls": len(faults.DEATHS), "pid-reuse": 300, "reboot": 300,
     "registry-mutations": 100, "power-cut": 150, "first-commands": 100, "overload": 85, "strays": 50,
     "lost-strays": 50, "strict-strays": 50, "other-users": 10,
