@@ -7,7 +7,7 @@ _snakepit() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            (--adapter|--affinity|--arg|--args|--capacity|--color|--contain|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) i=$((i + 1)) ;;
+            (--adapter|--affinity|--arg|--args|--capacity|--color|--contain|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--spare|--timeout|-L|-n) i=$((i + 1)) ;;
             (-*) ;;
             (*)
                 case $verb in
@@ -28,7 +28,7 @@ _snakepit() {
         --on-error) offered="record stop" ;;
         --contain) offered="standard strict" ;;
         --color) offered="auto always never" ;;
-        --adapter|--affinity|--arg|--args|--capacity|--color|--contain|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) return ;;
+        --adapter|--affinity|--arg|--args|--capacity|--color|--contain|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--spare|--timeout|-L|-n) return ;;
         *)
             if [[ $current == -* ]]; then
                 offered='-L --instance --no-start --color -q --quiet --debug --help'
@@ -42,7 +42,7 @@ _snakepit() {
                     'streams') offered+=' --json' ;;
                     'wait') offered+=' --timeout --json' ;;
                     'cancel') offered+=' --json' ;;
-                    'up') offered+=' --size --adapter --capacity --contain --timeout --no-wait --json' ;;
+                    'up') offered+=' --size --adapter --capacity --contain --spare --timeout --no-wait --json' ;;
                     'down') offered+=' --all --timeout --json' ;;
                     'scale') offered+=' --timeout --json' ;;
                     'pause') offered+=' --json' ;;

@@ -89,6 +89,7 @@ complete -c snakepit -n '__fish_seen_subcommand_from up' -l size -r -F -d 'How m
 complete -c snakepit -n '__fish_seen_subcommand_from up' -l adapter -r -F -d 'What they run: pkg.mod:Class or file.py:Class'
 complete -c snakepit -n '__fish_seen_subcommand_from up' -l capacity -r -F -d 'Calls at a time in a worker whose handlers are all async'
 complete -c snakepit -n '__fish_seen_subcommand_from up' -l contain -x -a 'standard strict' -d 'Strict: each worker in a PID namespace of its own'
+complete -c snakepit -n '__fish_seen_subcommand_from up' -l spare -r -F -d 'Workers kept idle beside those, for when one is lost'
 complete -c snakepit -n '__fish_seen_subcommand_from up' -l timeout -r -F -d 'How long they may take to get ready'
 complete -c snakepit -n '__fish_seen_subcommand_from up' -l no-wait -d 'Return before they are ready'
 complete -c snakepit -n '__fish_seen_subcommand_from up' -l json -d 'Print the pool as one JSON document'

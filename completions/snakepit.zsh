@@ -7,7 +7,7 @@ _snakepit() {
     for ((i = 2; i < CURRENT; i++)); do
         word=${words[i]}
         case $word in
-            (--adapter|--affinity|--arg|--args|--capacity|--color|--contain|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) i=$((i + 1)) ;;
+            (--adapter|--affinity|--arg|--args|--capacity|--color|--contain|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--spare|--timeout|-L|-n) i=$((i + 1)) ;;
             (-*) ;;
             (*)
                 case $verb in
@@ -28,7 +28,7 @@ _snakepit() {
         (--on-error) compadd -- record stop; return ;;
         (--contain) compadd -- standard strict; return ;;
         (--color) compadd -- auto always never; return ;;
-        (--adapter|--affinity|--arg|--args|--capacity|--color|--contain|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--timeout|-L|-n) _files; return ;;
+        (--adapter|--affinity|--arg|--args|--capacity|--color|--contain|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--spare|--timeout|-L|-n) _files; return ;;
     esac
     if [[ ${words[CURRENT]} == -* ]]; then
         offered=('-L:the instance to talk to (SNAKEPIT_INSTANCE; default: default)' '--instance:the instance to talk to (SNAKEPIT_INSTANCE; default: default)' '--no-start:never start a server' '--color:when to colour (NO_COLOR and FORCE_COLOR are honoured)' '-q:say nothing but errors' '--quiet:say nothing but errors' '--debug:show where an error comes from' '--help:show help')
@@ -42,7 +42,7 @@ _snakepit() {
             ('streams') offered+=('--json:Exactly one JSON document on stdout') ;;
             ('wait') offered+=('--timeout:How long to wait' '--json:Exactly one JSON document on stdout') ;;
             ('cancel') offered+=('--json:Exactly one JSON document on stdout') ;;
-            ('up') offered+=('--size:How many workers' '--adapter:What they run: pkg.mod:Class or file.py:Class' '--capacity:Calls at a time in a worker whose handlers are all async' '--contain:Strict: each worker in a PID namespace of its own' '--timeout:How long they may take to get ready' '--no-wait:Return before they are ready' '--json:Print the pool as one JSON document') ;;
+            ('up') offered+=('--size:How many workers' '--adapter:What they run: pkg.mod:Class or file.py:Class' '--capacity:Calls at a time in a worker whose handlers are all async' '--contain:Strict: each worker in a PID namespace of its own' '--spare:Workers kept idle beside those, for when one is lost' '--timeout:How long they may take to get ready' '--no-wait:Return before they are ready' '--json:Print the pool as one JSON document') ;;
             ('down') offered+=('--all:Every instance of yours' '--timeout:How long running calls may go on' '--json:Print what was stopped as one JSON document') ;;
             ('scale') offered+=('--timeout:How long new ones may take to get ready' '--json:Print the pool as one JSON document') ;;
             ('pause') offered+=('--json:Print the pool as one JSON document') ;;

@@ -12,6 +12,7 @@ queue_timeout = "5s"
 [pools.NAME]
 adapter = "path/to/file.py:Class"
 size = 4
+spare = 1                         # workers kept idle beside those, which take over when one is lost
 contain = "strict"                # each worker in a PID namespace of its own; default: standard
 capacity = 16                     # calls at a time in a worker whose handlers are all async
 python = "/path/to/venv/bin/python"
@@ -49,6 +50,8 @@ _LARGEST = 1 << 31
 class PoolSettings:
     adapter: str = "showcase"
     size: int = field(default_factory=lambda: 2 * (os.cpu_count() or 1))
+    spare: int = 0
+    """Workers beyond the size that are kept idle, for when one is lost."""
     capacity: int | None = None
     """Calls at a time in one worker; None for what the adapter says."""
     contain: str = "standard"
@@ -117,7 +120,7 @@ def _settings(data: dict[str, Any], folder: str) -> Settings:
 
 
 def _pool(table: dict[str, Any], where: str, common: Mapping[str, float]) -> PoolSettings:
-    _known(table, {"adapter", "size", "capacity", "contain", "python", "env", "limits"}, where)
+    _known(table, {"adapter", "size", "spare", "capacity", "contain", "python", "env", "limits"}, where)
     default = PoolSettings()
     env = _table(table, "env", where)
     if not all(isinstance(value, str) for value in env.values()):
@@ -128,6 +131,7 @@ def _pool(table: dict[str, Any], where: str, common: Mapping[str, float]) -> Poo
     return PoolSettings(
         adapter=_value(table, "adapter", str, where, default.adapter),
         size=size,
+        spare=_value(table, "spare", int, where, 0),
         capacity=_value(table, "capacity", int, where, None),
         contain=_one_of(table, "contain", ("standard", "strict"), where),
         python=_value(table, "python", str, where, None),

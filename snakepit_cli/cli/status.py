@@ -79,7 +79,8 @@ def _head(answer: api.Json) -> list[str]:
 
 def _pool(pool: api.Json) -> tuple[str, ...]:
     numbers = (pool["busy"], pool["queued"], pool["requests"], pool["errors"], pool["restarts"])
-    return (pool["name"], pool["state"], f"{pool['ready']}/{pool['size']}", *map(str, numbers), pool["adapter"])
+    workers = f"{pool['ready']}/{pool['size']}" + (f"+{pool['spare']}" if pool["spare"] else "")
+    return (pool["name"], pool["state"], workers, *map(str, numbers), pool["adapter"])
 
 
 def workers(

@@ -44,6 +44,9 @@ def up(
     contain: Annotated[
         Contain | None, option("--contain", "Strict: each worker in a PID namespace of its own.", "standard|strict")
     ] = None,
+    spare: Annotated[
+        int | None, option("--spare", "Workers kept idle beside those, for when one is lost.", "N")
+    ] = None,
     timeout: Annotated[str, option("--timeout", "How long they may take to get ready.", "TIME")] = "60s",
     no_wait: Annotated[bool, option("--no-wait", "Return before they are ready.")] = False,
     json: Annotated[bool, option("--json", "Print the pool as one JSON document.")] = False,
@@ -65,6 +68,7 @@ def up(
             wait=not no_wait,
             capacity=capacity,
             contain=None if contain is None else contain.value,
+            spare=spare,
         )
     if not no_wait and (reason := answer.get("reason")) and not answer["ready"]:
         raise PitError.from_dict(reason)

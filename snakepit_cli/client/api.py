@@ -200,11 +200,12 @@ def up(
     wait: bool,
     capacity: int | None = None,
     contain: str | None = None,
+    spare: int | None = None,
 ) -> Json:
     """POOL, with `changed`: whether it was not already so."""
     answer: Json = connection.query(
         "up", patience=None if timeout is None else timeout + _LATE_SECONDS,
-        pool=pool, size=size, capacity=capacity, contain=contain, adapter=adapter, cwd=cwd(),
+        pool=pool, size=size, capacity=capacity, contain=contain, spare=spare, adapter=adapter, cwd=cwd(),
         env=for_workers(os.environ), timeout=timeout, wait=wait,
     )  # fmt: skip
     return answer

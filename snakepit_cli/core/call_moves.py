@@ -42,7 +42,7 @@ def _turned_away(pool: State, event: Submit, now: float) -> Failure | None:
     queue, roster = pool.queue, pool.roster
     if pool.gate is Gate.CLOSED:
         return failures.closed(pool.name)
-    if len(queue) >= queue.size and not roster.idle and not roster.partly:
+    if len(queue) >= queue.size and not roster.room:
         pool.tally.saturated += 1
         return failures.saturated(queue.size, pool.figures())
     if not event.bulk and not pool.breaker.admits(event.call, now):

@@ -17,9 +17,9 @@ def problems(pool: State) -> Iterator[str]:
     phase, roster = pool.phase, pool.roster
     yield from _of_roster(roster)
     yield from _of_calls(pool)
-    if isinstance(phase, Open) and roster.placed < pool.size and pool.restarts.until is None:
+    if isinstance(phase, Open) and roster.placed < pool.wanted and pool.restarts.until is None:
         yield "too few workers, and nobody will start more"
-    if isinstance(phase, Open) and pool.replacing and roster.placed <= pool.size and pool.restarts.until is None:
+    if isinstance(phase, Open) and pool.replacing and roster.placed <= pool.wanted and pool.restarts.until is None:
         yield "a worker is to be replaced, and nobody will start another"
     if any(not isinstance(roster.workers.get(worker), Serving) for worker in pool.replacing):
         yield "a worker is to be replaced that does not serve"
@@ -71,7 +71,7 @@ def _of_calls(pool: State) -> Iterator[str]:
     phase, roster, queue = pool.phase, pool.roster, pool.queue
     waiting = {**queue.patient, **queue.bulk, **queue.held_bulk}
     held = {call for lane in queue.held.values() for call in lane}
-    if waiting and (queue.free or queue.bulk) and (roster.idle or roster.partly) and pool.gate is not Gate.PAUSED:
+    if waiting and (queue.free or queue.bulk) and roster.room and pool.gate is not Gate.PAUSED:
         yield "a call waits although a worker has room"
     if any(roster.has_room(home) for home in queue.held) and pool.gate is not Gate.PAUSED:
         yield "a call waits although its home has room"

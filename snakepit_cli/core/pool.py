@@ -38,10 +38,10 @@ class Pool:
     """One named pool of workers. Starts empty; the first Resize starts it. Ids of calls are never used again."""
 
     def __init__(
-        self, name: str, size: int, limits: Limits, *, rng: Random | None = None, first_worker: int = 1
+        self, name: str, size: int, limits: Limits, *, rng: Random | None = None, first_worker: int = 1, spare: int = 0
     ) -> None:
         self.name = name
-        self._state = State(name, size, limits, rng, first_worker)
+        self._state = State(name, size, limits, rng, first_worker, spare)
         self._story = Story()
 
     def __repr__(self) -> str:

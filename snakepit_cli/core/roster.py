@@ -21,9 +21,11 @@ class Roster:
 
     Of the serving ones `idle` have no call, `partly` run fewer than they can, and `stacked` are full, but with quick
     calls only, so that they can be given some more to hold.
+
+    At most `most` workers have calls at a time: what is idle beyond that is spare, and takes over when one is lost.
     """
 
-    __slots__ = ("idle", "partly", "placed", "running", "serving", "stacked", "timers", "workers")
+    __slots__ = ("idle", "most", "partly", "placed", "running", "serving", "stacked", "timers", "workers")
 
     def __init__(self) -> None:
         self.workers: dict[str, Worker] = {}
@@ -32,6 +34,7 @@ class Roster:
         self.stacked: OrderedDict[str, Serving] = OrderedDict()
         self.serving = 0
         self.placed = 0
+        self.most: float = inf
         self.running: dict[int, str] = {}
         self.timers: list[tuple[float, str]] = []
 
@@ -70,8 +73,18 @@ class Roster:
 
     # -- calls --
 
+    @property
+    def full(self) -> bool:
+        """Those that are idle must stay so."""
+        return self.serving - len(self.idle) >= self.most
+
+    @property
+    def room(self) -> bool:
+        """Some worker can be given a call."""
+        return bool(self.partly or (self.idle and not self.full))
+
     def has_room(self, worker: str) -> bool:
-        return worker in self.idle or worker in self.partly
+        return worker in self.partly or (worker in self.idle and not self.full)
 
     def choose(self, home: str | None) -> str | None:
         """A worker with room.
@@ -82,7 +95,7 @@ class Roster:
         """
         if home is not None and self.has_room(home):
             return home
-        if self.idle:
+        if self.idle and not self.full:
             return next(reversed(self.idle))
         return next(iter(self.partly), None)
 

@@ -17,7 +17,7 @@ def adopt(pool: State, event: Adopt, _state: object, now: float, _out: Effects) 
 
 
 def resize(pool: State, event: Resize, _state: object, now: float, out: Effects) -> None:
-    pool.size = max(0, event.size)
+    pool.resize(max(0, event.size))
     pool.retries.reset()
     pool.open(now, out)
     roster = pool.roster
@@ -25,7 +25,7 @@ def resize(pool: State, event: Resize, _state: object, now: float, out: Effects)
     starting, serving = roster.those(Starting), roster.those(Serving)
     serving.sort(key=lambda worker: bool(calls_of(roster.workers[worker])))
     victims = starting + serving
-    for worker in victims[: max(0, len(victims) - pool.size)]:
+    for worker in victims[: max(0, len(victims) - pool.wanted)]:
         pool.replacing.pop(worker, None)
         pool.retire(worker, inf, now, out)
 

@@ -31,9 +31,13 @@ Effects = list[Effect]
 class State:
     """One named pool of workers: the moves change it, nobody else."""
 
-    def __init__(self, name: str, size: int, limits: Limits, rng: Random | None, first_worker: int) -> None:
+    def __init__(  # noqa: PLR0917
+        self, name: str, size: int, limits: Limits, rng: Random | None, first_worker: int, spare: int
+    ) -> None:
         self.name = name
         self.size = size
+        self.spare = spare
+        """Workers beyond the size, which are kept idle."""
         self.limits = limits
         self.next_worker = first_worker
         self.phase: Phase = Unstarted()
@@ -51,16 +55,27 @@ class State:
         self.retries = Backoff(FIRST_RETRY, limits.backoff_max)
         self.failed_starts = 0
         self.serving_since = -inf
+        self.resize(size)
         self.tally = Tally()
 
     # -- workers --
+
+    @property
+    def wanted(self) -> int:
+        """How many workers there should be."""
+        return self.size + self.spare if self.size else 0
+
+    def resize(self, size: int) -> None:
+        self.size = size
+        if self.spare:
+            self.roster.most = size
 
     def open(self, now: float, out: Effects) -> None:
         """Start what is missing, with a clean record."""
         self.phase = Open()
         self.failed_starts = 0
         self.restarts.reset()
-        self.spawn(self.size - self.roster.placed, now, out)
+        self.spawn(self.wanted - self.roster.placed, now, out)
 
     def spawn(self, count: int, now: float, out: Effects) -> None:
         if count <= 0:

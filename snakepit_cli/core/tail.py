@@ -24,7 +24,7 @@ def next_deadline(pool: State) -> float | None:
     if roster.timers:
         at = min(at, roster.soonest())
     if type(phase) is Open:
-        if roster.placed < pool.size and pool.restarts.until is not None:
+        if roster.placed < pool.wanted and pool.restarts.until is not None:
             at = min(at, pool.restarts.until)
     elif type(phase) is Failed and roster.serving:
         at = min(at, phase.retry_at)
@@ -41,9 +41,9 @@ def tail(pool: State, now: float, out: Effects) -> None:
     if type(pool.phase) is not Open:
         _follow_phase(pool, now, out)
     else:
-        if roster.placed < pool.size:
-            pool.spawn(pool.restarts.allow(pool.size - roster.placed, now), now, out)
-        if pool.replacing and roster.placed == pool.size:
+        if roster.placed < pool.wanted:
+            pool.spawn(pool.restarts.allow(pool.wanted - roster.placed, now), now, out)
+        if pool.replacing and roster.placed == pool.wanted:
             pool.spawn(1, now, out)
     if len(queue):
         assign(pool, now, out)

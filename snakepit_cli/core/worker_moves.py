@@ -19,7 +19,7 @@ def attached(pool: State, event: Attached, _state: Starting, now: float, out: Ef
     pool.retries.reset()
     if isinstance(pool.phase, Failed):  # it can be done after all
         pool.open(now, out)
-    if pool.replacing and roster.placed > pool.size:
+    if pool.replacing and roster.placed > pool.wanted:
         old = next(iter(pool.replacing))
         del pool.replacing[old]
         pool.retire(old, float("inf"), now, out)

@@ -42,6 +42,8 @@ class Spec:
     env: Mapping[str, str]
     limits: Mapping[str, float]
     python: str = sys.executable
+    spare: int = 0
+    """Workers beyond the size, attached and idle: they take over when one is lost."""
     capacity: int | None = None
     """Calls at a time in one worker; None for what the adapter says."""
     contain: str = "standard"

@@ -85,13 +85,13 @@ class Pit:
 
     def up(
         self, name: str, *, adapter: str | None, size: int | None, cwd: str, env: Mapping[str, str],
-        startup: float | None, capacity: int | None = None, contain: str | None = None,
+        startup: float | None, capacity: int | None = None, contain: str | None = None, spare: int | None = None,
     ) -> tuple[Pool, bool]:  # fmt: skip
         """Makes the pool what is asked for; the second value says whether that changed anything. Raises PitError."""
         self._pin()
         if self._closing:
             raise PitError("unavailable", "the server is stopping")
-        self._check(name, size, capacity, contain)
+        self._check(name, size, capacity, contain, spare)
         if adapter is not None:
             adapter = _absolute(adapter, cwd)
         known = self.pools.get(name)
@@ -107,18 +107,19 @@ class Pit:
                 startup=startup,
                 capacity=capacity,
                 contain=contain,
+                spare=spare,
             )
             return self._create(spec), True
         if adapter is not None and adapter != known.spec.adapter:
             hint = f"run `snakepit down {name}` first, or give the new pool another name"
             raise PitError("usage", f"pool {name!r} already runs {known.spec.adapter}", hint=hint)
-        _refuse_change(known.spec, capacity=capacity, contain=contain)
+        _refuse_change(known.spec, capacity=capacity, contain=contain, spare=spare)
         size = known.snapshot()["size"] if size is None else size
         changed = size != known.snapshot()["size"] or known.snapshot()["state"] != "open"
         known.resize(size)  # also when nothing changes: whoever asks does not want to wait for the end of a pause
         return known, changed
 
-    def _check(self, name: str, size: object, capacity: object, contain: object) -> None:
+    def _check(self, name: str, size: object, capacity: object, contain: object, spare: object) -> None:
         """Raises PitError for what no pool can have."""
         if not paths.valid_name(name):
             raise PitError("usage", f"{name!r} cannot be the name of a pool")
@@ -126,6 +127,8 @@ class Pit:
             self.check_size(size)
         if capacity is not None and not (type(capacity) is int and 1 <= capacity <= _MOST_AT_ONCE):
             raise PitError("usage", f"a worker runs 1 to {_MOST_AT_ONCE} calls at a time, not {capacity}")
+        if spare is not None and not (type(spare) is int and 0 <= spare < MOST_WORKERS):
+            raise PitError("usage", f"a pool has 0 to {MOST_WORKERS - 1} spare workers, not {spare}")
         if contain not in {None, *launch.CONTAIN}:
             raise PitError("usage", f"contain: {contain!r}; choose one of {', '.join(launch.CONTAIN)}")
 
@@ -148,6 +151,7 @@ class Pit:
     def _spec(
         self, name: str, settings: PoolSettings, cwd: str, env: Mapping[str, str], *, adapter: str | None = None,
         size: int | None = None, startup: float | None = None, capacity: int | None = None, contain: str | None = None,
+        spare: int | None = None,
     ) -> launch.Spec:  # fmt: skip
         limits: dict[str, float] = dict(settings.limits)
         if startup is not None:
@@ -162,6 +166,7 @@ class Pit:
             adapter=adapter,
             custom=custom,
             size=size or settings.size,
+            spare=settings.spare if spare is None else spare,
             capacity=capacity or settings.capacity,
             contain=contain or settings.contain,
             cwd=cwd,

@@ -60,7 +60,7 @@ class Pool:
         if launch.template is None:
             self._start = Start("exec", launch.why_cold)
         self.limits = Limits(**spec.limits)  # type: ignore[arg-type]
-        self._machine = Machine(spec.name, spec.size, self.limits, first_worker=self.next_worker)
+        self._machine = Machine(spec.name, spec.size, self.limits, first_worker=self.next_worker, spare=spec.spare)
         self._tell = changed
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None

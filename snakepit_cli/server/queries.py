@@ -149,6 +149,7 @@ async def _up(desk: Desk, fields: Fields) -> Any:
         env=env,
         startup=timeout,
         capacity=fields.get("capacity"),
+        spare=fields.get("spare"),
         contain=fields.get("contain"),
     )
     shot = await pool.settled(timeout or _UP_SECONDS) if fields["wait"] else pool.snapshot()

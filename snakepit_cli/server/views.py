@@ -23,6 +23,7 @@ def of_pool(spec: Spec, start: Start, seen: Snapshot) -> dict[str, Any]:
         "adapter": spec.adapter,
         "language": spec.language,
         "contain": spec.contain,
+        "spare": spec.spare,
         "start": start.via,
         "note": start.note,
         "reason": None if seen.reason is None else failures.of_core(seen.reason).as_dict(),

@@ -23,7 +23,7 @@ from tests.tools.regen import completions
 POOL = {
     "name": "default", "adapter": "showcase", "language": "python", "state": "open", "size": 4, "ready": 4, "busy": 0,
     "starting": 0, "queued": 0, "running": 0, "requests": 7, "errors": 1, "queue_timeouts": 0, "pool_saturated": 0,
-    "restarts": 0, "start": "template", "note": None, "reason": None,
+    "restarts": 0, "start": "template", "note": None, "reason": None, "spare": 0,
 }  # fmt: skip
 STATUS = {
     "instance": "default", "version": __version__, "uptime": 12.0, "warden": {"pid": 1, "uptime": 12.0},

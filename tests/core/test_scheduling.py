@@ -15,10 +15,12 @@ from snakepit_cli.core.events import (
     Gate,
     Progress,
     Replace,
+    Resize,
     Returned,
     Submit,
     Tick,
 )
+from snakepit_cli.core.limits import Limits
 from snakepit_cli.core.pace import DEEPEST, QUICK, STALL, Paces
 from snakepit_cli.core.pool import Pool
 from tests.core.words import CRASH, kinds, serving
@@ -293,4 +295,52 @@ def test_replacing_ends_when_new_workers_cannot_start():
 
     assert pool.snapshot().ready == 2
     assert pool.snapshot().state == "degraded"
+    pool.check()
+
+
+# --------------------------------------------------------------------------------------------- spare workers
+
+
+def spared() -> Pool:
+    pool = Pool("p", 1, Limits(), spare=1)
+    out = pool.handle(Resize(1), 0.0)
+    assert out == [Spawn(("p-1", "p-2"))]
+    for worker in ("p-1", "p-2"):
+        pool.handle(Attached(worker, 1), 0.0)
+    return pool
+
+
+def test_a_spare_worker_takes_no_calls_until_another_is_lost():
+    pool = spared()
+    [first] = pool.handle(Submit(1, "x"), 1.0)
+    assert pool.handle(Submit(2, "x"), 1.0) == [], "the spare one stays idle"
+    pool.check()
+    out = pool.handle(Exited(first.worker, CRASH), 2.0)
+    other = "p-1" if first.worker == "p-2" else "p-2"
+    assert Dispatch(other, 2, 29.0) in out
+    assert Spawn(("p-3",)) in out
+    pool.check()
+
+
+def test_a_strict_session_waits_for_its_idle_home_while_the_pool_is_full():
+    pool = spared()
+    [first] = pool.handle(Submit(1, "x", session="s", affinity=STRICT), 1.0)
+    pool.handle(Finished(first.worker, 1, "done"), 1.1)
+    other = "p-1" if first.worker == "p-2" else "p-2"
+    pool.handle(Submit(2, "x", session="t"), 1.2)
+    pool.handle(Finished(first.worker, 2, "done"), 1.3)
+    pool.handle(Exited(first.worker, CRASH), 1.4)
+    assert pool.handle(Submit(3, "x"), 1.5) == [Dispatch(other, 3, 30.0)]
+    pool.handle(Attached("p-3", 1), 1.6)
+    pool.handle(Submit(4, "x", session="u", affinity=STRICT), 1.7)
+    pool.check()
+    assert pool.snapshot().busy == 1
+
+
+def test_an_empty_pool_has_no_spare_workers():
+    pool = spared()
+    out = pool.handle(Resize(0), 1.0)
+    assert [type(effect) for effect in out] == [Stop, Stop]
+    pool.check()
+    assert pool.handle(Resize(2), 2.0)[0].workers == ("p-3", "p-4", "p-5")
     pool.check()

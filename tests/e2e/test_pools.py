@@ -165,6 +165,24 @@ def test_capacity_is_how_many_calls_an_async_worker_runs_at_a_time(pit: Pit) -> 
     assert pit.run("up", "many", "--capacity", "5", check=False).returncode == 2
 
 
+def test_a_spare_worker_takes_over_at_once(pit: Pit) -> None:
+    pit.run("up", "spared", "--adapter", TIRED, "--size", "1", "--spare", "1")
+    pit.until_pool("both", name="spared", ready=2)
+    assert "2/1+1" in pit.run("status").stdout
+    nap = pit.start("exec", "nap", "seconds:=60", "--pool", "spared", "--timeout", "90")
+    pit.until_pool("the call to run", name="spared", running=1)
+    who = pit.start("exec", "who", "--pool", "spared")
+    pit.until_pool("the other to wait", name="spared", queued=1)
+    [busy] = [one for one in pit.json("workers") if one["pool"] == "spared" and one["state"] == "busy"]
+    procs.kill(busy["pid"])
+    assert (who.communicate(timeout=20), who.returncode)[1] == 0
+    assert (nap.communicate(timeout=20), nap.returncode)[1] != 0
+    pit.until_pool("both again", name="spared", ready=2)
+    assert pit.run("up", "spared", "--spare", "2", check=False).returncode == 2
+    assert pit.run("up", "other", "--spare", "-1", check=False).returncode == 2
+    pit.run("down", "spared")
+
+
 def test_a_strict_pool_has_workers_in_namespaces_of_their_own(pit: Pit) -> None:
     pit.run("up", "strict", "--adapter", TIRED, "--size", "1", "--contain", "strict")
     assert pit.run("exec", "who", "--pool", "strict").stdout == "1\n"
