@@ -12,7 +12,7 @@ import os
 import sys
 
 from snakepit_cli.client.request import Request, UsageError, hoist
-from snakepit_cli.client.talk import RefusedError, Talk, nearby, write
+from snakepit_cli.client.talk import RefusedError, Talk, nearby, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _converse(sock: socket, request: Request) -> int:
     if body is None:
         return 130
     if not request.stream:
-        write(body + b"\n")
+        write_line(body)
     return 0
 
 

@@ -7,7 +7,7 @@ from _socket import socket
 from collections.abc import Callable
 
 from snakepit_cli.client.request import Request
-from snakepit_cli.client.talk import Talk, write
+from snakepit_cli.client.talk import Talk, write, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,20 +35,21 @@ def converse(
     if picker is not None:
         picker.end()
     elif not request.stream:
-        write(_result(request, body))
+        _show(request, body)
     return 0
 
 
-def _result(request: Request, body: bytes) -> bytes:
+def _show(request: Request, body: bytes | memoryview) -> None:
     if request.field is not None or request.raw:
         from snakepit_cli.cli.pick import pick
 
-        return pick(body.decode(errors="replace"), request.field, raw=request.raw) + b"\n"
-    if not request.json and os.isatty(1):
+        write_line(pick(bytes(body).decode(errors="replace"), request.field, raw=request.raw))
+    elif not request.json and os.isatty(1):
         from snakepit_cli.cli.pretty import pretty
 
-        return pretty(body, request.shared.color)
-    return body + b"\n"
+        write(pretty(bytes(body), request.shared.color))
+    else:
+        write_line(body)
 
 
 def _picker(request: Request) -> Picker | None:

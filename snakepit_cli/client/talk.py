@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _RECEIVE = 1 << 16
 """More would make each read allocate fresh pages: malloc gives such sizes to mmap."""
+_LONG = 1 << 18
 _CANCEL_SECONDS = 5.0
 _LATE_SECONDS = 10.0
 
@@ -61,7 +62,16 @@ def nearby(instance: str) -> socket | None:
     return None
 
 
-def write(data: bytes) -> None:
+def write_line(body: bytes | memoryview) -> None:
+    """A text and a line break; a long one is not copied for that. Raises StoppedError."""
+    if len(body) > _LONG:
+        write(body)
+        write(b"\n")
+    else:
+        write(bytes(body) + b"\n")
+
+
+def write(data: bytes | memoryview) -> None:
     """All of it to standard output. Raises StoppedError."""
     while data:
         try:
@@ -79,6 +89,12 @@ def write(data: bytes) -> None:
         if written == len(data):
             return
         data = data[written:]
+
+
+def _lost(error: OSError | None) -> StoppedError:
+    if isinstance(error, TimeoutError):
+        return StoppedError("worker_timeout", "the server did not answer in time")
+    return StoppedError("server_restarted", "the connection was lost before the answer came")
 
 
 class Talk:
@@ -105,8 +121,11 @@ class Talk:
         self._sent = False
         self.interrupted = False
 
-    def run(self) -> bytes | None:
-        """The result, or None when it was interrupted. Raises RefusedError, StoppedError, ArgumentsError."""
+    def run(self) -> bytes | memoryview | None:
+        """The result, a view when it is long; None when it was interrupted.
+
+        Raises RefusedError, StoppedError, ArgumentsError.
+        """
         frame = self._request.frame()
         # It may be ignored from the start (nohup, a background job of sh): then it stays so.
         default = _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler
@@ -158,18 +177,26 @@ class Talk:
     def _receive(self) -> bytes:
         try:
             data = self._sock.recv(_RECEIVE)
-        except TimeoutError:
-            raise StoppedError("worker_timeout", "the server did not answer in time") from None
-        except OSError:
-            data = b""
+        except OSError as error:
+            raise _lost(error) from None
         if not data:
-            raise StoppedError("server_restarted", "the connection was lost before the answer came")
+            raise _lost(None)
         return data
 
-    def _listen(self) -> bytes | None:
-        data = self._receive()
+    def _receive_into(self, place: memoryview) -> int:
+        try:
+            got = self._sock.recv_into(place)
+        except OSError as error:
+            raise _lost(error) from None
+        if not got:
+            raise _lost(None)
+        return got
+
+    def _listen(self) -> bytes | memoryview | None:
+        data: bytes | memoryview = self._receive()
         while True:
-            at, end, chunks = 0, len(data), []
+            chunks: list[bytes | memoryview] = []
+            at, end = 0, len(data)
             while end - at >= front.HEADER:
                 kind, after = data[at], at + 5 + int.from_bytes(data[at + 1 : at + 5], "big")
                 if after > end:
@@ -183,22 +210,33 @@ class Talk:
                     if self.interrupted:
                         return None
                     if kind == front.ERROR:
-                        raise RefusedError(body)
+                        raise RefusedError(bytes(body))
                     return body
             self._pass_on(chunks)
             data = self._more(data[at:])
 
-    def _more(self, rest: bytes) -> bytes:
+    def _more(self, rest: bytes | memoryview) -> bytes | memoryview:
         """What was left over and the bytes after it; a long frame is collected before it is joined."""
         if not rest:
             return self._receive()
         wanted = 5 + int.from_bytes(rest[1:5], "big") if len(rest) >= 5 else front.HEADER
+        if wanted > _LONG:
+            return self._fill(rest, wanted)
         parts, got = [rest], len(rest)
         while got < wanted:
             parts.append(self._receive())
             got += len(parts[-1])
         return b"".join(parts)
 
-    def _pass_on(self, chunks: list[bytes]) -> None:
+    def _fill(self, rest: bytes | memoryview, wanted: int) -> memoryview:
+        """The same for a long frame: its place is made first, so that the kernel copies into it, in large steps."""
+        whole = memoryview(bytearray(wanted))
+        got = len(rest)
+        whole[:got] = rest
+        while got < wanted:
+            got += self._receive_into(whole[got:])
+        return whole
+
+    def _pass_on(self, chunks: list[bytes | memoryview]) -> None:
         if chunks and not self.interrupted:
             self._chunks(b"".join(chunks))

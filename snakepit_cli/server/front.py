@@ -12,6 +12,7 @@ import msgspec
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.calls import Call, Header
+from snakepit_cli.server.hoard import Hoard
 from snakepit_cli.server.peers import peer_uid
 from snakepit_cli.server.pool import Pool
 from snakepit_cli.server.post import Post
@@ -20,6 +21,7 @@ from snakepit_cli.wire import front as wire
 HEADROOM = 64 << 10
 """What a frame may have beyond the largest arguments: its header line."""
 _BUFFER_HIGH = 2 << 20
+_LONG = 1 << 16
 _encode = msgspec.json.Encoder().encode
 _decode_header = msgspec.json.Decoder(Header).decode
 _decode_query = msgspec.json.Decoder(dict[str, Any]).decode
@@ -32,6 +34,7 @@ class Host(Protocol):
 
     max_message_bytes: int
     post: Post
+    hoard: Hoard
 
     def submit(self, caller: Connection, request: int, header: Header, args: bytes) -> tuple[Pool, Call]:
         """Raises PitError."""
@@ -133,6 +136,8 @@ class Connection(asyncio.Protocol):
 
     def _call(self, request: int, body: bytes) -> None:
         head, _, args = body.partition(b"\n")
+        if len(args) > _LONG:
+            self._host.hoard.used()
         try:
             if head != self._head:  # many calls in a row are alike
                 self._header, self._head = _decode_header(head), head
@@ -202,20 +207,30 @@ class Connection(asyncio.Protocol):
 
     # ---------------------------------------------------------------------------------------- answers
 
-    def _put(self, frame: bytes) -> None:
-        self._out.append(frame)
-        if len(self._out) == 1:
+    def _put(self, kind: int, request: int, body: bytes) -> None:
+        first = not self._out
+        if len(body) > _LONG:
+            self._host.hoard.used()
+            self._out += (wire.head(kind, request, len(body)), body)
+        else:
+            self._out.append(wire.frame(kind, request, body))
+        if first:
             self._host.post.begun(self._send)
 
     def _send(self) -> None:
         frames, self._out = self._out, []
         if self._gone:  # a closed transport would raise
             return
-        self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+        if len(frames) == 1:
+            self._transport.write(frames[0])
+        elif any(len(one) > _LONG for one in frames):
+            self._transport.writelines(frames)  # nothing long is copied
+        else:
+            self._transport.write(b"".join(frames))
 
     def result(self, request: int, value: bytes) -> None:
         self._calls.pop(request, None)
-        self._put(wire.frame(wire.RESULT, request, value))
+        self._put(wire.RESULT, request, value)
 
     def error(self, request: int, error: PitError) -> None:
         self._calls.pop(request, None)
@@ -223,13 +238,13 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, request: int, error: PitError) -> None:
         """An error about a frame that began nothing. A request of the same number that runs goes on."""
-        self._put(wire.frame(wire.ERROR, request, _encode(error.as_dict())))
+        self._put(wire.ERROR, request, _encode(error.as_dict()))
 
     def chunks(self, request: int, lines: bytes) -> None:
-        self._put(wire.frame(wire.CHUNKS, request, lines))
+        self._put(wire.CHUNKS, request, lines)
 
     def answers(self, request: int, lines: bytes, failed: Sequence[int]) -> None:
-        self._put(wire.frame(wire.ANSWERS, request, wire.answers_body(lines, failed)))
+        self._put(wire.ANSWERS, request, wire.answers_body(lines, failed))
 
 
 _KINDS: dict[int, Callable[[Connection, int, bytes], None]] = {

@@ -20,6 +20,7 @@ from snakepit_cli.core.limits import Limits
 from snakepit_cli.server import launch
 from snakepit_cli.server.calls import Call, Caller, Header, Trace
 from snakepit_cli.server.gateway import RefusedError, WorkerLink
+from snakepit_cli.server.hoard import Hoard
 from snakepit_cli.server.memo import Memo, recalled
 from snakepit_cli.server.pool import Pool
 from snakepit_cli.server.post import Post
@@ -65,6 +66,7 @@ class Pit:
         self._next_call = itertools.count(1)
         self._reaps: dict[int, asyncio.Future[list[Any]]] = {}
         self._memo = Memo(warden)
+        self.hoard = Hoard()
         self.traces: deque[Trace] = deque(maxlen=_TRACES)
         """Of the latest calls, the latest last."""
 

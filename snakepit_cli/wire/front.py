@@ -30,6 +30,11 @@ def frame(kind: int, request: int, body: bytes) -> bytes:
     return b"%c%b%b%b" % (kind, (len(body) + 4).to_bytes(4, "big"), request.to_bytes(4, "big"), body)
 
 
+def head(kind: int, request: int, size: int) -> bytes:
+    """What comes before a body of so many bytes."""
+    return b"%c%b%b" % (kind, (size + 4).to_bytes(4, "big"), request.to_bytes(4, "big"))
+
+
 def answers_body(lines: bytes, failed: Sequence[int]) -> bytes:
     """Body of ANSWERS: answers to items of a block; `failed` are the positions (0 is the first) of failures."""
     positions = b"".join(position.to_bytes(4, "big") for position in failed)

@@ -29,6 +29,7 @@ _WINDOW = (1 << 31) - 1
 _REPLENISH = 1 << 29
 _FRAME = (1 << 24) - 1
 _HEADER_LIMIT = 1 << 16
+_LONG = 1 << 16
 # ":status 200" (static entry 8), then "content-type" (entry 31) as a literal.
 _RESPONSE = b"\x88\x0f\x10\x10application/grpc"
 
@@ -137,8 +138,17 @@ class Stream:
         if whole and int.from_bytes(payload[1:5], "big") == len(payload) - 5:
             self._deliver(payload[5:])
             return
+        if self._heads(payload):  # a long message comes in a frame of its own, behind its head
+            self._partial.clear()
+            self._deliver(payload)
+            return
         self._partial += payload
         self._take_messages()
+
+    def _heads(self, payload: bytes) -> bool:
+        """What has come before is the head of a message, and this is the whole of it."""
+        partial, size = self._partial, len(payload)
+        return len(partial) == 5 and partial == b"\0" + size.to_bytes(4, "big") and size <= self._connection.max_message
 
     def _take_messages(self) -> None:
         partial, at = self._partial, 0
@@ -202,7 +212,8 @@ class Connection:
                 break
             kind, flags = buffer[at + 3], buffer[at + 4]
             number = int.from_bytes(buffer[at + 5 : at + 9], "big") & 0x7FFFFFFF
-            payload = bytes(buffer[at + 9 : at + 9 + length])
+            # Through a view a long payload is copied once, not twice; a short one is quicker without.
+            payload = bytes((memoryview(buffer) if length > _LONG else buffer)[at + 9 : at + 9 + length])
             at += 9 + length
             if self._headers is not None and kind != _CONTINUATION:
                 raise ProtocolError(_PROTOCOL_ERROR, "a header block was interrupted")

@@ -6,6 +6,7 @@ import json
 import socket
 from pathlib import Path
 
+import psutil
 import pytest
 
 from snakepit_cli import __version__
@@ -13,6 +14,7 @@ from snakepit_cli.base.errors import KINDS, PitError
 from snakepit_cli.client import api
 from snakepit_cli.wire import front
 from tests.e2e.conftest import SMALL
+from tests.harness import wait
 from tests.harness.pit import Pit
 
 DEEP = "[" * 10_000 + "]" * 10_000
@@ -216,3 +218,14 @@ def test_a_wrong_configuration_is_named(cold: Pit, text: str, words: str) -> Non
     assert foreground.returncode == 78
     assert words in foreground.stderr
     assert cold.processes() == []
+
+
+def test_the_memory_of_long_messages_is_given_back() -> None:
+    with Pit("[pools.default]\nsize = 1\n") as pit:
+        pit.run("exec", "echo", "text=x")
+        server = psutil.Process(pit.json("status")["server"]["pid"])
+        before = server.memory_info().rss
+        text = "y" * (8 << 20)
+        for _ in range(3):
+            assert len(pit.run("exec", "echo", "text=@-", input=text).stdout) > 8 << 20
+        wait.until(lambda: server.memory_info().rss < before + (12 << 20), "its memory to be small again")

@@ -60,12 +60,20 @@ class Post:
         self.held = False
 
 
+class Hoard:
+    """No memory is kept."""
+
+    def used(self) -> None:
+        pass
+
+
 class Host:
     """The rest of the server: keeps the calls, answers when the test says so. Its own pool."""
 
     def __init__(self) -> None:
         self.max_message_bytes = LIMIT
         self.post = Post()
+        self.hoard = Hoard()
         self.calls: list[Call] = []
         self.cancelled: list[int] = []
         self.resumed: list[int] = []

@@ -62,9 +62,8 @@ def _installed(name: str) -> type:
 
     found: Any = metadata.entry_points()
     # Python 3.9 gives a dict of lists.
-    registered = {
-        one.name: one for one in (found.get(GROUP, []) if isinstance(found, dict) else found.select(group=GROUP))
-    }
+    ours = found.select(group=GROUP) if hasattr(found, "select") else found.get(GROUP, [])
+    registered = {one.name: one for one in ours}
     if name not in registered:
         _refuse_reference(name, list(registered))
     try:

@@ -10,7 +10,7 @@ from typing import Callable
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.context import CallCancelled, CallContext
 from snakepit_bridge.failures import failure
-from snakepit_bridge.runtime.outbox import Outbox
+from snakepit_bridge.runtime.outbox import LONG, Outbox
 from snakepit_bridge.runtime.requests import Asker, Requests
 
 __all__ = ["Call", "CallTable", "wait_for_room"]
@@ -118,10 +118,11 @@ class Call:
 
     def succeed(self, value: bytes, *, later: bool = False) -> None:
         """`later`: the next answer will follow at once, so they may leave together."""
-        now = time.monotonic()
-        result = pb.Result(
-            id=self.id, value=value, wait_seconds=max(0.0, self.begun - self.arrived), run_seconds=now - self.begun
-        )
+        waited, ran = max(0.0, self.begun - self.arrived), time.monotonic() - self.begun
+        if len(value) > LONG:
+            self.outbox.put_long(pb.Result(id=self.id, wait_seconds=waited, run_seconds=ran), value, self)
+            return
+        result = pb.Result(id=self.id, value=value, wait_seconds=waited, run_seconds=ran)
         self.outbox.put_result(result, self, later=later)
 
     def fail(self, reason: pb.Failure) -> None:

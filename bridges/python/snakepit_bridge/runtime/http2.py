@@ -32,12 +32,14 @@ _LARGEST_FRAME = (1 << 24) - 1
 _STREAM = 1
 _READ = 1 << 16
 """More would make each read allocate fresh pages (malloc gives such sizes to mmap), a tenth of a call."""
-_ROOM_SECONDS = 60.0
+
+
+def _frame_head(kind: int, flags: int, stream: int, size: int) -> bytes:
+    return b"%b%c%c%b" % (size.to_bytes(3, "big"), kind, flags, stream.to_bytes(4, "big"))
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes | memoryview = b"") -> bytes:
-    head = b"%b%c%c%b" % (len(payload).to_bytes(3, "big"), kind, flags, stream.to_bytes(4, "big"))
-    return b"".join((head, payload))
+    return b"".join((_frame_head(kind, flags, stream, len(payload)), payload))
 
 
 def _literal(name: bytes, value: bytes) -> bytes:
@@ -134,8 +136,13 @@ class GatewayStream:
             try:
                 outbox.idle = False
                 closing = outbox.closing
-                while self._send_rest() and (message := outbox.take()) is not None:
-                    self._rest = memoryview(b"\x00%b%b" % (len(message).to_bytes(4, "big"), message))
+                while self._send_rest():
+                    if (message := outbox.take()) is not None:
+                        self._rest = memoryview(b"\x00%b%b" % (len(message).to_bytes(4, "big"), message))
+                    elif (parts := outbox.take_long()) is not None:
+                        self._send_long(parts)
+                    else:
+                        break
                 if closing and not self._rest and not self._closed:
                     self._closed = True
                     self._write(_frame(_DATA, _END_STREAM, _STREAM))
@@ -158,6 +165,21 @@ class GatewayStream:
                 self._stream_window -= len(part)
             self._write(_frame(_DATA, 0, _STREAM, part))
         return not self._rest
+
+    def _send_long(self, parts: tuple[bytes, ...]) -> None:
+        """A message in parts, in a frame of its own behind its head: nothing of it is copied on either side."""
+        size = sum(map(len, parts))
+        head = b"\x00" + size.to_bytes(4, "big")
+        if size > self._max_frame or size + len(head) > self._room():
+            self._rest = memoryview(b"".join((head, *parts)))
+            return
+        with self._windows:
+            self._window -= size + len(head)
+            self._stream_window -= size + len(head)
+        with self._writing:
+            self._socket.sendall(_frame(_DATA, 0, _STREAM, head) + _frame_head(_DATA, 0, _STREAM, size))
+            for part in parts:
+                self._socket.sendall(part)
 
     def _room(self) -> int:
         return min(self._window, self._stream_window)

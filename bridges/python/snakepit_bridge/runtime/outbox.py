@@ -15,6 +15,8 @@ __all__ = ["Outbox"]
 
 MESSAGE_BYTES = 1 << 20
 LINES_AT_ONCE = 1 << 16
+LONG = 1 << 18
+"""A longer result is sent as it is, in a message of its own."""
 
 
 class Stream(Protocol):
@@ -26,12 +28,25 @@ class Stream(Protocol):
     def lines(self) -> list[bytes]: ...
 
 
+class Long:
+    """A long result in the encoding of protobuf, in parts that are sent one after the other."""
+
+    def __init__(self, result: pb.Result, value: bytes) -> None:
+        self._result = result
+        self._value = value
+
+    def parts(self) -> tuple[bytes, ...]:
+        value = self._value
+        head = self._result.SerializeToString() + _field(pb.Result.VALUE_FIELD_NUMBER, len(value))
+        return _field(pb.FromWorker.RESULTS_FIELD_NUMBER, len(head) + len(value)), head, value
+
+
 class Outbox:
     """What goes to the server on one stream. An outbox whose stream has ended takes everything and says nothing."""
 
     def __init__(self, first: pb.FromWorker, later: Callable[[], None]) -> None:
         self._first: pb.FromWorker | None = first
-        self._results: deque[tuple[pb.Result | pb.Chunks, Stream]] = deque()
+        self._results: deque[tuple[pb.Result | pb.Chunks | Long, Stream]] = deque()
         self._streams: dict[int, Stream] = {}
         self._pongs: deque[int] = deque()
         self._requests: deque[pb.Request] = deque()
@@ -52,6 +67,12 @@ class Outbox:
         if later:
             self.later()
         elif self.idle:
+            self.wake()
+
+    def put_long(self, result: pb.Result, value: bytes, call: Stream) -> None:
+        """A result whose value is so long that it is not copied on its way: `result` lacks it."""
+        self._results.append((Long(result, value), call))
+        if self.idle:
             self.wake()
 
     def put_part(self, part: pb.Chunks, call: Stream, *, last: bool) -> None:
@@ -91,6 +112,17 @@ class Outbox:
         if self._results or self._pongs or self._requests or self._withdrawals or self._first is not None:
             return True
         return any(call.lines for call in list(self._streams.values()))
+
+    def take_long(self) -> tuple[bytes, ...] | None:
+        """The next message in parts, when it is a long result and `take` has nothing to say."""
+        if not self._results:
+            return None
+        answer, call = self._results[0]
+        if not isinstance(answer, Long) or call.lines:
+            return None
+        self._results.popleft()
+        self._streams.pop(call.id, None)
+        return answer.parts()
 
     def take(self) -> bytes | None:
         """The next message; None when there is nothing to say. One thread at a time."""
@@ -145,6 +177,8 @@ class Outbox:
     def _take_results(self, message: pb.FromWorker, count: int, room: int) -> pb.FromWorker | None:
         for _ in range(count):
             answer, call = self._results[0]
+            if isinstance(answer, Long):
+                break  # see take_long
             size = len(answer.lines if isinstance(answer, pb.Chunks) else answer.value) + 64
             if call.lines or (size > room and message.ByteSize()):
                 break  # its chunks come first; or there is no more room
@@ -156,6 +190,16 @@ class Outbox:
                 message.results.append(answer)
             room -= size
         return message if message.ByteSize() else None
+
+
+def _field(number: int, size: int) -> bytes:
+    """What comes before the bytes of a field: its tag, for numbers below 16, and its size."""
+    out = bytearray((number << 3 | 2,))
+    while size > 127:
+        out.append(size & 127 | 128)
+        size >>= 7
+    out.append(size)
+    return bytes(out)
 
 
 def _nobody() -> None:
