@@ -154,12 +154,12 @@ def crowd(instance: Instance, trials: Trials) -> list[Row]:
     """Many clients that are connected and idle, each of which then makes a call."""
     instance.pool("crowd", trials.crowd_workers)
     server = instance.json("status", "--json")["server"]["pid"]
-    before = processes.proportional(server)
+    before = processes.anonymous(server)
     connections = [instance.connect() for _ in range(trials.crowd)]
     try:
         for connection in connections[::50]:
             connection.call("ping", pool="crowd")
-        weight = (processes.proportional(server) - before) / len(connections) * 1024
+        weight = (processes.anonymous(server) - before) / len(connections) * 1024
         for connection in connections:
             connection.call("ping", pool="crowd")
     except (TimeoutError, OSError) as error:

@@ -36,7 +36,16 @@ def whole(argv: list[str], env: Mapping[str, str], *, output: str = os.devnull, 
 
 def proportional(pid: int) -> float:
     """Proportional set size in MiB: private memory plus a fair share of what is shared with others."""
+    return _memory(pid, "Pss:")
+
+
+def anonymous(pid: int) -> float:
+    """Its own memory in MiB, without files: what others do does not change it."""
+    return _memory(pid, "Anonymous:")
+
+
+def _memory(pid: int, kind: str) -> float:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
+        if line.startswith(kind):
             return int(line.split()[1]) / MEGABYTE
     raise BenchmarkError(f"the kernel does not tell the memory of process {pid}")

@@ -19,6 +19,7 @@ TINY = Trials(
     warm=1, cold=1, serial_rounds=1, serial_calls=3, concurrent_rounds=1, concurrent_calls=20, streams=1,
     stream_chunks=50, first_chunks=1, memory_chunks=50_000, attach=1, pool_sizes=(2,), idle_workers=2,
     map_lines=2_000, maps=1, others=False, fair_calls=3, crowd=5, crowd_workers=2,
+    bridge_lines=2_000,
 )  # fmt: skip
 
 
@@ -78,7 +79,7 @@ def test_every_target_has_its_row() -> None:
     rows = run(Installation(sys.executable, (sys.executable, "-m", "snakepit_cli")), TINY, list(GROUPS))
     names = [row.name for row in rows]
     assert len(names) == len(set(names))
-    assert all(row.value >= 0 for row in rows)
+    assert [row for row in rows if row.value < 0] == []
     sized = {f"{size} workers attached{how}" for size in FULL.pool_sizes for how in ("", ", registered")}
     beside = {f"map compute beside {kind}" for kind in (*OTHERS, "parallel")}
     assert {one.row for one in TARGETS} <= {*names, *sized, *beside}

@@ -41,11 +41,15 @@ const calls = new Map() // id → 'waiting' | 'running', of those that are not a
 const sessions = new Map()
 const outbox = []
 
+/** By its path: Deno knows no descriptors but its own. */
+function inherited(descriptor) {
+  return process.platform === 'linux' ? `/proc/self/fd/${descriptor}` : `/dev/fd/${descriptor}`
+}
+
 function secret() {
   const descriptor = Number(process.env.SNAKEPIT_TOKEN_FD)
   if (!descriptor) return ''
-  const text = fs.readFileSync(descriptor, 'utf8').trim()
-  fs.closeSync(descriptor)
+  const text = fs.readFileSync(inherited(descriptor), 'utf8').trim()
   delete process.env.SNAKEPIT_TOKEN_FD
   return text
 }
@@ -234,7 +238,10 @@ process.on('SIGINT', () => {})
 
 const lifeline = Number(process.env.SNAKEPIT_LIFELINE_FD)
 if (lifeline) {
-  const line = new net.Socket({ fd: lifeline, readable: true, writable: false })
+  // A stream of a file keeps Node from exiting, a socket of a descriptor is nothing that the others know.
+  const line = process.versions.bun || process.versions.deno
+    ? fs.createReadStream(inherited(lifeline))
+    : new net.Socket({ fd: lifeline, readable: true, writable: false })
   line.on('error', () => process.exit(1))
   line.on('end', () => process.exit(1))
   line.resume()

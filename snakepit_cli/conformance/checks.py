@@ -104,6 +104,14 @@ def answers_pings_at_work(peer: Peer, _: pb.Hello) -> None:
     peer.result(number)
 
 
+def answers_pings_while_it_computes(peer: Peer, _: pb.Hello) -> None:
+    number = call(peer, "burn", {"seconds": 1.5})
+    time.sleep(0.1)  # it is at it
+    peer.send(pb.ToWorker(ping=pb.Ping(nonce=8)))
+    peer.wait(pb.Pong, "a ping has no answer while a handler computes", 1.0)
+    peer.result(number)
+
+
 def passes_unknown_fields(peer: Peer, _: pb.Hello) -> None:
     message = pb.ToWorker(ping=pb.Ping(nonce=9)).SerializeToString()
     peer.send_raw(b"\xfa\x01\x03new" + message + b"\xc0\x3e\x05")
@@ -343,6 +351,7 @@ CHECKS = (
     Check("an argument that is left out has its default", fills_in_defaults, ("add",)),
     Check("pings are answered", answers_pings),
     Check("pings are answered while a handler waits", answers_pings_at_work, ("nap",)),
+    Check("pings are answered while a handler computes", answers_pings_while_it_computes, ("burn",)),
     Check("fields of later versions are passed over", passes_unknown_fields),
     Check("each call is answered once", answers_once, ("echo",)),
     Check("texts, whole numbers and floats are preserved", preserves_values, ("echo",)),

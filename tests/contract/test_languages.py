@@ -221,8 +221,10 @@ BROKEN = {
 }
 
 
-def test_capacity_is_how_many_calls_a_node_worker_runs_at_a_time(shared: Pit) -> None:
-    shared.run("up", "wide", "--adapter", ADAPTERS["node"], "--size", "1", "--capacity", "3")
+@pytest.mark.parametrize("name", sorted(ADAPTERS.keys() - {"python"}))
+def test_capacity_is_how_many_calls_a_worker_runs_at_a_time(shared: Pit, name: str) -> None:
+    """Python workers can when their handlers are async: see tests/e2e/test_async.py."""
+    shared.run("up", "wide", "--adapter", ADAPTERS[name], "--size", "1", "--capacity", "3")
     naps = [shared.start("exec", "nap", "seconds:=60", "--pool", "wide", "--timeout", "90") for _ in range(4)]
     shared.until_pool("three to run", name="wide", running=3, queued=1)
     for nap in naps:
