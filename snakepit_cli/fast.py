@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-from snakepit_cli.client.request import Request, UsageError, hoist
+from snakepit_cli.client.request import Request, Shared, UsageError, hoist
 from snakepit_cli.client.talk import RefusedError, Talk, nearby, write_line
 
 TYPE_CHECKING = False
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _FLAGS = {"--json", "--raw", "--idempotent"}
 _VALUES = {"--args", "--pool", "--session", "--timeout", "--field", "--affinity"}
+_MAP_FLAGS = {"--lines", "--unordered", "--envelope", "--resume", "--resume-failed"}
+_MAP_VALUES = {"--input", "--output", "--arg", "--timeout", "--joblog", "--pool", "--session"}
 
 
 def parse(argv: list[str]) -> Request | None:
@@ -29,13 +31,28 @@ def parse(argv: list[str]) -> Request | None:
         shared, rest = hoist(argv)
         if not rest or rest[0] not in {"exec", "stream"} or shared.debug or shared.color != "auto":
             return None
-        given, words = _options(rest)
+        given, words = _options(rest, _FLAGS, _VALUES)
         return Request(shared, words[0], words[1:], stream=rest[0] == "stream", **given)
     except (UsageError, LookupError):
         return None
 
 
-def _options(words: list[str]) -> tuple[dict[str, Any], list[str]]:
+def parse_map(argv: list[str]) -> tuple[Shared, str, list[str], dict[str, Any]] | None:
+    """The same for `map`: what `cli.mapping.perform` takes. Whole numbers are left to the other parser."""
+    try:
+        shared, rest = hoist(argv)
+        if not rest or rest[0] != "map" or shared.debug or shared.color != "auto":
+            return None
+        given, words = _options(rest, _MAP_FLAGS, _MAP_VALUES)
+        for name, place in (("input", "source"), ("output", "sink")):
+            if name in given:
+                given[place] = given.pop(name)
+        return shared, words[0], words[1:], given
+    except (UsageError, LookupError):
+        return None
+
+
+def _options(words: list[str], flags: set[str], values: set[str]) -> tuple[dict[str, Any], list[str]]:
     """Options and the other words after the verb. Raises LookupError for anything that is not plain."""
     given: dict[str, Any] = {}
     plain: list[str] = []
@@ -49,9 +66,9 @@ def _options(words: list[str]) -> tuple[dict[str, Any], list[str]]:
         name, equals, value = word.partition("=")
         if word[:1] != "-":
             plain.append(word)
-        elif word in _FLAGS:
-            given[name[2:]] = True
-        elif name in _VALUES:
+        elif word in flags:
+            given[name[2:].replace("-", "_")] = True
+        elif name in values:
             if not equals:
                 value = words[at]
                 at += 1
@@ -71,10 +88,20 @@ def attempt(argv: list[str]) -> int | None:
         from snakepit_cli.cli.candidates import candidates
 
         return candidates(argv[1:])
-    request = parse(argv)
+    bulk = parse_map(argv) if "map" in argv else None
+    request = parse(argv) if bulk is None else None
     # A standard stream that is closed would be opened again as our socket.
-    if request is None or None in (sys.stdin, sys.stdout, sys.stderr):
+    if None in (sys.stdin, sys.stdout, sys.stderr):
         return None
+    if bulk is not None:
+        from snakepit_cli.cli import mapping
+
+        shared, command, items, given = bulk
+        return mapping.perform(shared, command, items, **given)
+    return None if request is None else _call(request)
+
+
+def _call(request: Request) -> int:
     sock = nearby(request.shared.instance)
     if sock is None:
         from snakepit_cli.cli.calls import perform

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from snakepit_cli import fast
-from snakepit_cli.cli import exec_, main
+from snakepit_cli.cli import exec_, main, mapping
 from snakepit_cli.client.request import Request
 
+PERFORM = mapping.perform
 WORDS = [
     "ping", "echo", "a=1", "b:=2", "c:=[1,{}]", "=x", "k=", "k:=", "a=@", "a=\\@x", "é=ü", "\udcff", "a=\udcff", "",
     "-", "--", "---", "-x", "-5", "exec", "stream", "status", "none", "bar", "auto", "default",
@@ -93,3 +95,30 @@ def test_plain_forms_are_fast(argv: list[str]) -> None:
 )
 def test_odd_forms_are_not(argv: list[str]) -> None:
     assert fast.parse(argv) is None
+
+
+MAP_WORDS = [
+    *WORDS, "--input", "--input=f", "--output=-", "--output", "--arg", "--arg=x", "--lines", "--unordered", "--ordered",
+    "--no-lines", "--envelope", "--on-error=stop", "--max-failures=3", "--retries", "--joblog=l", "--joblog",
+    "--resume", "--resume-failed",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(MAP_WORDS), max_size=7))
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_parsers_of_map_agree(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    argv = ["map", *words]
+    light = fast.parse_map(argv)
+    if light is None:
+        return
+    shared, command, items, given = light
+    heavy: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(mapping, "perform", lambda *args, **more: heavy.append((*args, more)) or 0)
+    assert main._dispatch(argv) == 0
+    [(its_shared, *rest, more)] = heavy
+    assert rest == [command, items]
+    defaults = {
+        name: one.default for name, one in inspect.signature(PERFORM).parameters.items() if one.kind is one.KEYWORD_ONLY
+    }
+    assert {**defaults, **given} == more
+    assert all(getattr(shared, name) == getattr(its_shared, name) for name in type(shared).__slots__)
