@@ -200,3 +200,5 @@ def _refuse(value: Any) -> NoReturn:
 
 
 _fast_dumps = _make_fast_dumps()
+quick_dumps: Callable[[Any], bytes] = _fast_dumps or dumps
+"""As `dumps`, but what it raises may be anything, and it may write NaN and the infinities as null."""

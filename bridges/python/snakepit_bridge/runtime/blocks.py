@@ -152,7 +152,7 @@ class BlockRun:
         The arguments are checked only when Python has found that they do not fit: the method has not begun then.
         """
         clock, report, interrupts, call = time.monotonic, self._report, self._handlers.interrupts, self._call
-        add, dumps = report.add, jsonio.dumps
+        add, dumps, settle = report.add, jsonio.quick_dumps, self._handlers.settle
         for args in todo:
             if clock() >= report.due:
                 self._send()
@@ -167,10 +167,17 @@ class BlockRun:
                 self._bound.check(args)
                 raise
             interrupts.armed = None
-            if type(value) is dict and len(data := dumps(value)) < SMALL:
-                add(data)
-            else:
-                add(self._handlers.settle(call, value))
+            if type(value) is dict:
+                try:
+                    data = dumps(value)
+                except Exception:  # noqa: BLE001, S110 - told by `settle`
+                    pass
+                else:
+                    # A null may stand for NaN, which only `settle` can tell.
+                    if len(data) < SMALL and b"null" not in data:
+                        add(data)
+                        continue
+            add(settle(call, value))
 
     def _special(self, todo: Iterator[dict[str, Any] | Refusal]) -> None:
         for args in todo:
