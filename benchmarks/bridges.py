@@ -21,7 +21,9 @@ _WORKERS = 2
 _START = 4
 _UP_SECONDS = 120.0
 _DOWN_SECONDS = 5.0
-_WARM = 50
+_WARM = 10
+_CALLS = 50
+"""In a round, after those that are not counted."""
 _PROCESSES = 20
 """Processes that are timed one after another. Two at a time would take half as long: the ratio grants them that."""
 
@@ -65,13 +67,13 @@ class _Run:
         everyone = (_PYTHON, *_OTHERS)
         for language in everyone:
             self._up(language, _WORKERS)
-        rate, call = self._rate(_PYTHON), self._call(_PYTHON)
-        rows = [row for language in _OTHERS for row in self._beside(language, rate, call)]
+        rate = self._rate(_PYTHON)
+        rows = [row for language in _OTHERS for row in self._beside(language, rate)]
         for language in everyone:
             self._down(language)
         return rows + [self._start(language) for language in everyone]
 
-    def _beside(self, language: Language, rate: float, call: float) -> list[Row]:
+    def _beside(self, language: Language, rate: float) -> list[Row]:
         trials, ours = self._trials.maps, self._rate(language)
         rows = [Row(f"map, {language.name}", ours, "/s", trials, Peer("the Python bridge", rate))]
         if language.single:
@@ -82,8 +84,12 @@ class _Run:
             seconds = median([processes.whole(argv, self._instance.env) for _ in range(_PROCESSES)])
             peer = Peer("a process for each item", _WORKERS / seconds)
             rows.append(Row(f"map, {language.name}, and processes", ours, "/s", trials, peer))
-        peer = Peer("the Python bridge", call)
-        return [*rows, Row(f"round trip, {language.name}", self._call(language), "ms", self._trials.serial_calls, peer)]
+        calls, theirs = [], []
+        for _ in range(self._trials.serial_rounds):
+            calls.append(self._call(language))
+            theirs.append(self._call(_PYTHON))
+        peer = Peer("the Python bridge", median(theirs))
+        return [*rows, Row(f"round trip, {language.name}", median(calls), "ms", len(calls), peer)]
 
     def _up(self, language: Language, size: int) -> float:
         """Milliseconds until all workers of a new pool are attached."""
@@ -123,7 +129,7 @@ class _Run:
     def _call(self, language: Language) -> float:
         """Median milliseconds of a call, one after another."""
         taken = []
-        for number in range(self._trials.serial_calls + _WARM):
+        for number in range(_CALLS + _WARM):
             started = time.perf_counter()
             self._connection.call(language.command, b'{"a":%d,"b":1}' % number, pool=language.name)
             taken.append(time.perf_counter() - started)

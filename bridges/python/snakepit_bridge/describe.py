@@ -58,6 +58,11 @@ def has_commands(cls: type) -> bool:
     return bool(_names(cls))
 
 
+def is_hooks(cls: type) -> bool:
+    """Whether it is a class of adapters/hooks.py: one that says how another program is started and what it can do."""
+    return all(callable(getattr(cls, name, None)) for name in ("executable_path", "supported_commands"))
+
+
 def commands_of(cls: type) -> dict[str, Command]:
     """All commands of the class by name, base classes first, in the order of definition."""
     commands: dict[str, Command] = {}

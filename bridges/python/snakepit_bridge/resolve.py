@@ -21,8 +21,7 @@ from typing import Any, NoReturn
 
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.adapters.base import BaseAdapter
-from snakepit_bridge.adapters.hooks import hosted, is_hooks
-from snakepit_bridge.describe import commands_of, has_commands
+from snakepit_bridge.describe import commands_of, has_commands, is_hooks
 from snakepit_bridge.failures import Refusal, did_you_mean, failure, from_exception
 
 __all__ = ["resolve"]
@@ -49,7 +48,10 @@ def resolve(reference: str, cwd: str | None = None) -> type:
             where, _, name = where.rpartition(".")
         cls = _named(_import(where), name) if where and name else _installed(text)
     try:
-        cls = hosted(cls) if is_hooks(cls) else cls
+        if is_hooks(cls):
+            from snakepit_bridge.adapters.hooks import hosted
+
+            cls = hosted(cls)
         commands_of(cls)
     except Exception as error:
         raise Refusal(from_exception(error, _FAILED)) from error

@@ -22,7 +22,7 @@ from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.adapters.base import COMMAND_MARK, BaseAdapter
 from snakepit_bridge.failures import Refusal, failure
 
-__all__ = ["Hooks", "hosted", "is_hooks"]
+__all__ = ["Hooks", "hosted"]
 
 _READ = 1 << 16
 _LAST_SECONDS = 1.0
@@ -61,10 +61,6 @@ class Hooks:
     def command_timeout(self, command: str, args: dict[str, Any]) -> float | None:
         """Seconds that the program is given; None for as long as the caller waits."""
         return None
-
-
-def is_hooks(cls: type) -> bool:
-    return all(callable(getattr(cls, name, None)) for name in ("executable_path", "supported_commands"))
 
 
 def hosted(cls: type) -> type[BaseAdapter]:
