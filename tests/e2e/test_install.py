@@ -126,5 +126,7 @@ def test_what_is_installed(installed: Installed) -> None:
     tops = {name.partition("/")[0] for name in files} - {f"snakepit-{__version__}.dist-info"}
     assert tops == {"..", "snakepit_cli", "snakepit_bridge"}
     assert [name for name in files if name.startswith("..")] == ["../../../bin/snakepit"]
-    assert {"snakepit_bridge/py.typed", "snakepit_cli/bridges/node/worker.mjs"} <= set(files)
+    ours = ("node/worker.mjs", "ruby/lib/snakepit/worker.rb", "go/wire.go")
+    bridges = {f"snakepit_cli/bridges/{name}" for name in ours}
+    assert {"snakepit_bridge/py.typed", *bridges} <= set(files)
     assert installed.sh("pip check").returncode == 0
