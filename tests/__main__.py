@@ -78,6 +78,8 @@ def check(python: Path) -> None:
     run(python, "-m", "ruff", "format", "--check", ".")
     run(python, "-m", "mypy")
     run(python, "-m", "tests.tools.regen", "--check")
+    # Else the first test that starts a Go worker waits for the compiler, and others for that.
+    run(python, "-m", "snakepit_cli", "bridge", "install", "go")
 
 
 def main() -> None:
