@@ -276,6 +276,17 @@ UNIT_TESTS = {
 }
 
 
+def test_go_is_formatted_and_vetted() -> None:
+    root = Path(__file__).resolve().parents[2]
+    folders = [root / "bridges/go", FOLDER / "go", root / "examples/words", root / "benchmarks/adapters/go"]
+    found = subprocess.run(["gofmt", "-l", *folders], capture_output=True, text=True, check=True, timeout=60)
+    assert found.stdout == ""
+    vetted = subprocess.run(
+        ["go", "vet", "./..."], cwd=folders[0], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert vetted.returncode == 0, vetted.stderr
+
+
 @pytest.mark.parametrize("name", UNIT_TESTS)
 def test_the_bridges_own_unit_tests(name: str) -> None:
     folder = Path(__file__).resolve().parents[2] / "bridges" / name
