@@ -88,6 +88,8 @@ type run struct {
 	began   time.Time
 	ctx     *Context
 	cancel  context.CancelFunc
+	givenUp chan struct{} // closed by the first cancel
+	once    sync.Once
 
 	lock   sync.Mutex
 	more   *sync.Cond
@@ -96,7 +98,7 @@ type run struct {
 }
 
 func newRun(w *worker, spec callSpec) *run {
-	r := &run{worker: w, spec: spec, arrived: time.Now(), room: int64(spec.credit)}
+	r := &run{worker: w, spec: spec, arrived: time.Now(), room: int64(spec.credit), givenUp: make(chan struct{})}
 	r.more = sync.NewCond(&r.lock)
 	inner, cancel := context.WithCancel(context.Background())
 	if spec.timeout > 0 && spec.block == nil {
@@ -105,6 +107,7 @@ func newRun(w *worker, spec callSpec) *run {
 	}
 	r.ctx = &Context{inner, r}
 	r.cancel = func() {
+		r.once.Do(func() { close(r.givenUp) })
 		cancel()
 		r.lock.Lock()
 		r.more.Broadcast()
@@ -156,6 +159,13 @@ func (r *run) serve() {
 	if err == nil {
 		r.settle(result{value: value})
 		return
+	}
+	if errors.Is(r.ctx.Err(), context.DeadlineExceeded) {
+		// The server's clock decides: it says that the time is over, in the same moment.
+		select {
+		case <-r.givenUp:
+		case <-time.After(time.Second):
+		}
 	}
 	if r.ctx.Err() != nil {
 		err = refusal{cancelled, "the caller gave up"}
