@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.harness import procs, wait
@@ -190,3 +191,15 @@ def test_when_the_server_dies_such_workers_are_started_anew() -> None:
         procs.kill(pit.json("status")["server"]["pid"])
         wait.until(lambda: pit.run("exec", "line", "item=x", "--pool", "p", check=False).stdout == '"x"\n', "an answer")
         assert not procs.alive(before["pid"])
+
+
+def test_nothing_is_kept_open_of_a_program_that_is_gone() -> None:
+    with Pit('[pools.default]\nadapter = "exec:cat"\nsize = 1\n') as pit:
+        pit.run("exec", "json", "a:=1")
+        server = psutil.Process(pit.json("status")["server"]["pid"])
+        before = server.num_fds()
+        for number in range(1, 4):
+            [worker] = pit.json("workers")
+            procs.kill(worker["pid"])
+            pit.until_pool("another", restarts=number, ready=1)
+        wait.until(lambda: server.num_fds() <= before, "the descriptors to be closed")
