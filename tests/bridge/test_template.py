@@ -180,6 +180,40 @@ def test_an_adapter_that_starts_a_thread_is_refused(pit: Pit, tmp_path: Path) ->
     assert pit.do("wait", pid=pit.pids[-1]) == 0
 
 
+LEFT_OPEN = {
+    "a socket": "import socket; S = socket.socketpair()",
+    "a pipe": "import os; P = os.pipe()",
+    "an event loop": "import asyncio; L = asyncio.new_event_loop()",
+    "a database": "import sqlite3; D = sqlite3.connect('data.db'); D.execute('create table if not exists t (a)')",
+    "a file to read": "F = open(__file__)",
+    "a file to write": "F = open('written', 'w')",
+    "a terminal": "import os; T = os.openpty()",
+    "a process": "import subprocess; C = subprocess.Popen(['sleep', '600'])",
+}
+HARMLESS = {
+    "a log": "F = open('log', 'a')",
+    "a mapped file": "import mmap; F = open(__file__, 'rb'); M = mmap.mmap(F.fileno(), 0, access=mmap.ACCESS_READ)",
+    "devices": "A = open('/dev/null', 'r+b', 0); B = open('/dev/urandom', 'rb')",
+    "a folder": "import os; D = os.open('.', os.O_RDONLY)",
+    "what is closed by the collector": "class O: pass\no = O(); o.me = o; o.file = open(__file__); del o",
+    "a process that has ended": "import subprocess; subprocess.run(['true'])",
+    "a child that came back": "import os\np = os.fork()\nif p: os.waitpid(p, 0)",
+}
+
+
+@pytest.mark.parametrize("what", [*LEFT_OPEN, *HARMLESS])
+def test_an_import_that_leaves_something_open(pit: Pit, tmp_path: Path, what: str) -> None:
+    """What forks must not share makes workers start by themselves."""
+    source = LEFT_OPEN.get(what) or HARMLESS[what]
+    (tmp_path / "opens.py").write_text(f"{source}\nclass Opens:\n    def execute_x(self): ...\n")
+    pit.base()
+    answer = pit.adapter_template("opens.py")
+    assert answer["ready"] is (what in HARMLESS), answer
+    if what in LEFT_OPEN:
+        assert answer["reason"].startswith("importing the adapter ")
+        assert pit.do("wait", pid=pit.pids[-1]) == 0
+
+
 def test_an_adapter_that_fails_is_told(pit: Pit, tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("raise RuntimeError('not today')\n")
     pit.base()

@@ -2,7 +2,8 @@
 
 Why forking is safe here: a fork copies only the calling thread, so a lock that any other thread holds at that instant
 stays locked in the child for ever. A template therefore creates no thread, and it refuses to serve when importing the
-adapter started one: the pool then starts its workers cold. Workers create everything after the fork.
+adapter started one: the pool then starts its workers cold. The same holds for what must not be shared, an open
+socket for example (sharing.py). Workers create everything after the fork.
 
 Why two forks: the warden must be the parent of every worker, or it could neither wait for it nor be sure of its
 identity. The template forks an intermediate process which forks the workers and exits; the workers are orphaned for an
@@ -233,9 +234,10 @@ def _reseed() -> None:
     import random
 
     random.seed()
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        numpy_random.seed()
+    for name in ("numpy.random", "torch.random"):
+        seed = getattr(sys.modules.get(name), "seed", None)
+        if callable(seed):
+            seed()
 
 
 # ------------------------------------------------------------------------------------------------ adapter templates
@@ -246,19 +248,27 @@ def _serve_adapter(go: dict[str, Any], channel: socket.socket) -> NoReturn:
     from snakepit_bridge.describe import commands_of
     from snakepit_bridge.failures import Refusal
     from snakepit_bridge.resolve import resolve
+    from snakepit_bridge.sharing import Snapshot, other_threads
 
+    before, template = Snapshot(), os.getpid()
     try:
         cls = resolve(go["adapter"], go.get("cwd") or None)
         commands = list(commands_of(cls))
     except Refusal as refusal:
-        send(channel, {"ready": False, "failure": _failure_fields(refusal.failure)})
+        if os.getpid() == template:
+            send(channel, {"ready": False, "failure": _failure_fields(refusal.failure)})
         os._exit(0)
-    threads = _other_threads()
+    if os.getpid() != template:  # the adapter has forked, and this is the child
+        os._exit(0)
+    threads = other_threads()
     if threads:
         reason = "importing the adapter started a thread"
         send(channel, {"ready": False, "threads": threads, "reason": reason})
         os._exit(0)
-    _freeze()
+    _freeze()  # also closes what nothing refers to any more
+    if obstacle := before.obstacle():
+        send(channel, {"ready": False, "reason": obstacle})
+        os._exit(0)
     send(channel, {"ready": True, "commands": commands})
     serve(channel, cls)
 
@@ -272,23 +282,3 @@ def _failure_fields(reason: Any) -> dict[str, str]:
         "message": reason.message,
         "traceback": reason.traceback,
     }
-
-
-def _other_threads() -> list[str]:
-    """Names of all threads but this one, those of C libraries included."""
-    import threading
-
-    named = {one.native_id: one.name for one in threading.enumerate()}
-    try:
-        numbers = [int(one) for one in os.listdir("/proc/self/task")]
-    except OSError:
-        return [name for number, name in named.items() if number != threading.get_native_id()]
-    return [named.get(one) or _short_name(one) for one in numbers if one != os.getpid()]
-
-
-def _short_name(thread: int) -> str:
-    try:
-        with open(f"/proc/self/task/{thread}/comm", encoding="utf-8", errors="replace") as comm:
-            return comm.read().strip()
-    except OSError:
-        return str(thread)
