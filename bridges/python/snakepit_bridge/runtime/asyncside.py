@@ -22,6 +22,7 @@ from snakepit_bridge.context import CallCancelled
 from snakepit_bridge.failures import Refusal
 from snakepit_bridge.runtime import answers, blocks
 from snakepit_bridge.runtime.calls import Call, CallTable
+from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.understudy import MOMENT
 
 __all__ = ["AsyncSide"]
@@ -51,12 +52,23 @@ class AsyncSide:
 
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
+        try:
+            self.loop.run_forever()
+        finally:
+            leave_if_forked()
+
+    def abandon(self) -> None:
+        """In a child that a handler has forked: the tasks are the worker's, the child ends with its own step."""
+        self.loop.stop()
+        ready = getattr(self.loop, "_ready", None)
+        if ready is not None:
+            ready.clear()
 
     # ---------------------------------------------------------------------------------- main thread
 
     def wait(self, awaitable: Any, call: Call | None = None) -> Any:
         """Runs an awaitable to its end; raises what it raises."""
+        leave_if_forked()  # the thread of the loop was left behind
         done: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
 
         def start() -> None:
@@ -140,9 +152,11 @@ class AsyncSide:
             if call.cancelled:
                 raise CallCancelled
             value = await self._outcome(call)
+            leave_if_forked()
         except Refusal as refusal:
             call.fail(refusal.failure)
         except BaseException as error:  # noqa: BLE001 - one call must not end the worker
+            leave_if_forked(error)
             if call.cancelled and isinstance(error, (asyncio.CancelledError, CallCancelled)):
                 call.fail_cancelled()
             else:
@@ -176,7 +190,9 @@ class AsyncSide:
                 if bound.command.context is not None:
                     call.renew()
                 report.add(await self._one(call, bound, args))
+                leave_if_forked()
             except BaseException as error:  # noqa: BLE001 - one item must not end the block
+                leave_if_forked(error)
                 if call.cancelled and not isinstance(error, Refusal):
                     raise CallCancelled from None
                 report.fail(error)
@@ -255,6 +271,12 @@ class AsyncSide:
 
 async def _shielded(awaitable: Any) -> Any:
     try:
-        return await awaitable
+        value = await awaitable
+        leave_if_forked()
+        return value
     except (SystemExit, KeyboardInterrupt, CallCancelled) as error:
+        leave_if_forked(error)
         raise Raised(error) from None
+    except Exception as error:
+        leave_if_forked(error)
+        raise

@@ -16,6 +16,7 @@ from snakepit_bridge.context import CallCancelled
 from snakepit_bridge.failures import Refusal, failure
 from snakepit_bridge.runtime import answers
 from snakepit_bridge.runtime.calls import Call, wait_for_room
+from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.understudy import MOMENT
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ class BlockRun:
             else:
                 self._plain(todo, plain)
         except BaseException as error:  # noqa: BLE001 - SystemExit too: one item must not end the block
+            leave_if_forked(None if isinstance(error, CallCancelled) else error)
             self._handlers.interrupts.armed = None
             if self._call.cancelled and not isinstance(error, Refusal):
                 raise CallCancelled from None

@@ -11,6 +11,7 @@ from typing import Callable, Protocol
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.runtime import http2
 from snakepit_bridge.runtime.calls import Call, CallTable
+from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.http2 import GatewayStream
 from snakepit_bridge.runtime.outbox import Outbox
 from snakepit_bridge.runtime.requests import Requests
@@ -68,6 +69,12 @@ class Link:
         stream = self._stream
         if stream is not None:
             stream.outbox.close()
+
+    def abandon(self) -> None:
+        """In a forked child: the stream is the worker's. Whatever would be sent ends the child."""
+        stream = self._stream
+        if stream is not None:
+            stream.outbox.abandon(leave_if_forked)
 
     def flush(self) -> bool:
         """Sends what there is to say; whether there was something."""

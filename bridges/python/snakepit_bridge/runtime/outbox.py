@@ -105,6 +105,11 @@ class Outbox:
         self.closing = True
         self.wake()
 
+    def abandon(self, instead: Callable[[], None]) -> None:
+        """From now on `instead` is called where something would be sent."""
+        self.wake = self.later = instead
+        self.idle = True
+
     # -------------------------------------------------------------------------------------- the transport
 
     def pending(self) -> bool:

@@ -11,6 +11,7 @@ from snakepit_bridge import jsonio
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.context import CallFailedError
 from snakepit_bridge.failures import failure
+from snakepit_bridge.runtime.forks import is_forked
 from snakepit_bridge.runtime.outbox import Outbox
 
 __all__ = ["Requests"]
@@ -87,6 +88,8 @@ class Asker:
         return _value(result)
 
     def _send(self, command: str, args: dict[str, Any], answered: Answered, more: dict[str, Any]) -> int:
+        if is_forked():
+            raise CallFailedError("unavailable", "a process that a handler has forked cannot make calls")
         request = pb.Request(
             parent=self._parent, command=command, args=jsonio.dumps(args), pool=more["pool"], session=more["session"],
             timeout_seconds=more["timeout"] or 0.0,

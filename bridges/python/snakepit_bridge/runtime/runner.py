@@ -15,6 +15,7 @@ from snakepit_bridge.runtime import answers
 from snakepit_bridge.runtime.asyncside import AsyncSide
 from snakepit_bridge.runtime.blocks import BlockRun, arguments_of
 from snakepit_bridge.runtime.calls import Call, CallTable, wait_for_room
+from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.interrupts import Interrupts
 from snakepit_bridge.runtime.understudy import MOMENT
 
@@ -41,14 +42,17 @@ class Runner:
         try:
             call.stop = self.interrupts.poke
             value = self._outcome(call)
+            leave_if_forked()
         except Refusal as refusal:
             call.fail(refusal.failure)
         except CallCancelled as error:
+            leave_if_forked()
             if call.cancelled:
                 call.fail_cancelled()
             else:
                 call.fail(answers.handler_failed(error))
         except BaseException as error:  # noqa: BLE001 - SystemExit too: one call must not end the worker
+            leave_if_forked(error)
             if call.cancelled and _is_cancellation(error):
                 call.fail_cancelled()
             else:

@@ -22,6 +22,7 @@ from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.describe import Command, commands_of
 from snakepit_bridge.failures import Refusal, failure, from_exception
 from snakepit_bridge.resolve import resolve
+from snakepit_bridge.runtime import forks
 from snakepit_bridge.runtime.asyncside import AsyncSide
 from snakepit_bridge.runtime.calls import Call, CallTable
 from snakepit_bridge.runtime.link import Link
@@ -89,6 +90,7 @@ class Worker:
         self._understudy = Understudy(self._link)
         self._link.later = self._understudy.later
         self._ready = False
+        self._runner: Runner | None = None
 
     # ---------------------------------------------------------------------------------- life
 
@@ -96,9 +98,12 @@ class Worker:
         """The exit code."""
         signal.signal(signal.SIGTERM, self._on_terminate)
         signal.signal(signal.SIGINT, self._on_terminate)
+        forks.watch(self._forked)
         try:
             runner = self._load()
+            forks.leave_if_forked()
         except Refusal as refusal:
+            forks.leave_if_forked(refusal.__cause__ or refusal)
             return self._fail_to_start(refusal.failure)
         self._ready = True
         self._understudy.start()
@@ -106,6 +111,15 @@ class Worker:
         if stop.reason:
             _say(stop.reason)
         return self._finish(stop.code)
+
+    def _forked(self) -> None:
+        """In a child: no item or chunk after the one that forked is begun, and nothing is sent."""
+        call = self._runner.interrupts.armed if self._runner is not None else None
+        if call is not None:
+            call.cancelled = True
+        self._link.abandon()
+        if self._async is not None:
+            self._async.abandon()
 
     def _serve(self, runner: Runner) -> Stop:
         work, understudy, serve = self._work, self._understudy, runner.serve
@@ -126,7 +140,9 @@ class Worker:
         if self._adapter is not None:
             try:
                 self._call_hook(getattr(self._adapter, "cleanup", None))
+                forks.leave_if_forked()
             except BaseException as error:  # noqa: BLE001 - whatever it is, we are leaving
+                forks.leave_if_forked(error)
                 _say(f"cleanup() raised {type(error).__name__}: {error}")
         self._link.close()
         deadline = time.monotonic() + LAST_WORDS
@@ -148,7 +164,7 @@ class Worker:
             self._adapter = cls()
             bound = arguments.bind_all(self._adapter, self._commands)
             limit = self._limit
-            runner = Runner(bound, self._table, limit)
+            self._runner = runner = Runner(bound, self._table, limit)
             if wants_async or inspect.iscoroutinefunction(getattr(self._adapter, "initialize", None)):
                 self._async = AsyncSide(bound, self._table, limit)
                 self._async.serve(self._capacity)
@@ -232,7 +248,11 @@ class Worker:
 
     # ---------------------------------------------------------------------------------- signals (main thread)
 
-    def _on_terminate(self, _signum: int, _frame: FrameType | None) -> None:
+    def _on_terminate(self, signum: int, _frame: FrameType | None) -> None:
+        if forks.is_forked():  # it came before the child could put back the default
+            signal.signal(signum, signal.SIG_DFL)
+            signal.raise_signal(signum)
+            return
         # May interrupt any code of the main thread: takes no lock that this code could hold.
         if self._stopping:
             return
