@@ -2,6 +2,26 @@
 
 # What an adapter may use. Its public methods are the commands.
 module Snakepit
+  WORKER = Process.pid
+
+  # Whether this is a child that a handler has forked.
+  def self.forked? = Process.pid != WORKER
+
+  # The child of a handler must not answer for the worker, whose stream it has inherited.
+  def self.leave_if_forked(error = nil)
+    return unless forked?
+
+    warn(error.full_message(highlight: false)) if error
+    $stdout.flush
+    exit!(error ? 1 : 0)
+  end
+
+  # As if nobody had trapped the signal.
+  def self.end_by(signal)
+    trap(signal, 'DEFAULT')
+    Process.kill(signal, Process.pid)
+  end
+
   # Optional base of an adapter: says which class of the file it is.
   class Adapter
     # Called once, before the first call.

@@ -72,6 +72,14 @@ class CommandsTest < Minitest::Test
     assert_includes refused(:adapter_failed) { commands('class C3; def initialize = raise(IOError, "no")' ' end') }, 'no'
   end
 
+  def test_only_classes_of_the_file_count
+    commands("require 'set'\nclass Sets1\n def n(xs:) = Set.new(xs).size\nend").find('n')
+    commands("require 'date'\nclass Dates1\n def day = Date.new(2026, 1, 1).to_s\nend").find('day')
+    commands("autoload :Never1, '/nowhere'\nclass Lazy1\n def one = 1\nend").find('one')
+    commands("autoload :Never2, '/nowhere'\nclass Lazy2\n def one = 1\nend", 'it.rb:Lazy2').find('one')
+    commands("File.write(File.join(__dir__, 'own1.rb'), 'class Own1; def f = 1; end'); require_relative 'own1'").find('f')
+  end
+
   def test_what_has_no_json_form_is_named
     assert_equal '{"a":[1,null,"x"]}', Snakepit::Answer.json({ a: [1, nil, :x] }, 'c')
     [Object.new, [Object.new], { a: Float::INFINITY }, "\xff"].each do |value|

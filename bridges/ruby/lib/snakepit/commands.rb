@@ -127,14 +127,22 @@ module Snakepit
 
     private
 
-    # The classes that loading the file has brought.
+    # The classes that the file defines; when it has none, those of files beside it that it has loaded.
     def loaded(path)
       before = Object.constants
-      $LOAD_PATH.unshift(File.dirname(path))
+      folder = File.dirname(path)
+      $LOAD_PATH.unshift(folder)
       load(path)
-      (Object.constants - before).map { |name| Object.const_get(name) }.grep(Class)
+      brought = (Object.constants - before).group_by { |name| Object.const_source_location(name)&.first.to_s }
+      own = classes(brought.fetch(path, []))
+      own.empty? ? classes(brought.select { |file, _| file.start_with?("#{folder}/") }.values.flatten) : own
     rescue Exception => error
       raise Refusal.from(:adapter_failed, error)
+    end
+
+    # A constant that is still to be loaded is left alone: nobody has asked for it.
+    def classes(names)
+      names.reject { |name| Object.autoload?(name) }.map { |name| Object.const_get(name) }.grep(Class)
     end
 
     def pick(classes, name, path)

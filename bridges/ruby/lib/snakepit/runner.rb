@@ -77,11 +77,13 @@ module Snakepit
     def serve(run)
       run.began = Snakepit.now
       value = run.interruptible { answer(run) }
+      Snakepit.leave_if_forked
       settle(run, value: value)
     rescue SystemExit => error
       $stdout.flush
       exit!(error.status)
     rescue Exception => error # each call is answered, whatever happens
+      Snakepit.leave_if_forked(error)
       settle(run, failure: run.cancelled? ? Answer.failure(Cancelled.new) : Answer.failure(error))
     end
 
@@ -188,8 +190,11 @@ module Snakepit
         raise Cancelled if @run.cancelled?
 
         begin
-          out.add(one(line, fixed, context))
+          answer = one(line, fixed, context)
+          Snakepit.leave_if_forked
+          out.add(answer)
         rescue StandardError, ScriptError, SystemStackError => error
+          Snakepit.leave_if_forked(error)
           out.add(JSON.generate(Answer.failure(error).reject { |_, value| value.empty? }), failed: true)
         end
       end
@@ -215,7 +220,9 @@ module Snakepit
     end
 
     def arguments(line, fixed)
-      item = @items[:text] ? line.scrub : Answer.parse(line)
+      raise Refusal.new(:invalid_arguments, 'the line is not UTF-8') unless line.valid_encoding?
+
+      item = @items[:text] ? line : Answer.parse(line)
       return fixed.merge({ @argument => item }) unless item.is_a?(Hash)
 
       fixed.empty? ? item : fixed.merge(item)

@@ -38,7 +38,7 @@ module Snakepit
       return by_hand if @gateway.empty?
 
       @runner = Runner.new(@commands, method(:say))
-      trap('TERM') { Thread.new { drain(give_up: true) } }
+      trap('TERM') { Snakepit.forked? ? Snakepit.end_by('TERM') : Thread.new { drain(give_up: true) } }
       trap('INT', 'IGNORE')
       attend
     rescue Refusal => error
@@ -123,6 +123,7 @@ module Snakepit
 
     # From any thread.
     def say(message)
+      Snakepit.leave_if_forked
       @stream&.send(Wire.encode(Wire::FROM_WORKER, message))
     end
 
