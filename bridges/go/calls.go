@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -230,6 +231,9 @@ func (r *run) answer() ([]byte, error) {
 	if len(args) == 0 {
 		args = []byte("{}")
 	}
+	if !utf8.Valid(args) {
+		return nil, refuse(invalidArguments, "the arguments are not UTF-8")
+	}
 	if err := object(args); err != nil {
 		return nil, err
 	}
@@ -324,6 +328,9 @@ func (r *run) block(command handler, fixed []byte) error {
 
 // merged is the arguments of an item: an object over the fixed ones, anything else as the argument that is named.
 func merged(fixed, line []byte, items *block) ([]byte, error) {
+	if !utf8.Valid(line) { // encoding/json would change it without a word
+		return nil, refuse(invalidArguments, "the line is not UTF-8")
+	}
 	item := bytes.TrimLeft(line, " \t\r")
 	if items.text {
 		item, _ = json.Marshal(string(line))

@@ -169,6 +169,7 @@ async function serve(run) {
   try {
     if (run.cancelled) throw run.abort.signal.reason
     const handler = find(call.command)
+    if (call.args === null) throw new Refusal(Kind.INVALID_ARGUMENTS, 'the arguments are not UTF-8')
     const args = parse(call.args || '{}')
     const value = call.block ? await block(run, handler, args) : await one(run, handler, args)
     run.settle({ value })
@@ -285,7 +286,7 @@ async function block(run, handler, fixed) {
     failed = []
     due = performance.now() + MOMENT
   }
-  const texts = items.lines.split('\n')
+  const texts = Array.isArray(items.lines) ? items.lines : items.lines.split('\n')
   texts.pop()
   const context = handler.length > 1 ? run.context() : undefined
   for (const text of texts) {
@@ -321,6 +322,7 @@ async function collected(chunks) {
 
 function argumentsOf(text, { text: plain, itemArgument }, fixed) {
   let item = text
+  if (text === null) throw new Refusal(Kind.INVALID_ARGUMENTS, 'the line is not UTF-8')
   if (!plain) {
     try {
       item = read(text)

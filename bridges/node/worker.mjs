@@ -22,6 +22,7 @@ const GRACE = 3_000
 const WINDOW = 2 ** 31 - 1
 const LARGEST_FRAME = 2 ** 24 - 1
 const MOST_SESSIONS = 1000
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 const options = Object.fromEntries(
   process.argv.slice(2).flatMap((word, at, all) => (word.startsWith('--') ? [[word.slice(2), all[at + 1]]] : []))
@@ -153,7 +154,7 @@ function take(message) {
   for (const call of message.calls) {
     calls.set(call.id, 'waiting')
     if (call.session) remember(call.session)
-    runner.postMessage({ call: { ...call, args: call.args.toString(), block: call.block && plain(call.block), limit } })
+    runner.postMessage({ call: { ...call, args: text(call.args), block: call.block && plain(call.block), limit } })
   }
   for (const { id } of message.cancels) if (calls.has(id)) runner.postMessage({ cancel: id })
   for (const id of message.recalls) if (calls.get(id) === 'waiting') runner.postMessage({ recall: id })
@@ -169,8 +170,19 @@ function take(message) {
   if (message.drain) drain()
 }
 
+/** The text, or null for bytes that are not UTF-8: as such they would become other text without a word. */
+function text(bytes) {
+  try {
+    return strict.decode(bytes)
+  } catch {
+    return null
+  }
+}
+
+/** Lines are one text; an array of texts and nulls when some of them are not UTF-8. */
 function plain(block) {
-  return { ...block, lines: block.lines.toString() }
+  const lines = text(block.lines)
+  return { ...block, lines: lines ?? block.lines.toString('latin1').split('\n').map((line) => text(Buffer.from(line, 'latin1'))) }
 }
 
 function remember(key) {

@@ -42,7 +42,9 @@ def test_items_are_arguments_or_become_one(worker: Attached) -> None:
 def test_lines_of_text(worker: Attached) -> None:
     lines = [b"plain", b"", b'{"not": "parsed"}', "größe".encode(), b"\xff"]
     call = begin(worker, "renamed", lines, item_argument="line", text=True)
-    assert [one["line"] for one in answers(worker, call)] == ["plain", "", '{"not": "parsed"}', "größe", "\ufffd"]
+    *texts, refused = answers(worker, call)
+    assert [one["line"] for one in texts] == ["plain", "", '{"not": "parsed"}', "größe"]
+    assert (refused["kind"], "not UTF-8" in refused["message"]) == ("invalid_arguments", True)
 
 
 def test_a_failure_takes_the_place_of_its_answer(worker: Attached) -> None:

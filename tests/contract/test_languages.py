@@ -143,6 +143,17 @@ def test_blocks_keep_order_and_fail_alone(pool: Language) -> None:
     assert json.loads(mixed.stdout)["error"]["type"] == RAISED[pool.name]
 
 
+@pytest.mark.parametrize("form", ["--lines", None])
+def test_lines_that_are_not_utf_8_are_refused_and_the_others_are_not(pool: Language, form: str | None) -> None:
+    quote = b"" if form else b'"'
+    text = b"".join(quote + word + quote + b"\n" for word in (b"caf\xc3\xa9", b"caf\xe9", b"\xff", b"end"))
+    argv = ("map", "echo", "--arg", "text", "--pool", pool.name, *([form] if form else []))
+    done = pool.pit.run(*argv, text=False, input=text, check=False)
+    first, *bad, last = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, first, last) == (3, {"text": "café"}, {"text": "end"})
+    assert [one["error"]["kind"] for one in bad] == ["invalid_arguments"] * 2
+
+
 def test_a_cancel_reaches_a_handler_that_waits(pool: Language) -> None:
     run = foreground(pool.pit, "exec", "nap", "seconds:=60", "--pool", pool.name)
     pool.pit.until_pool("it to run", name=pool.name, running=1)

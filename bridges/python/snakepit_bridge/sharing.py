@@ -26,11 +26,8 @@ class Snapshot:
 
     def obstacle(self) -> str:
         """What has come since that must not be shared, in words; empty when there is nothing."""
-        found = [
-            what
-            for number, key in _descriptors().items()
-            if self._before.get(number) != key and (what := _unfit(number))
-        ]
+        new = [number for number, key in _descriptors().items() if self._before.get(number) != key]
+        found = [what for number in new if (what := _unfit(number))]
         if found:
             return f"importing the adapter left open: {', '.join(found[:5])}"
         children = _children()

@@ -272,11 +272,11 @@ class AsyncSide:
 async def _shielded(awaitable: Any) -> Any:
     try:
         value = await awaitable
-        leave_if_forked()
-        return value
     except (SystemExit, KeyboardInterrupt, CallCancelled) as error:
         leave_if_forked(error)
         raise Raised(error) from None
     except Exception as error:
         leave_if_forked(error)
         raise
+    leave_if_forked()
+    return value

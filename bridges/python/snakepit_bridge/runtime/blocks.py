@@ -32,12 +32,26 @@ _NAMES = {number: name.lower() for name, number in pb.Failure.Kind.items()}
 
 def items_of(block: pb.Block) -> list[Any]:
     """The items of a block; one that is not JSON is the refusal that says so."""
+    if block.text:
+        return _texts(block.lines)
     lines = block.lines.split(b"\n")
     del lines[-1]
-    if block.text:
-        return [line.decode("utf-8", "replace") for line in lines]
     decoded = jsonio.loads_all(lines)
     return [_item(line) for line in lines] if decoded is None else decoded
+
+
+def _texts(data: bytes) -> list[Any]:
+    try:
+        return data.decode().split("\n")[:-1]
+    except UnicodeDecodeError:
+        return [_text(line) for line in data.split(b"\n")[:-1]]
+
+
+def _text(line: bytes) -> Any:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        return Refusal(failure(pb.Failure.Kind.INVALID_ARGUMENTS, f"the line is not UTF-8: {error}"))
 
 
 def _item(line: bytes) -> Any:
