@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable
 
@@ -51,6 +52,9 @@ def perform(
     )
     if (resume or resume_failed) and joblog is None:
         raise UsageError("--resume needs the joblog of the run (--joblog FILE)")
+    if source == "-" and sys.stdin is None:  # closed; the number may be a socket of ours by now
+        source = os.devnull
+    _apart({"the input": source, "the output": sink, "the joblog": joblog})
     taken = 0 if source == "-" else _input(source)
     workers = _workers(shared, plan)
     given = None if sink == "-" else _output(sink)
@@ -77,8 +81,31 @@ def _workers(shared: Shared, plan: Plan) -> int:
         return int(next(one["size"] for one in api.status(connection)["pools"] if one["name"] == known["pool"]))
 
 
+def _apart(files: dict[str, str | None]) -> None:
+    """Refuses one file in two roles: it would be cut or read again as it grows. Raises UsageError."""
+    seen: dict[tuple[int, int] | str, str] = {}
+    for role, path in files.items():
+        if path is None or (found := _identity(path, 0 if role == "the input" else 1)) is None:
+            continue
+        if found in seen:
+            raise UsageError(f"{seen[found]} and {role} are the same file{'' if path == '-' else f', {path}'}")
+        seen[found] = role
+
+
+def _identity(path: str, standard: int) -> tuple[int, int] | str | None:
+    """What a file is known by, whatever its names; None for what is no plain file."""
+    try:
+        about = os.fstat(standard) if path == "-" else os.stat(path)
+    except (OSError, ValueError):
+        return None if path == "-" else os.path.realpath(path)
+    return (about.st_dev, about.st_ino) if stat.S_ISREG(about.st_mode) else None
+
+
 def _joblog(path: str, plan: Plan, sink: int | None, *, resume: bool, failed_too: bool) -> Joblog:
-    what = {"command": plan.command, "fixed": plan.fixed.decode("utf-8", "replace"), "envelope": plan.envelope}
+    what = {
+        "command": plan.command, "fixed": plan.fixed.decode("utf-8", "replace"), "envelope": plan.envelope,
+        "arg": plan.item, "lines": plan.text, "pool": plan.pool,
+    }  # fmt: skip
     if not resume and not failed_too:
         return joblogs.start(path, what)
     most = os.fstat(sink).st_size if sink is not None and _regular(sink) else None

@@ -20,6 +20,9 @@ LONGEST_LINE = 512 << 20
 """Bytes. A line that has not ended by then is no line."""
 MOST_ITEMS = 1 << 16
 GROWTH = 2
+_MARK = b"\xef\xbb\xbf"
+"""Byte order mark of UTF-8."""
+_BLANK_BYTES = 4096
 CULPRIT = frozenset({"worker_crashed", "worker_oom", "worker_unresponsive", "worker_timeout"})
 """Errors of a block that one of its items may have caused."""
 INNOCENT = frozenset({"server_restarted"})
@@ -63,9 +66,15 @@ class Pace:
 
 
 class Cutter:
-    """Input bytes in, blocks of whole lines out. Holds no more than one read and one unfinished line."""
+    """Input bytes in, blocks of whole lines out. Holds no more than one read and one unfinished line.
 
-    def __init__(self) -> None:
+    A byte order mark at the beginning is no part of the first line. Lines of text end in LF or CR LF. Blank lines at
+    the end of JSON are no items.
+    """
+
+    def __init__(self, *, text: bool = False) -> None:
+        self._text = text
+        self._begun = False
         self._data = b""
         self._parts: list[bytes] = []
         self._unfinished = 0
@@ -76,10 +85,11 @@ class Cutter:
     def feed(self, data: bytes) -> None:
         """More input; nothing means its end, which completes a last line. Raises PitError for an endless line."""
         if not data:
-            self.ended = True
-            if any(self._parts):
+            if b"".join(self._parts) not in (b"", b"" if self._begun else _MARK):
                 self._parts.append(b"\n")
                 self._join()
+            self.ended = True
+            self._parts.clear()
             return
         self._parts.append(data)
         self._unfinished += len(data)
@@ -91,9 +101,17 @@ class Cutter:
 
     def _join(self) -> None:
         """Only when a line is complete: a very long one is not copied with each read."""
-        whole = b"".join([self._data, *self._parts])
+        whole = b"".join(self._parts)
+        if not self._begun:
+            self._begun = True
+            whole = whole.removeprefix(_MARK)
         end = whole.rfind(b"\n") + 1
-        self._data, rest = whole[:end], whole[end:]
+        if not self._text:
+            end = _without_blanks(whole, end)
+        lines, rest = whole[:end], whole[end:]
+        if self._text and b"\r" in lines:
+            lines = lines.replace(b"\r\n", b"\n")
+        self._data = self._data + lines if self._data else lines
         self._parts = [rest] if rest else []
         self._unfinished = len(rest)
 
@@ -136,6 +154,15 @@ class Cutter:
         line = max(1, len(sample) // max(1, sample.count(b"\n")))
         end = data.rfind(b"\n", 0, min(items * line, LARGEST_BYTES)) + 1
         return end or data.index(b"\n") + 1
+
+
+def _without_blanks(data: bytes, end: int) -> int:
+    """Where the lines end, without blank ones in the end, which may be the last of all. Those of many bytes count."""
+    tail = data[max(0, end - _BLANK_BYTES) : end]
+    full = tail.rstrip(b" \t\r\n")
+    if full:
+        return end - len(tail) + tail.index(b"\n", len(full)) + 1
+    return end if len(tail) == _BLANK_BYTES else end - len(tail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class Run:
     def __init__(
         self, plan: Plan, source: int, workers: int, write: Callable[[bytes], None], joblog: Joblog | None = None
     ) -> None:
-        self.tally = Tally(size=None if _waits(source) else os.fstat(source).st_size)
+        self.tally = Tally(size=os.fstat(source).st_size or None)
         self._plan = plan
         self._source = source
         self._write = write
@@ -59,7 +59,7 @@ class Run:
         self._done = joblog.done if joblog is not None else Done()
         self._window = workers + _SPARE_BLOCKS
         self._ahead = _AHEAD * workers
-        self._cutter = Cutter()
+        self._cutter = Cutter(text=plan.text)
         self._pace = Pace()
         self._order = Order(plan.ordered)
         self._work = Work(plan.retries, self.tally, envelope=plan.envelope)
@@ -213,7 +213,8 @@ class Run:
 
 
 def _waits(descriptor: int) -> bool:
-    """Whether input can be late: a pipe, terminal or socket, which select understands; not a file."""
+    """Whether input can be late: a pipe, terminal or socket, which select understands; not a file or `/dev/null`."""
     import stat
 
-    return not stat.S_ISREG(os.fstat(descriptor).st_mode)
+    kind = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) or (stat.S_ISCHR(kind) and os.isatty(descriptor))

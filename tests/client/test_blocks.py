@@ -19,13 +19,22 @@ CRASH = PitError("worker_crashed", "killed")
     reads=st.integers(1, 50),
     items=st.integers(1, 10),
     complete=st.booleans(),
+    text=st.booleans(),
+    mark=st.booleans(),
 )
-def test_every_line_is_in_one_block_whatever_the_reads(lines: list[bytes], reads: int, items: int, complete: bool):
+def test_every_line_is_in_one_block_whatever_the_reads(
+    lines: list[bytes], reads: int, items: int, complete: bool, text: bool, mark: bool
+):
     data = b"\n".join(lines) + (b"\n" if complete and lines else b"")
     expected = data.split(b"\n")
     if not expected[-1]:
         expected.pop()
-    cutter, blocks = Cutter(), []
+    if text:
+        expected = [line.removesuffix(b"\r") for line in expected]
+    while not text and expected and not expected[-1].strip(b" \t\r"):
+        expected.pop()
+    data = b"\xef\xbb\xbf" * mark + data
+    cutter, blocks = Cutter(text=text), []
     for at in [*range(0, len(data), reads), len(data)]:
         cutter.feed(data[at : at + reads])
         while cutter.ready:

@@ -1,3 +1,4 @@
+# ruff: noqa: ASYNC222 - that is what they do
 """Handlers that fork, each in a way that has been seen in real programs. They return what the worker should answer."""
 
 from __future__ import annotations
