@@ -22,7 +22,7 @@ LAYERS = {
     "registry": {"base"},
     "warden": {"registry", "base"},
     "server": {"core", "wire", "base"},
-    "client": {"wire", "base"},
+    "client": {"registry", "wire", "base"},
     "conformance": {"server", "wire", "base"},
     "cli": {"client", "conformance", "base"},
     "fast": {"client", "wire", "base", "cli"},

@@ -169,8 +169,8 @@ def error_of(body: bytes) -> PitError:
 # ---------------------------------------------------------------------------------------------- requests
 
 
-def ping(connection: Connection) -> Json:
-    answer: Json = connection.query("ping")
+def ping(connection: Connection, *, patience: float = _QUERY_SECONDS) -> Json:
+    answer: Json = connection.query("ping", patience=patience)
     return answer
 
 

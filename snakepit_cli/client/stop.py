@@ -1,15 +1,15 @@
 """Ends an instance, and returns only when nothing of it is left.
 
 Graceful: the server lets running calls finish, then the warden ends. Firm: the warden is killed, its children die
-with it, and the reaper proves it. The warden is held by a pidfd that was opened before it was asked to end: a
-number could be somebody else's by the time we look.
+with it, and the reaper proves it. The warden and its keeper are held by descriptors that are opened before the warden
+is asked to end.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import select
 import signal
 import subprocess
 from typing import Any
@@ -18,40 +18,16 @@ from snakepit_cli.base import paths
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client import api, launch
 from snakepit_cli.client.connect import endpoint, find
+from snakepit_cli.client.process import Process, behind, identified
 
 _SILENCE_SECONDS = 5.0
+_DEAF_SECONDS = 2.0
+"""What a server gets to answer at all, and its warden to end it when it does not."""
 _FIRM_SECONDS = 10.0
 _DEATH_SECONDS = 5.0
 _REAP_SECONDS = 60.0
 
 Json = dict[str, Any]
-
-
-class Process:
-    """A process that cannot be mistaken for another one."""
-
-    def __init__(self, pid: int) -> None:
-        """Raises ProcessLookupError."""
-        self.pid = pid
-        self._fd = os.pidfd_open(pid)
-
-    def __enter__(self) -> Process:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
-
-    def signal(self, number: int) -> None:
-        try:
-            signal.pidfd_send_signal(self._fd, number)
-        except ProcessLookupError:
-            pass
-
-    def ended(self, seconds: float) -> bool:
-        """Waits for its end."""
-        poll = select.poll()
-        poll.register(self._fd, select.POLLIN)
-        return bool(poll.poll(max(0.0, seconds) * 1000))
 
 
 def instance(name: str, timeout: float) -> Json | None:
@@ -63,63 +39,52 @@ def instance(name: str, timeout: float) -> Json | None:
     if sock is None:
         return _deaf(name, timeout)
     with api.Connection(sock) as connection:
-        try:
-            pid = int(api.ping(connection)["warden"])
-        except PitError:
+        process = behind(sock, name)
+        if process is None:
             return _deaf(name, timeout)
-        try:
-            process = Process(pid)
-        except ProcessLookupError:
-            return _settled(name, {})
-        with process:
+        with _Held(process) as held:
             try:
+                api.ping(connection, patience=_DEAF_SECONDS)
                 report = api.shutdown(connection, timeout, patience=timeout + _SILENCE_SECONDS)
             except PitError as error:
                 if error.kind not in {"unavailable", "server_restarted"}:
                     raise
                 process.signal(signal.SIGTERM)
-                report = {}
-            return _end(name, process, report, timeout)
+                return _end(name, held, {}, timeout + _DEAF_SECONDS)
+            return _end(name, held, report, timeout + _FIRM_SECONDS)
 
 
 def _deaf(name: str, timeout: float) -> Json | None:
-    """The server does not answer; there may be a warden."""
-    process = _warden(name)
+    """Nobody listens, but there may be a warden: its socket may have been removed."""
+    process = identified(endpoint(name).get("identity"), name)
     if process is None:
         return _settled(name, None)
-    with process:
+    with _Held(process) as held:
         process.signal(signal.SIGTERM)
-        return _end(name, process, {}, timeout)
+        return _end(name, held, {}, timeout + _DEAF_SECONDS)
 
 
-def _warden(name: str) -> Process | None:
-    """The warden that endpoint.json names, when that process is ours and is one."""
-    pid = endpoint(name).get("pid")
-    if not isinstance(pid, int):
-        return None
-    try:
-        process = Process(pid)
-    except (OSError, OverflowError):
-        return None
-    try:
-        # After the pidfd was opened: what is read here is about the process that it holds.
-        mine = os.stat(f"/proc/{pid}").st_uid == os.geteuid()
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            words = file.read().split(b"\0")
-    except OSError:
-        mine, words = False, []
-    if mine and b"snakepit_cli.warden" in words and name.encode() in words and not process.ended(0):
-        return process
-    process.__exit__()
-    return None
+class _Held(contextlib.ExitStack):
+    """A warden, and its keeper if it has one: opened while the warden lives, because then its parent is known."""
+
+    def __init__(self, warden: Process) -> None:
+        super().__init__()
+        self.warden = self.enter_context(warden)
+        self.keeper = warden.parent()
+        if self.keeper is not None:
+            self.enter_context(self.keeper)
 
 
-def _end(name: str, process: Process, report: Json, timeout: float) -> Json | None:
-    firm = not process.ended(timeout + _FIRM_SECONDS)
+def _end(name: str, held: _Held, report: Json, patience: float) -> Json | None:
+    warden, keeper = held.warden, held.keeper
+    firm = not warden.ended(patience)
     if firm:
-        process.signal(signal.SIGKILL)
-        if not process.ended(_DEATH_SECONDS):
-            raise PitError("internal", f"the warden (pid {process.pid}) does not end, even when killed")
+        warden.signal(signal.SIGKILL)
+        if not warden.ended(_DEATH_SECONDS):
+            raise PitError("internal", f"the warden (pid {warden.pid}) does not end, even when killed")
+    if keeper is not None and not keeper.ended(_DEATH_SECONDS):
+        message = f"the keeper (pid {keeper.pid}) cannot end all processes that handlers have started"
+        raise PitError("unavailable", message, hint=f"look at what is left with `pstree -p {keeper.pid}`")
     return _settled(name, {**report, "firm": firm})
 
 
@@ -169,9 +134,8 @@ def if_idle(name: str, timeout: float) -> None:
     if sock is None:
         return
     with api.Connection(sock) as connection:
-        try:
-            process = Process(int(api.ping(connection)["warden"]))
-        except ProcessLookupError:
+        process = behind(sock, name)
+        if process is None:
             return
         with process:
             api.shutdown(connection, timeout, patience=timeout + _SILENCE_SECONDS, if_idle=True)

@@ -68,6 +68,12 @@ def identify(pid: int) -> Identity | None:
     return Identity(boot_id(), pid_namespace(), pid, found.start) if found else None
 
 
+def own() -> Identity:
+    """Of this process."""
+    found = identify(os.getpid())
+    return found or Identity(boot_id(), pid_namespace(), os.getpid(), 0)
+
+
 def open_verified(identity: Identity) -> int | None:
     """A pidfd of exactly this process, to be closed by the caller; None when it is gone or not of this boot."""
     if identity.boot != boot_id() or identity.pidns != pid_namespace():

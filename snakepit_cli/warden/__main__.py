@@ -1,136 +1,18 @@
-"""python -m snakepit_cli.warden run|reap --instance NAME …: the daemon, and its burial service without a daemon."""
+"""python -m snakepit_cli.warden run|reap --instance NAME …"""
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import secrets
-import sqlite3
 import sys
-import traceback
-from typing import Any
 
-from snakepit_cli.base.errors import KINDS
-from snakepit_cli.base.failpoints import failpoint
-from snakepit_cli.base.paths import PathError
-from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden import cages, daemon, logs, reap
-from snakepit_cli.warden.logs import CappedLog
-from snakepit_cli.warden.paths import Places
-
-ALREADY_RUNNING = 75
-
-
-class FailedError(Exception):
-    """The warden cannot run; the message is a kind of base.errors and what happened."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
-def _places(instance: str) -> Places:
-    try:
-        return Places.of(instance)
-    except PathError as error:
-        raise FailedError("unsafe_directory", str(error)) from error
-
-
-def _registry(places: Places) -> Registry:
-    try:
-        registry = Registry(places.registry)
-    except (sqlite3.Error, OSError) as error:
-        raise FailedError("unsafe_directory", f"the registry {places.registry} cannot be used: {error}") from error
-    if registry.quarantined:
-        print(f"the registry was not readable and was set aside as {registry.quarantined}", file=sys.stderr)
-    return registry
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    """Returns when the instance has ended. Tells `ready_fd` once: accepting, or why not."""
-    ready: int | None = arguments.ready_fd
-
-    def say(message: dict[str, Any]) -> None:
-        nonlocal ready
-        daemon.tell(ready, message)
-        ready = None
-
-    try:
-        os.umask(0o077)
-        places = _places(arguments.instance)
-        lock = places.lock()
-        if lock is None:
-            say({"locked": True})
-            if arguments.foreground:
-                print(f"snakepit: a server of instance {arguments.instance} is running already", file=sys.stderr)
-            return ALREADY_RUNNING
-        if not arguments.foreground:
-            _detach(places)
-        failpoint("warden.locked")
-        os.chdir("/")
-        logs.prune(places.state / "logs")
-        registry, secret, run = _registry(places), reap.cookie(places.state), secrets.token_hex(8)
-        for orphan in reap.reap(registry, secret, None, cages.abandoned(places.state, secret, None)):
-            print(f"reaped {orphan}", file=sys.stderr)
-        warden = daemon.Warden(places, registry, secret, run, say, foreground=arguments.foreground)
-        warden.run()
-    except FailedError as error:
-        say({"error": {"kind": error.kind, "message": str(error)}})
-        print(f"snakepit: {error}", file=sys.stderr)
-        return KINDS[error.kind].exit
-    except BaseException:
-        say({"error": {"kind": "internal", "message": traceback.format_exc()}})
-        raise
-    return KINDS[warden.failure["kind"]].exit if warden.failure else 0
-
-
-def _detach(places: Places) -> None:
-    """Our own output goes to our log; nothing of the client that started us is kept open."""
-    log = CappedLog(places.log("warden"))
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, 0)
-    os.dup2(log.fileno(), 1)
-    os.dup2(log.fileno(), 2)
-    os.close(null)
-
-
-def _reap(arguments: argparse.Namespace) -> int:
-    """With no warden running: prints a JSON list of the orphans found and whether they ended."""
-    try:
-        places = _places(arguments.instance)
-        lock = places.lock()
-        if lock is None:
-            print(json.dumps({"locked": True}))
-            return ALREADY_RUNNING
-        registry = _registry(places)
-        secret = reap.cookie(places.state)
-        dead = cages.abandoned(places.state, secret, None)
-        report = reap.reap(registry, secret, None, dead, dry_run=arguments.dry_run)
-        registry.close()
-        if not arguments.dry_run:
-            places.unpublish()
-    except FailedError as error:
-        print(json.dumps({"error": {"kind": error.kind, "message": str(error)}}))
-        return 1
-    print(json.dumps({"orphans": report}))
-    return 0
+from snakepit_cli.warden import keeper
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="snakepit-warden")
-    verbs = parser.add_subparsers(required=True)
-    run = verbs.add_parser("run")
-    run.add_argument("--instance", required=True)
-    run.add_argument("--ready-fd", type=int)
-    run.add_argument("--foreground", action="store_true")
-    run.set_defaults(verb=_run)
-    burial = verbs.add_parser("reap")
-    burial.add_argument("--instance", required=True)
-    burial.add_argument("--dry-run", action="store_true")
-    burial.set_defaults(verb=_reap)
-    arguments = parser.parse_args()
-    return int(arguments.verb(arguments))
+    if sys.argv[1:2] == ["run"]:
+        keeper.fork()  # before anything else is imported: what is loaded now stays in memory twice
+    from snakepit_cli.warden import commands
+
+    return commands.main()
 
 
 if __name__ == "__main__":

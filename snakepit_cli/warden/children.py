@@ -36,10 +36,12 @@ class Child:
         self.kill_at = deadline if self.kill_at is None else min(self.kill_at, deadline)
 
     def kill(self) -> None:
-        contain.kill_group(self.pid)
-        contain.kill_own_child(self.pid)
         if self.cage is not None:
             cages.kill(self.cage)
+        else:
+            contain.kill_descendants(self.pid)  # while it is known whose they are
+        contain.kill_group(self.pid)
+        contain.kill_own_child(self.pid)
 
     def close(self) -> None:
         """After death: takes the last output and lets go of the descriptors."""

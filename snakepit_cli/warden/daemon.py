@@ -13,12 +13,14 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from snakepit_cli.base.ends import Ends
 from snakepit_cli.base.failpoints import failpoint
+from snakepit_cli.registry import identity as ident
 from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden import cages, contain, oom, reap, serverlink
+from snakepit_cli.warden import cages, contain, helpers, keeper, oom, reap, serverlink
 from snakepit_cli.warden.cages import Cages
 from snakepit_cli.warden.children import Child
 from snakepit_cli.warden.ledger import Ledger
@@ -66,6 +68,7 @@ class Warden:
         self._watchdog = Watchdog(self._loop, lambda: self._signal_server(signal.SIGABRT), self._kill_server)
         self._oom = oom.OutOfMemory()
         self._subreaper = contain.become_subreaper()
+        self._kept = keeper.present()
         self._stopping = False
         self._buried: list[str] = []
 
@@ -78,7 +81,13 @@ class Warden:
             self._loop.on_signal(number, self._asked_to_stop)
         self._listener = self.places.listen()
         self.places.publish(
-            {"front": str(self.places.front), "pid": os.getpid(), "run": self.run_id, "started": self.started}
+            {
+                "front": str(self.places.front),
+                "pid": os.getpid(),
+                "identity": asdict(ident.own()),
+                "run": self.run_id,
+                "started": self.started,
+            }
         )
         failpoint("warden.listening")
         self._journal(f"warden started: instance {self.places.instance}, pid {os.getpid()}, run {self.run_id}")
@@ -138,10 +147,16 @@ class Warden:
         rungs = ["lifeline"]
         if sys.platform == "linux":
             rungs += ["session", "pdeathsig"]
-        return rungs + (["subreaper"] if self._subreaper else []) + (["cgroup"] if self._cages.there else [])
+        there = {"subreaper": self._subreaper, "keeper": self._kept, "cgroup": self._cages.there}
+        return rungs + [rung for rung, found in there.items() if found]
 
     def _asked_to_stop(self) -> None:
-        """TERM, INT (foreground) or HUP: the server lets running calls finish, then asks for the end."""
+        """TERM, INT (foreground) or HUP: the server lets running calls finish, then asks for the end.
+
+        The kernel sends TERM, too, when the keeper has died: what handlers have started could outlive us then.
+        """
+        if self._kept and not keeper.present():
+            self._journal("the keeper was killed: ending everything")
         if self._link is None:
             self._shutdown(_STOP_SECONDS)
             return
@@ -204,6 +219,7 @@ class Warden:
 
     def _children_changed(self) -> None:
         """Buries all the dead: signals coalesce, so one may stand for many."""
+        orphaned = False
         while True:
             try:
                 found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -213,6 +229,7 @@ class Warden:
                 break
             failpoint("warden.child-died")
             child = self._children.pop(found.si_pid, None)
+            orphaned |= child is None or child.role == "worker"
             if child is not None and os.getsid(found.si_pid) == found.si_pid:
                 # Before the leader is reaped: afterwards its id could be a stranger's.
                 contain.kill_group(found.si_pid)
@@ -222,8 +239,18 @@ class Warden:
             if child is not None:
                 self._bury(child, os.waitstatus_to_exitcode(status), {"limit": limit} if starved else None)
         self._cages.clear()
+        if orphaned:
+            self._end_helpers()
         self._forget_buried()
         self._maybe_done()
+
+    def _end_helpers(self) -> None:
+        """What workers have started and left behind came to us as subreaper; it ends with its worker."""
+        living = {child.id for child in self._children.values()}
+        living.update(*(self._nursery.expected(role) for role in ("worker", "template")))
+        for pid in helpers.of_the_dead(self._secret, contain.own_children() - self._children.keys(), living):
+            self._journal(f"pid {pid} has outlived the worker that started it: killed")
+            contain.kill_own_child(pid)
 
     def _bury(self, child: Child, code: int, starved: Message | None) -> None:
         """`starved`: the kernel killed it for want of memory; holds the limit in bytes, if there is one."""

@@ -45,7 +45,8 @@ class Peer:
 class Fake:
     """`answers` maps a command to a function (peer, id, header, arguments); `queries` an op to a result or function."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, listens: Callable[[socket.socket], None] = lambda one: one.listen(64)) -> None:
+        """`listens` may have another process do it: for the kernel that process is then the peer."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         self.path = folder / "front.sock"
@@ -58,7 +59,7 @@ class Fake:
         self.queries: dict[str, Any] = {"ping": {"version": __version__, "pid": os.getpid(), "warden": os.getpid()}}
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.path))
-        self._listener.listen(64)
+        listens(self._listener)
         self._threads: list[threading.Thread] = []
         self._peers: list[Peer] = []
         self._accepting = threading.Thread(target=self._accept, daemon=True)

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+from snakepit_cli.registry import identity as ident
 from tests.crash import load
 from tests.crash.oracle import Oracle
 from tests.harness import procs, wait
@@ -76,6 +77,9 @@ def _kill(oracle: Oracle, *roles: str) -> None:
     load.up(oracle)
     workers = [worker["pid"] for worker in oracle.json("workers")]
     status = oracle.json("status")
+    pids = {role: status[role]["pid"] for role in ("server", "warden")}
+    above = ident.stat(pids["warden"])
+    pids["keeper"] = above.ppid if above else 0
     with load.Load(oracle) as running:
         # It can see no lifeline any more: only the kernel can end it.
         os.kill(oracle.random.choice(workers), signal.SIGSTOP)
@@ -85,7 +89,7 @@ def _kill(oracle: Oracle, *roles: str) -> None:
         _at_a_random_moment(oracle)
         running.stop()
         for role in oracle.random.sample(roles, len(roles)):
-            procs.kill(status[role]["pid"])
+            procs.kill(pids[role])
         oracle.until_nobody("everybody gone")
     if oracle.figures.get("everybody gone", 0.0) > _AT_ONCE:
         oracle.count("slower than 100 ms")
@@ -100,8 +104,8 @@ def kill_warden(oracle: Oracle) -> None:
 
 
 def kill_both(oracle: Oracle) -> None:
-    """Server and warden are killed under load, in any order."""
-    _kill(oracle, "server", "warden")
+    """Server, warden and keeper are killed under load, in any order: the kernel ends the rest."""
+    _kill(oracle, "server", "warden", "keeper")
 
 
 _ITEMS = 1_000_000

@@ -25,6 +25,10 @@ SUITES: dict[str, Callable[[Oracle], None]] = {
     "strays": strays.strays,
     "lost-strays": strays.lost_strays,
     "strict-strays": strays.strict_strays,
+    "kept": strays.kept,
+    "kept-with-cgroups": strays.kept_with_cgroups,
+    "lost-keeper": strays.lost_keeper,
+    "helpers": strays.helpers,
     "other-users": others.other_users,
     "fuzz-front": fuzz_wire.fuzz_front,
     "fuzz-gateway": fuzz_wire.fuzz_gateway,
@@ -36,17 +40,20 @@ LONG = {
     "kill-server": 300, "kill-warden": 300, "kill-both": 300, "server-state": 200, "map-kills": 20, "gate": 50,
     "failpoints": 2 * len(faults.CASES), "syscalls": len(faults.DEATHS), "pid-reuse": 300, "reboot": 300,
     "registry-mutations": 100, "power-cut": 150, "first-commands": 100, "overload": 85, "strays": 50,
-    "lost-strays": 50, "strict-strays": 50, "other-users": 10,
+    "lost-strays": 50, "strict-strays": 50, "other-users": 10, "kept": 100, "kept-with-cgroups": 50,
+    "lost-keeper": 50, "helpers": 50,
 }  # fmt: skip
 """Trials of the long form. `failpoints` and `syscalls` go through their cases one after the other, by seed."""
 INPUTS = {"fuzz-front": 5000, "fuzz-gateway": 5000, "fuzz-arguments": 5000, "fuzz-config": 10000, "fuzz-registry": 5000}
 """Suites whose trials are inputs: so many of them share a universe."""
 LONG |= dict.fromkeys(INPUTS, 50_000)
 CONTROLS = {
-    "pdeathsig": "kill-warden",
+    "pdeathsig": "kill-both",
     "gate": "gate",
     "subreaper": "strays",
     "cgroup": "lost-strays",
+    "keeper": "kept",
+    "helper-marks": "helpers",
     "pid-namespace": "strict-strays",
     "start-time": "pid-reuse",
     "pidfd": "pid-reuse",

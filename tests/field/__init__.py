@@ -1,0 +1,1 @@
+"""Cases from the field: what users of such tools have run into elsewhere, one file a theme."""

@@ -16,7 +16,7 @@ _WARDEN = "snakepit_cli.warden"
 def _no_pdeathsig() -> None:
     from snakepit_cli.warden import contain
 
-    contain.die_with_parent = lambda parent: os.getppid() == parent
+    contain.die_with_parent = lambda parent, _=0: os.getppid() == parent
 
 
 def _no_pdeathsig_in_templates() -> None:
@@ -42,6 +42,19 @@ def _no_cgroup() -> None:
     from snakepit_cli.warden import cages
 
     cages.own_cgroup = lambda: None
+
+
+def _no_keeper() -> None:
+    from snakepit_cli.warden import keeper
+
+    keeper.fork = lambda: None
+
+
+def _no_helper_marks() -> None:
+    from snakepit_cli.warden import contain, helpers
+
+    helpers.of_the_dead = lambda *_: ()
+    contain.kill_descendants = lambda _: set()
 
 
 def _no_pid_namespace() -> None:
@@ -157,6 +170,8 @@ _TAKEN = {
     "gate": {_WARDEN: _no_gate},
     "subreaper": {_WARDEN: _no_subreaper},
     "cgroup": {_WARDEN: _no_cgroup},
+    "keeper": {_WARDEN: _no_keeper},
+    "helper-marks": {_WARDEN: _no_helper_marks},
     "pid-namespace": {"snakepit_cli.server": _no_pid_namespace},
     "registry": {_WARDEN: _no_registry},
     "start-time": {_WARDEN: _no_start_time},
@@ -179,5 +194,12 @@ for _module, _take in _TAKEN.get(os.environ.get("PYTHON_SABOTAGE", ""), {}).item
 
 _inject = os.environ.pop("PYTHON_STRACE", "") if _WARDEN in sys.orig_argv and "run" in sys.orig_argv else ""
 if _inject:
-    _traced = ["-e", f"trace={_inject.partition(':')[0]}", "-e", f"inject={_inject}", "-o", "/dev/null", "-qq"]
+    # Below the keeper: strace is to kill the warden, and that alone.
+    from snakepit_cli.warden import keeper
+
+    keeper.fork()
+    os.environ["PYTHON_KEPT"] = "1"
+    _traced = ["-e", f"trace={_inject.partition(':')[0]}", "-e", f"inject={_inject}", "-o", "/dev/null", "-qq", "-D"]
     os.execvp("strace", ["strace", *_traced, sys.executable, *sys.orig_argv[1:]])
+if os.environ.pop("PYTHON_KEPT", "") and _WARDEN in sys.orig_argv:
+    _no_keeper()
