@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,7 +60,9 @@ class Bridge:
         return runtime, version
 
     def version_of(self, runtime: str) -> str | None:
-        """As it says itself; None when it does not."""
+        """As it says itself; None when it does not. Waits for the program: nothing for an event loop."""
+        import subprocess
+
         try:
             done = subprocess.run(
                 fill(self.version, {"runtime": runtime}), capture_output=True, text=True, timeout=_VERSION_SECONDS,

@@ -3,6 +3,7 @@ full of secrets and a warm worker outlives the job step that started it."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 _NAMES = frozenset(
@@ -49,18 +50,32 @@ _NAMES = frozenset(
         "BUILD_ID",
     ]
 )
+_PLACES = ("SNAKEPIT_RUNTIME_DIR", "SNAKEPIT_STATE_DIR", "SNAKEPIT_CONFIG")
 _PREFIXES = ("LC_", "XDG_", "PYTHON", "CONDA_", "CUDA_", "NVIDIA_", "OMP_", "MKL_", "OPENBLAS_", "HF_", "TORCH_")
-_SINGLE_THREADED = (
+_SECRETS = frozenset([
+    "AUTH", "COOKIE", "CREDENTIAL", "CREDENTIALS", "KEY", "KEYS", "PASS", "PASSPHRASE", "PASSWD", "PASSWORD", "SECRET",
+    "SECRETS", "TOKEN", "TOKENS",
+])  # fmt: skip
+"""Words of a name that say that the value is a secret: no prefix lets it pass, only the pool's `env`."""
+_NUMERIC = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
 )  # fmt: skip
 
 
 def for_workers(environ: Mapping[str, str]) -> dict[str, str]:
-    """What of `environ` a worker gets. Numeric libraries get one thread each unless told otherwise: the pool is
-    the parallelism, and their threads would fight over the processors."""
-    passed = {
-        name: value
-        for name, value in environ.items()
-        if name in _NAMES or name.startswith(_PREFIXES) or name.endswith("_NUM_THREADS")
-    }
-    return {**dict.fromkeys(_SINGLE_THREADED, "1"), **passed}
+    """What of the caller's `environ` a worker gets."""
+    passed = {name: value for name, value in environ.items() if _passes(name)}
+    # A handler may run snakepit itself, from another folder.
+    return passed | {name: os.path.abspath(passed[name]) for name in _PLACES if passed.get(name)}
+
+
+def _passes(name: str) -> bool:
+    if name in _NAMES or name in _PLACES or name.endswith("_NUM_THREADS"):
+        return True
+    return name.startswith(_PREFIXES) and _SECRETS.isdisjoint(name.upper().split("_"))
+
+
+def threads(size: int) -> dict[str, str]:
+    """How many threads numeric libraries may use in each of `size` workers: together, one for each processor."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return dict.fromkeys(_NUMERIC, str(max(1, processors // size)))

@@ -10,7 +10,7 @@ spool_keep = "24h"                # how long a detached stream can be read after
 queue_timeout = "5s"
 
 [pools.NAME]
-adapter = "path/to/file.py:Class"
+adapter = "path/to/file.py:Class" # relative to this file, where its workers run, too
 size = 4
 spare = 1                         # workers kept idle beside those, which take over when one is lost
 contain = "strict"                # each worker in a PID namespace of its own; default: standard
@@ -30,7 +30,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from snakepit_cli.base import adapters, durations, paths
+from snakepit_cli.base import adapters, durations, paths, references
 from snakepit_cli.base.adapters import AdapterSettings
 from snakepit_cli.base.errors import PitError
 
@@ -59,6 +59,9 @@ class PoolSettings:
     python: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, float] = field(default_factory=dict)
+    folder: str | None = None
+    """Where the adapter is meant from and runs: the folder of the file that names it. None when no file does, or when
+    it is a module or the name of an adapter."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def _settings(data: dict[str, Any], folder: str) -> Settings:
     for name, table in _table(data, "pools", "").items():
         if not paths.valid_name(name) or not isinstance(table, dict):
             raise ValueError(f"pools.{name}: not a pool")
-        pools[name] = _pool(table, f"pools.{name}.", common)
+        pools[name] = _pool(table, f"pools.{name}.", common, folder)
     return Settings(
         idle_timeout=_value(server, "idle_timeout", float, "server.", 1800.0),
         max_message_bytes=_value(server, "max_message_bytes", int, "server.", 32 << 20),
@@ -119,7 +122,7 @@ def _settings(data: dict[str, Any], folder: str) -> Settings:
     )
 
 
-def _pool(table: dict[str, Any], where: str, common: Mapping[str, float]) -> PoolSettings:
+def _pool(table: dict[str, Any], where: str, common: Mapping[str, float], folder: str) -> PoolSettings:
     _known(table, {"adapter", "size", "spare", "capacity", "contain", "python", "env", "limits"}, where)
     default = PoolSettings()
     env = _table(table, "env", where)
@@ -128,15 +131,18 @@ def _pool(table: dict[str, Any], where: str, common: Mapping[str, float]) -> Poo
     size = _value(table, "size", int, where, default.size)
     if size > MOST_WORKERS:
         raise ValueError(f"{where}size: a pool has 1 to {MOST_WORKERS} workers, not {size}")
+    adapter = _value(table, "adapter", str, where, default.adapter)
+    python = _value(table, "python", str, where, None)
     return PoolSettings(
-        adapter=_value(table, "adapter", str, where, default.adapter),
+        adapter=references.absolute(adapter, folder),
         size=size,
         spare=_value(table, "spare", int, where, 0),
         capacity=_value(table, "capacity", int, where, None),
         contain=_one_of(table, "contain", ("standard", "strict"), where),
-        python=_value(table, "python", str, where, None),
+        python=os.path.join(folder, os.path.expanduser(python)) if python and os.sep in python else python,
         env=env,
         limits={**common, **_limits(table, where)},
+        folder=folder if references.is_located(adapter) else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import time
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from snakepit_cli.cli import table
 from snakepit_cli.cli.calls import current
 from snakepit_cli.cli.help import Verb, argument, option
 from snakepit_cli.cli.say import Voice
-from snakepit_cli.client import api
+from snakepit_cli.client import api, runtimes
 from snakepit_cli.client.request import Shared, UsageError, pool_name, seconds
 
 _EXAMPLES = """
@@ -51,13 +52,18 @@ def up(
     no_wait: Annotated[bool, option("--no-wait", "Return before they are ready.")] = False,
     json: Annotated[bool, option("--json", "Print the pool as one JSON document.")] = False,
 ) -> None:
-    """Start a pool, or change its size or adapter. Returns when the workers are ready. Repeating it changes nothing."""
+    """Start a pool, or change its size. Returns when the workers are ready. Repeating it changes nothing.
+
+    The adapter of a pool that runs cannot change: stop the pool with `snakepit down POOL` first. A pool that has failed
+    is replaced.
+    """
     shared: Shared = ctx.obj
     name = pool_name(pool) or "default"
     limit = seconds(timeout)
     if size is not None and size < 1:
         raise UsageError(f"--size {size}: at least 1 (`snakepit down {name}` stops a pool)")
     started = time.monotonic()
+    runtimes.check(name, adapter, os.environ)
     with current(shared, json=json) as connection:
         answer = api.up(
             connection,

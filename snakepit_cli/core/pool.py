@@ -18,6 +18,7 @@ from snakepit_cli.core.events import (
     Finished,
     Returned,
     StartFailed,
+    Tick,
     Unresponsive,
 )
 from snakepit_cli.core.invariants import problems
@@ -28,6 +29,8 @@ from snakepit_cli.core.story import InvalidTransition, Story
 from snakepit_cli.core.table import BUG, IGNORE, TABLE
 from snakepit_cli.core.worker import GONE
 
+Broken = Callable[[Event, Exception], None]
+"""Told of an event that could not be handled."""
 Move = Callable[[State, Any, Any, float, Effects], None]
 
 ABOUT_WORKERS = frozenset({Finished, Returned, Attached, Exited, StartFailed, Unresponsive})
@@ -55,22 +58,42 @@ class Pool:
         """Take in what happened at `now` (never less than before); the effects are to be done in order."""
         return self.handle_all((event,), now)
 
-    def handle_all(self, events: Sequence[Event], now: float) -> Effects:
-        """The same for several at once, in their order; the tail runs once, behind them."""
+    def handle_all(self, events: Sequence[Event], now: float, broken: Broken | None = None) -> Effects:
+        """The same for several at once, in their order; the tail runs once, behind them.
+
+        An event that fails is told to `broken`, and the others go on; without one it raises.
+        """
         out: Effects = []
-        pool = self._state
-        workers = pool.roster.workers
         for event in events:
-            kind = type(event)
-            subject: object = workers.get(event.worker, GONE) if kind in ABOUT_WORKERS else pool.phase  # type: ignore[union-attr]
-            move = _MOVES[type(subject), kind]
-            if move is _impossible:
-                raise InvalidTransition(self.name, subject, event, self._story.lines())
-            if move is not None:
-                move(pool, event, subject, now, out)
-        tail.tail(pool, now, out)
+            try:
+                self._move(event, now, out)
+            except Exception as error:
+                if broken is None:
+                    raise
+                broken(event, error)
+        try:
+            tail.tail(self._state, now, out)
+        except Exception as error:
+            if broken is None:
+                raise
+            broken(Tick(), error)
         self._story.add(now, events, out)
         return out
+
+    def _move(self, event: Event, now: float, out: Effects) -> None:
+        pool, kind = self._state, type(event)
+        subject: object = pool.phase
+        if kind in ABOUT_WORKERS:
+            subject = pool.roster.workers.get(event.worker, GONE)  # type: ignore[union-attr]
+        move = _MOVES[type(subject), kind]
+        if move is _impossible:
+            raise InvalidTransition(self.name, subject, event, self._story.lines())
+        if move is not None:
+            move(pool, event, subject, now, out)
+
+    def story(self) -> list[str]:
+        """The last events and effects, one a line."""
+        return list(self._story.lines())
 
     def next_deadline(self) -> float | None:
         """The instant at which the shell must send Tick, None if time alone changes nothing."""

@@ -5,32 +5,43 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.core.events import Affinity
+from snakepit_cli.wire import ops
 from snakepit_cli.wire import worker_pb2 as pb
+from snakepit_cli.wire.ops import LONGEST_NAME, check_name
 
 
 class Header(msgspec.Struct, frozen=True):
-    """First line of a call frame; docs/front-protocol.md says what the fields mean."""
+    """First line of a call frame; docs/front-protocol.md says what the fields mean.
+
+    Raises ValueError when a name has more bytes than it may.
+    """
 
     version: str
-    command: str
-    cwd: str
-    pool: str = "default"
-    session: str | None = None
-    timeout: float | None = None
-    stream: bool = False
-    items: int | None = None
+    command: Annotated[str, Meta(description=f"a string of at most {LONGEST_NAME} bytes")]
+    cwd: ops.Text
+    pool: ops.Name = "default"
+    session: ops.Session | None = None
+    timeout: Annotated[float, Meta(description="a number of seconds")] | None = None
+    stream: ops.Flag = False
+    items: ops.Count | None = None
     """Bulk: the arguments are followed by so many lines, each an item to run the command for."""
-    item: str = "item"
+    item: ops.Text = "item"
     text: bool = False
     careful: bool = False
-    affinity: Affinity = Affinity.HINT
+    affinity: Annotated[Affinity, Meta(description="hint, strict_queue or strict_fail_fast")] = Affinity.HINT
     idempotent: bool = False
+
+    def __post_init__(self) -> None:
+        check_name("command", self.command)
+        check_name("pool", self.pool)
+        check_name("session", self.session)
 
 
 class Caller(Protocol):
@@ -100,8 +111,8 @@ class Call:
         self.worker: str | None = None
         self.deadline = 0.0
         """The instant at which its time is over; known when it is dispatched."""
-        self.children: list[Callable[[], None]] = []
-        """How the calls are given up that its handler has made."""
+        self.children: dict[int, Callable[[], None]] = {}
+        """How the calls are given up that its handler makes, by the worker's number of the request."""
         self.trace = Trace(call_id, header.command, header.pool, time.monotonic())
         self.owed = 0
         """Bytes of chunks passed on for which the worker has not been given new room yet."""

@@ -17,6 +17,7 @@ from snakepit_cli.server.peers import peer_uid
 from snakepit_cli.server.pool import Pool
 from snakepit_cli.server.post import Post
 from snakepit_cli.wire import front as wire
+from snakepit_cli.wire import ops
 
 HEADROOM = 64 << 10
 """What a frame may have beyond the largest arguments: its header line."""
@@ -24,7 +25,6 @@ _BUFFER_HIGH = 2 << 20
 _LONG = 1 << 16
 _encode = msgspec.json.Encoder().encode
 _decode_header = msgspec.json.Decoder(Header).decode
-_decode_query = msgspec.json.Decoder(dict[str, Any]).decode
 _MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What the decoders raise."""
 
@@ -43,7 +43,7 @@ class Host(Protocol):
 
 
 Say = Callable[[bytes], Awaitable[None]]
-Query = Callable[[dict[str, Any], Say], Coroutine[Any, Any, Any]]
+Query = Callable[[ops.Request, Say], Coroutine[Any, Any, Any]]
 """Answers a query. What it says before that goes out as chunks; saying waits while the client has enough of them."""
 
 
@@ -148,7 +148,7 @@ class Connection(asyncio.Protocol):
                 raise _still_running(request)
             pool, call = self._host.submit(self, request, header, args)
         except _MALFORMED as error:
-            self._refuse(request, PitError("usage", f"malformed call: {error}"))
+            self._refuse(request, PitError("usage", f"malformed call: {ops.why(Header, head, error)}"))
         except PitError as error:
             self._refuse(request, error)
         else:
@@ -164,9 +164,7 @@ class Connection(asyncio.Protocol):
 
     async def _answer(self, request: int, body: bytes) -> None:
         try:
-            value = _encode(await self._query(_decode_query(body), lambda lines: self._say(request, lines)))
-        except _MALFORMED as error:
-            self._answered(request, PitError("usage", f"malformed query: {error}"))
+            value = _encode(await self._query(ops.decode(body), lambda lines: self._say(request, lines)))
         except PitError as error:
             self._answered(request, error)
         except asyncio.CancelledError:

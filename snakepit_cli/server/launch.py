@@ -18,14 +18,11 @@ from typing import Any
 from snakepit_cli.base import bridges, environment
 from snakepit_cli.base.adapters import AdapterSettings
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.base.references import DIALECTS
 
 _TITLE_ROOM = "." * 200
 _CLASS = re.compile(r":[A-Z][\w:]*$")
 """What may follow the name of an adapter's file."""
-DIALECTS = {"exec:": "lines", "exec-json:": "json"}
-"""Beginning of a reference to a program → dialect."""
-CONTAIN = ("standard", "strict")
-"""How firmly workers are held. Strict: each is the first process of a PID namespace, and all in it ends with it."""
 _NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 _ROOTLESS = "--map-current-user"
 _WHY_COLD = "strict containment starts each worker by itself"
@@ -47,7 +44,7 @@ class Spec:
     capacity: int | None = None
     """Calls at a time in one worker; None for what the adapter says."""
     contain: str = "standard"
-    """One of CONTAIN."""
+    """Or "strict": each worker is the first process of a PID namespace, and all in it ends with it."""
     custom: AdapterSettings | None = None
     """The adapter as the configuration describes it, when that is where it comes from."""
 
@@ -165,7 +162,7 @@ def _by_itself(spec: Spec, command: tuple[str, ...], env: Mapping[str, str]) -> 
 def _bridge(spec: Spec, gateway: str) -> Launch:
     """A worker of another language, as the manifest of its bridge says. Raises PitError."""
     bridge = bridges.load(spec.language)
-    runtime, _ = bridge.usable(spec.env)
+    runtime = bridge.find(spec.env)
     reference = spec.adapter.partition(":")[2]
     if not os.path.exists(os.path.join(spec.cwd, _CLASS.sub("", reference))):
         raise PitError("adapter_not_found", f"there is no {reference}", hint=f"for example {spec.language}:./adapter")

@@ -28,7 +28,8 @@ class Nested:
     def __init__(self, link: Link, submit: Submit) -> None:
         self._link = link
         self._submit = submit
-        self._running: dict[int, tuple[Pool, Call]] = {}
+        self._running: dict[int, tuple[Pool, Call, Call | None]] = {}
+        """By request: the call, its pool, and the call within which it was made."""
 
     def ask(self, request: pb.Request, parent: Call | None, own_pool: str) -> None:
         """`parent` is the call within which it is made, None when that is over."""
@@ -40,9 +41,9 @@ class Nested:
             self.error(request.id, error)
             return
         if call.open:
-            self._running[request.id] = pool, call
+            self._running[request.id] = pool, call, parent
             if parent is not None:
-                parent.children.append(lambda: pool.cancel(call))
+                parent.children[request.id] = lambda: pool.cancel(call)
 
     def withdraw(self, request: int) -> None:
         if known := self._running.get(request):
@@ -50,17 +51,17 @@ class Nested:
 
     def give_up(self) -> None:
         """The worker is gone."""
-        for pool, call in list(self._running.values()):
+        for pool, call, _ in list(self._running.values()):
             pool.cancel(call)
 
     # -- the caller --
 
     def result(self, request: int, value: bytes) -> None:
-        self._running.pop(request, None)
+        self._over(request)
         self._link.reply(pb.Result(id=request, value=value))
 
     def error(self, request: int, error: PitError) -> None:
-        self._running.pop(request, None)
+        self._over(request)
         detail = error.detail
         self._link.reply(
             pb.Result(
@@ -73,6 +74,11 @@ class Nested:
                 ),
             )
         )
+
+    def _over(self, request: int) -> None:
+        _, _, parent = self._running.pop(request, (None, None, None))
+        if parent is not None:
+            parent.children.pop(request, None)
 
     def chunks(self, request: int, lines: bytes) -> None:
         """None come: the calls are plain ones."""
@@ -88,11 +94,14 @@ def _header(request: pb.Request, parent: Call | None, own_pool: str) -> Header:
         if parent is None:
             raise PitError("cancelled", "the call within which it was made is over")
         left.append(max(0.0, parent.deadline - time.monotonic()))
-    return Header(
-        version=__version__,
-        command=request.command,
-        cwd=parent.header.cwd if parent is not None else "/",
-        pool=request.pool or own_pool,
-        session=request.session or None,
-        timeout=min(left, default=None),
-    )
+    try:
+        return Header(
+            version=__version__,
+            command=request.command,
+            cwd=parent.header.cwd if parent is not None else "/",
+            pool=request.pool or own_pool,
+            session=request.session or None,
+            timeout=min(left, default=None),
+        )
+    except ValueError as error:
+        raise PitError("usage", f"malformed call: {error}") from None

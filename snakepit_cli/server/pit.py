@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import difflib
 import hmac
 import itertools
-import os
 import sys
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from snakepit_cli.base import bridges, environment, paths
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.base.settings import LIMITS, MOST_WORKERS, PoolSettings, Settings
-from snakepit_cli.core.limits import Limits
-from snakepit_cli.server import launch
+from snakepit_cli.base.settings import Settings
+from snakepit_cli.server import launch, specs
 from snakepit_cli.server.calls import Call, Caller, Header, Trace
 from snakepit_cli.server.gateway import RefusedError, WorkerLink
 from snakepit_cli.server.hoard import Hoard
 from snakepit_cli.server.memo import Memo, recalled
+from snakepit_cli.server.operations import Operations
 from snakepit_cli.server.pool import Pool
 from snakepit_cli.server.post import Post
 from snakepit_cli.server.spool import Spools
@@ -29,9 +28,9 @@ from snakepit_cli.server.warden import WardenLink
 from snakepit_cli.server.workers import Survivors, Worker
 from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.http2 import Status
+from snakepit_cli.wire.ops import PoolRequest
 
 _TRACES = 1000
-_MOST_AT_ONCE = 10_000
 
 
 class Attached:
@@ -67,6 +66,7 @@ class Pit:
         self._reaps: dict[int, asyncio.Future[list[Any]]] = {}
         self._memo = Memo(warden)
         self.hoard = Hoard()
+        self.operations = Operations()
         self.traces: deque[Trace] = deque(maxlen=_TRACES)
         """Of the latest calls, the latest last."""
 
@@ -77,68 +77,46 @@ class Pit:
         found = self.pools.get(name)
         if found is not None:
             return found
-        settings = self.settings.pool(name)
         if self._closing:
             raise PitError("unavailable", "the server is stopping")
-        if settings is None:
+        if self.settings.pool(name) is None:
             near = difflib.get_close_matches(name, [*self.pools, *self.settings.pools, "default"], n=1)
             raise PitError("pool_not_found", f"no pool {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-        return self._create(self._spec(name, settings, "/", environment.for_workers(os.environ)))
+        spec = specs.make(specs.of_configuration(name), self.settings)
+        return self._create(spec, launch.make(spec, self._instance, self._gateway))
 
-    def up(
-        self, name: str, *, adapter: str | None, size: int | None, cwd: str, env: Mapping[str, str],
-        startup: float | None, capacity: int | None = None, contain: str | None = None, spare: int | None = None,
-    ) -> tuple[Pool, bool]:  # fmt: skip
+    async def up(self, request: PoolRequest) -> tuple[Pool, bool]:
         """Makes the pool what is asked for; the second value says whether that changed anything. Raises PitError."""
-        self._pin()
-        if self._closing:
-            raise PitError("unavailable", "the server is stopping")
-        self._check(name, size, capacity, contain, spare)
-        if adapter is not None:
-            adapter = _absolute(adapter, cwd)
-        known = self.pools.get(name)
-        if known is None:
-            settings = self.settings.pool(name) or PoolSettings(limits=self.settings.limits)
-            spec = self._spec(
-                name,
-                settings,
-                cwd,
-                environment.for_workers(env),
-                adapter=adapter,
-                size=size,
-                startup=startup,
-                capacity=capacity,
-                contain=contain,
-                spare=spare,
-            )
-            return self._create(spec), True
-        if adapter is not None and adapter != known.spec.adapter:
-            hint = f"run `snakepit down {name}` first, or give the new pool another name"
-            raise PitError("usage", f"pool {name!r} already runs {known.spec.adapter}", hint=hint)
-        _refuse_change(known.spec, capacity=capacity, contain=contain, spare=spare)
-        size = known.snapshot()["size"] if size is None else size
-        changed = size != known.snapshot()["size"] or known.snapshot()["state"] != "open"
-        known.resize(size)  # also when nothing changes: whoever asks does not want to wait for the end of a pause
-        return known, changed
-
-    def _check(self, name: str, size: object, capacity: object, contain: object, spare: object) -> None:
-        """Raises PitError for what no pool can have."""
-        if not paths.valid_name(name):
-            raise PitError("usage", f"{name!r} cannot be the name of a pool")
-        if size is not None:
-            self.check_size(size)
-        if capacity is not None and not (type(capacity) is int and 1 <= capacity <= _MOST_AT_ONCE):
-            raise PitError("usage", f"a worker runs 1 to {_MOST_AT_ONCE} calls at a time, not {capacity}")
-        if spare is not None and not (type(spare) is int and 0 <= spare < MOST_WORKERS):
-            raise PitError("usage", f"a pool has 0 to {MOST_WORKERS - 1} spare workers, not {spare}")
-        if contain not in {None, *launch.CONTAIN}:
-            raise PitError("usage", f"contain: {contain!r}; choose one of {', '.join(launch.CONTAIN)}")
+        while True:
+            known = self.pools.get(request.pool)
+            if known is not None and known.ending:
+                await known.drained.wait()
+                continue
+            if self._closing:
+                raise PitError("unavailable", "the server is stopping")
+            spec = specs.make(request, self.settings)
+            if known is not None and not (known.failed and _differs(known.spec, request, spec)):
+                changed = self._adjust(known, request, spec)
+                self._pin()
+                return known, changed
+            plan = launch.make(spec, self._instance, self._gateway)
+            if known is None:
+                self._pin()
+                return self._create(spec, plan), True
+            await self.down(request.pool, 0.0)
 
     @staticmethod
-    def check_size(size: object) -> None:
-        """Raises PitError for what cannot be the size of a pool."""
-        if not (type(size) is int and 1 <= size <= MOST_WORKERS):
-            raise PitError("usage", f"a pool has 1 to {MOST_WORKERS} workers, not {size}")
+    def _adjust(known: Pool, request: PoolRequest, spec: launch.Spec) -> bool:
+        """Only the size of a pool that runs can change. Raises PitError."""
+        name = request.pool
+        for what in ("adapter", "capacity", "contain", "spare"):
+            if getattr(request, what) is not None and getattr(spec, what) != getattr(known.spec, what):
+                hint = f"run `snakepit down {name}` first, or give the new pool another name"
+                raise PitError("usage", f"pool {name!r} runs with {what} {getattr(known.spec, what)}", hint=hint)
+        shot = known.snapshot()
+        size = request.size or shot["size"]
+        known.resize(size)  # also when nothing changes: a pause between restarts ends
+        return bool(size != shot["size"] or shot["state"] != "open")
 
     @property
     def pinned(self) -> bool:
@@ -150,50 +128,29 @@ class Pit:
             self._pinned = True
             self._warden.send("pin")
 
-    def _spec(
-        self, name: str, settings: PoolSettings, cwd: str, env: Mapping[str, str], *, adapter: str | None = None,
-        size: int | None = None, startup: float | None = None, capacity: int | None = None, contain: str | None = None,
-        spare: int | None = None,
-    ) -> launch.Spec:  # fmt: skip
-        limits: dict[str, float] = dict(settings.limits)
-        if startup is not None:
-            limits["startup_timeout"] = max(startup, limits.get("startup_timeout", Limits().startup_timeout))
-        adapter = adapter or _absolute(settings.adapter, cwd)
-        custom = self.settings.adapters.get(adapter)
-        env = {**env, **settings.env, **(custom.env if custom is not None else {})}
-        if custom is not None and custom.directory is not None:
-            cwd = custom.directory
-        return launch.Spec(
-            name=name,
-            adapter=adapter,
-            custom=custom,
-            size=size or settings.size,
-            spare=settings.spare if spare is None else spare,
-            capacity=capacity or settings.capacity,
-            contain=contain or settings.contain,
-            cwd=cwd,
-            env=env,
-            limits={key: limits[key] for key in LIMITS if key in limits},
-            python=launch.find_runtime(settings.python or sys.executable, name, env),
-        )
+    def _create(self, spec: launch.Spec, plan: launch.Launch, survivors: Survivors | None = None) -> Pool:
+        pool = self.pools[spec.name] = Pool(spec, plan, self._warden, self.post, self._changed, self.submit, survivors)
+        return pool
 
-    def _create(self, spec: launch.Spec, survivors: Survivors | None = None) -> Pool:
-        plan = launch.make(spec, self._instance, self._gateway)
-        pool = self.pools[spec.name] = Pool(
-            spec, plan, self._warden, self.post, self._memo.changed, self.submit, survivors
-        )
+    def _changed(self, pool: Pool) -> None:
+        """A pool has other workers than before, or is over: then it is forgotten, whoever has asked for its end."""
+        self._memo.changed(pool)
+        if pool.drained.is_set() and self.pools.get(pool.spec.name) is pool:
+            del self.pools[pool.spec.name]
+
+    def running(self, name: str) -> Pool:
+        """Raises PitError."""
+        pool = self.pools.get(name)
+        if pool is None:
+            raise PitError("pool_not_found", f"no pool {name!r} is running")
         return pool
 
     async def down(self, name: str, grace: float) -> int:
         """Stops one pool for good; how many workers it had. Raises PitError."""
-        pool = self.pools.get(name)
-        if pool is None:
-            raise PitError("pool_not_found", f"no pool {name!r} is running")
+        pool = self.running(name)
         count = len(pool.workers)
         pool.drain(grace)
         await pool.drained.wait()
-        if self.pools.get(name) is pool:
-            del self.pools[name]
         return count
 
     async def quiesce(self, grace: float) -> None:
@@ -207,9 +164,13 @@ class Pit:
     async def close(self, grace: float) -> tuple[int, int]:
         """Stops everything; pools and workers that there were. New calls are turned away from now on."""
         self._closing = True
-        names = list(self.pools)
-        counts = await asyncio.gather(*(self.down(name, grace) for name in names), return_exceptions=True)
-        return len(names), sum(count for count in counts if isinstance(count, int))
+        pools = list(self.pools.values())
+        workers = sum(len(pool.workers) for pool in pools)
+        for pool in pools:
+            pool.drain(grace)
+        for pool in pools:
+            await pool.drained.wait()
+        return len(pools), workers
 
     def busy(self) -> bool:
         """Whether any call waits or runs."""
@@ -289,7 +250,7 @@ class Pit:
         for one in memos:
             spec, survivors = recalled(one["memo"], alive, template=one["pool"] in templates)
             try:
-                self._create(spec, survivors)
+                self._create(spec, launch.make(spec, self._instance, self._gateway), survivors)
             except PitError as error:
                 # Its program or adapter has been removed: that must not keep the other pools from being served.
                 print(f"pool {spec.name} is given up: {error}", file=sys.stderr, flush=True)
@@ -301,23 +262,7 @@ class Pit:
             self._warden.send("retire", pool=pool)
 
 
-def _refuse_change(spec: launch.Spec, **wanted: object) -> None:
-    """Raises PitError for what a pool cannot become while it runs."""
-    for what, value in wanted.items():
-        if value is not None and value != getattr(spec, what):
-            hint = f"run `snakepit down {spec.name}` first, or give the new pool another name"
-            raise PitError("usage", f"pool {spec.name!r} runs with another {what}", hint=hint)
-
-
-def _absolute(adapter: str, cwd: str) -> str:
-    """A reference to a file is meant from where the caller is."""
-    if adapter.startswith(tuple(launch.DIALECTS)):
-        return adapter  # a command line: the program runs there
-    language, colon, rest = adapter.partition(":")
-    if language in bridges.LANGUAGES:
-        return f"{language}:{os.path.normpath(os.path.join(cwd, rest))}"
-    reference = rest if colon and language == "python" else adapter
-    path = reference.partition(".py:")[0] + ".py" if ".py:" in reference else reference
-    if path.endswith(".py") and not os.path.isabs(path):
-        return os.path.normpath(os.path.join(cwd, path)) + reference[len(path) :]
-    return reference
+def _differs(has: launch.Spec, request: PoolRequest, spec: launch.Spec) -> bool:
+    """Whether what is asked for is another pool than this one."""
+    wanted = dataclasses.replace(spec, size=has.size, limits=has.limits)
+    return has != wanted or (request.timeout is not None and has.limits != spec.limits)

@@ -18,6 +18,7 @@ from snakepit_cli.core.pool import Pool as Machine
 from snakepit_cli.core.snapshot import Snapshot
 from snakepit_cli.server import failures, views
 from snakepit_cli.server.calls import Call
+from snakepit_cli.server.driver import Driver
 from snakepit_cli.server.gateway import CREDIT
 from snakepit_cli.server.launch import Launch, Spec
 from snakepit_cli.server.links import Link
@@ -54,17 +55,15 @@ class Pool:
         """When the first worker was attached; 0 while none has been."""
         self._launch = launch
         self._warden = warden
-        self._post = post
         self._calls: dict[int, Call] = {}
         self._start = Start(survivors.start, survivors.note) if survivors else Start()
         if launch.template is None:
             self._start = Start("exec", launch.why_cold)
         self.limits = Limits(**spec.limits)  # type: ignore[arg-type]
         self._machine = Machine(spec.name, spec.size, self.limits, first_worker=self.next_worker, spare=spec.spare)
+        self._feed = Driver(self._machine, post, self._perform, self._failed, self._announce).feed
         self._tell = changed
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._happened: list[ev.Event] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self.drained = asyncio.Event()
@@ -99,6 +98,8 @@ class Pool:
         if anew and self._start.via is not None and self._launch.template is not None:
             self._warden.send("retire", pool=self.spec.name)
             self._start.via = None
+        if anew and self._machine.snapshot().reason is not None:
+            self._feed(ev.Resize(self._machine.snapshot().size))  # it had given up, which may be mended by now
         self._feed(ev.Replace(tuple(workers)))
 
     async def replaced(self, workers: Sequence[str], seconds: float) -> None:
@@ -137,6 +138,16 @@ class Pool:
         if call.owed:
             self._grant(call)
 
+    @property
+    def ending(self) -> bool:
+        """It is being stopped for good."""
+        return self._machine.snapshot().state in {"draining", "drained"}
+
+    @property
+    def failed(self) -> bool:
+        """It has given up starting workers, and none serves."""
+        return self._machine.snapshot().state == "failed"
+
     def snapshot(self) -> dict[str, Any]:
         return views.of_pool(self.spec, self._start, self._machine.snapshot())
 
@@ -161,7 +172,8 @@ class Pool:
                 raise PitError("pool_unavailable", f"pool {seen.name} is being stopped")
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), deadline - _clock())
+                async with asyncio.timeout(deadline - _clock()):
+                    await self._changed.wait()
             except TimeoutError:
                 message = f"{seen.ready} of {seen.size} workers of pool {seen.name} got ready within {seconds:g} s"
                 raise PitError("startup_timeout", message) from None
@@ -296,40 +308,28 @@ class Pool:
 
     # ------------------------------------------------------------------------------------ the machine
 
-    def _feed(self, event: ev.Event) -> None:
-        """What belongs to calls is told at the end of the turn, all of it together; what belongs to workers at once."""
-        self._happened.append(event)
-        if type(event) not in _ROUTINE:
-            self._turn()
-            self._changed.set()
-            self._tell(self)
-        elif len(self._happened) == 1:
-            self._post.begun(self._turn)
+    def _perform(self, effect: fx.Effect) -> None:
+        _PERFORM[type(effect)](self, effect)
 
-    def _turn(self) -> None:
-        events, self._happened = self._happened, []
-        if not events:
-            return
-        for effect in self._machine.handle_all(events, _clock()):
-            _PERFORM[type(effect)](self, effect)
-        self._arm()
+    def _failed(self, what: ev.Event | fx.Effect, error: Exception) -> None:
+        """An event or effect has raised: a bug, or what the warden cannot be asked for. Its call or workers end."""
+        reason = error if isinstance(error, PitError) else PitError("internal", f"{type(error).__name__}: {error}")
+        match what:
+            case fx.Dispatch(worker=worker, call=call):
+                self._feed(ev.Finished(worker, call, reason, failed=True))
+            case fx.Spawn(workers=workers):
+                for worker in workers:
+                    if self.workers.pop(worker, None):
+                        self._feed(ev.StartFailed(worker, failures.as_core(reason), permanent=True))
+            case ev.Submit(call=call) | ev.Finished(call=call):
+                self._feed(ev.Cancel(call))
+                self._answer(call, reason)
+            case ev.Cancel(call=call) | fx.Settle(call=call):
+                self._answer(call, reason)
 
-    def _arm(self) -> None:
-        """One timer for everything the machine waits for. An earlier one that is still set does no harm: it only
-        ticks, so it is moved only when the next deadline comes before it."""
-        deadline = self._machine.next_deadline()
-        if deadline is None:
-            return
-        when = self._loop.time() + max(0.0, deadline - _clock())
-        if self._timer is not None:
-            if self._timer.when() <= when:
-                return
-            self._timer.cancel()
-        self._timer = self._loop.call_at(when, self._tick)
-
-    def _tick(self) -> None:
-        self._timer = None
-        self._feed(ev.Tick())
+    def _announce(self) -> None:
+        self._changed.set()
+        self._tell(self)
 
     def _spawn(self, effect: fx.Spawn) -> None:
         now = _clock()
@@ -375,21 +375,25 @@ class Pool:
             )  # fmt: skip
 
     def _settle(self, effect: fx.Settle) -> None:
-        call = self._calls.pop(effect.call)
+        outcome = effect.outcome
+        self._answer(effect.call, failures.of_core(outcome) if isinstance(outcome, ev.Failure) else outcome)
+
+    def _answer(self, number: int, outcome: bytes | PitError) -> None:
+        call = self._calls.pop(number, None)
+        if call is None:
+            return  # it has been given up for an internal error
         call.open = False
-        for give_up in call.children:
+        for give_up in list(call.children.values()):
             give_up()
         trace = call.trace
         trace.settled, trace.worker = _clock(), call.worker
         if not self._calls:
             self.quiet.set()
-        outcome = effect.outcome
-        if isinstance(outcome, bytes):
-            call.caller.result(call.request, outcome)
+        if isinstance(outcome, PitError):
+            trace.outcome = outcome.kind
+            call.caller.error(call.request, outcome)
         else:
-            error = outcome if isinstance(outcome, PitError) else failures.of_core(outcome)
-            trace.outcome = error.kind
-            call.caller.error(call.request, error)
+            call.caller.result(call.request, outcome)
 
     def _interrupt(self, effect: fx.Interrupt) -> None:
         worker = self.workers.get(effect.worker)
@@ -430,9 +434,6 @@ class Pool:
 
 
 _SERVES = frozenset({"open", "paused", "closed"})
-_ROUTINE = frozenset({ev.Submit, ev.Cancel, ev.Progress, ev.Finished, ev.Returned})
-"""Events that cannot change which workers there are, so nobody waits for them."""
-
 _PERFORM: dict[type, Callable[[Pool, Any], None]] = {
     fx.Spawn: Pool._spawn,  # noqa: SLF001 — the table belongs to the class
     fx.Dispatch: Pool._dispatch,  # noqa: SLF001

@@ -11,38 +11,30 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.core.events import Gate
 from snakepit_cli.server.calls import Trace
 from snakepit_cli.server.pit import Pit
-from snakepit_cli.server.pool import Pool
+from snakepit_cli.wire import ops
 
-Fields = dict[str, Any]
 _REPLACE_SECONDS = 300.0
 
 
-def _running(pit: Pit, fields: Fields) -> Pool:
-    pool = pit.pools.get(fields["pool"])
-    if pool is None:
-        raise PitError("pool_not_found", f"no pool {fields['pool']!r} is running")
-    return pool
+async def _scale(pit: Pit, request: ops.Scale) -> Any:
+    pool = pit.running(request.pool)
+    pool.resize(request.size)
+    return await pool.settled(request.timeout or _REPLACE_SECONDS)
 
 
-async def _scale(pit: Pit, fields: Fields) -> Any:
-    pool, size = _running(pit, fields), fields["size"]
-    pit.check_size(size)
-    pool.resize(size)
-    return await pool.settled(fields.get("timeout") or _REPLACE_SECONDS)
-
-
-async def _admit(pit: Pit, fields: Fields) -> Any:
-    pool = _running(pit, fields)
-    pool.admit(Gate(fields["gate"]))
+async def _admit(pit: Pit, request: ops.Admit) -> Any:
+    pool = pit.running(request.pool)
+    pool.admit(Gate(request.gate))
     return pool.snapshot()
 
 
-async def _drain(pit: Pit, fields: Fields) -> Any:
+async def _drain(pit: Pit, request: ops.Drain) -> Any:
     """No new calls from now on; answers when the pool has none any more."""
-    pool = _running(pit, fields)
+    pool = pit.running(request.pool)
     pool.admit(Gate.CLOSED)
     try:
-        await asyncio.wait_for(pool.quiet.wait(), fields.get("timeout"))
+        async with asyncio.timeout(request.timeout):
+            await pool.quiet.wait()
     except TimeoutError:
         shot = pool.snapshot()
         left = f"{shot['running']} running and {shot['queued']} waiting calls are left of pool {pool.spec.name}"
@@ -52,23 +44,23 @@ async def _drain(pit: Pit, fields: Fields) -> Any:
     return pool.snapshot()
 
 
-async def _replace(pit: Pit, fields: Fields) -> Any:
+async def _replace(pit: Pit, request: ops.Replace) -> Any:
     """A worker, or all of a pool; answers when the new ones are ready and the old ones gone."""
-    worker = fields.get("worker")
-    pool = _running(pit, {"pool": worker.rpartition("-")[0]} if worker else fields)
+    worker = request.worker
+    pool = pit.running(request.pool or (worker or "").rpartition("-")[0])
     if worker is not None and worker not in pool.workers:
         raise PitError("pool_not_found", f"no worker {worker!r} is running", hint="list them with `snakepit workers`")
     wanted = [worker] if worker else [one.id for one in pool.workers.values() if one.link is not None]
     pool.replace(wanted, anew=worker is None)
-    await pool.replaced(wanted, fields.get("timeout") or _REPLACE_SECONDS)
+    await pool.replaced(wanted, request.timeout or _REPLACE_SECONDS)
     return {**pool.snapshot(), "replaced": wanted}
 
 
-async def _explain(pit: Pit, fields: Fields) -> Any:
+async def _explain(pit: Pit, request: ops.Explain) -> Any:
     """One call, or the latest ones."""
-    wanted = fields.get("call")
+    wanted = request.call
     if wanted is None:
-        return [_row(pit, trace) for trace in list(pit.traces)[-int(fields.get("count") or 20) :]]
+        return [_row(pit, trace) for trace in list(pit.traces)[-(request.count or 20) :]]
     found = next((trace for trace in reversed(pit.traces) if wanted in {"last", trace.call}), None)
     if found is None:
         what = (
@@ -78,7 +70,7 @@ async def _explain(pit: Pit, fields: Fields) -> Any:
     return [_row(pit, found)]
 
 
-def _row(pit: Pit, trace: Trace) -> Fields:
+def _row(pit: Pit, trace: Trace) -> dict[str, Any]:
     """Seconds of each part; they add up to `total`."""
     now = time.monotonic()
     pool = pit.pools.get(trace.pool)
@@ -97,10 +89,10 @@ def _row(pit: Pit, trace: Trace) -> Fields:
     }  # fmt: skip
 
 
-OPS: dict[str, Callable[[Pit, Fields], Coroutine[Any, Any, Any]]] = {
-    "scale": _scale,
-    "admit": _admit,
-    "drain": _drain,
-    "replace": _replace,
-    "explain": _explain,
+OPS: dict[type[ops.Op], Callable[[Pit, Any], Coroutine[Any, Any, Any]]] = {
+    ops.Scale: _scale,
+    ops.Admit: _admit,
+    ops.Drain: _drain,
+    ops.Replace: _replace,
+    ops.Explain: _explain,
 }

@@ -13,26 +13,24 @@ from snakepit_cli.core.events import Affinity
 from snakepit_cli.server.calls import Header
 from snakepit_cli.server.pit import Pit
 from snakepit_cli.server.spool import Spool
+from snakepit_cli.wire import ops
 
-Fields = dict[str, Any]
 Say = Callable[[bytes], Awaitable[None]]
 """Sends chunks to whoever asks, and waits while it has enough of them."""
 _LONGEST_SECONDS = 30 * 86400.0
 _FORGOTTEN = "somebody has removed its file"
 
 
-async def _detach(pit: Pit, fields: Fields, _say: Say) -> Any:
+async def _detach(pit: Pit, request: ops.Detach, _say: Say) -> Any:
     """Begins a stream: what it is."""
     header = Header(
-        version=__version__, command=_text(fields["command"]), cwd=_text(fields["cwd"]),
-        pool=_text(fields.get("pool") or "default"), session=fields.get("session"),
-        timeout=fields.get("timeout") or _LONGEST_SECONDS, stream=True,
-        affinity=Affinity(fields.get("affinity") or "hint"),
+        version=__version__, command=request.command, cwd=request.cwd, pool=request.pool, session=request.session,
+        timeout=request.timeout or _LONGEST_SECONDS, stream=True, affinity=Affinity(request.affinity),
     )  # fmt: skip
     pit.pool(header.pool)
     spool = pit.spools.new(header.command, header.pool)
     try:
-        pool, call = pit.submit(spool, 0, header, _text(fields["args"]).encode())
+        pool, call = pit.submit(spool, 0, header, request.args.encode())
     except PitError as error:
         spool.error(0, error)
         raise
@@ -40,22 +38,16 @@ async def _detach(pit: Pit, fields: Fields, _say: Say) -> Any:
     return asdict(spool.facts)
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-async def _streams(pit: Pit, _: Fields, _say: Say) -> Any:
+async def _streams(pit: Pit, _: ops.Streams, _say: Say) -> Any:
     pit.spools.expire()
     return [asdict(one.facts) for one in sorted(pit.spools.all.values(), key=lambda one: one.facts.started)]
 
 
-async def _tail(pit: Pit, fields: Fields, say: Say) -> Any:
+async def _tail(pit: Pit, request: ops.Tail, say: Say) -> Any:
     """All chunks from some point on, until the end of the stream; an error when it has ended badly."""
-    spool = pit.spools.get(fields["id"])
+    spool = pit.spools.get(request.id)
     try:
-        offset = spool.offset(fields.get("from", "start"))
+        offset = spool.offset(request.start)
         while True:
             over = spool.over
             while lines := spool.read(offset):
@@ -72,11 +64,11 @@ async def _tail(pit: Pit, fields: Fields, say: Say) -> Any:
     return asdict(spool.facts)
 
 
-async def _wait(pit: Pit, fields: Fields, _say: Say) -> Any:
+async def _wait(pit: Pit, request: ops.Wait, _say: Say) -> Any:
     """What has become of them, when all are over."""
-    spools = [pit.spools.get(name) for name in fields["ids"]]
+    spools = [pit.spools.get(name) for name in request.ids]
     try:
-        async with asyncio.timeout(fields.get("timeout")):
+        async with asyncio.timeout(request.timeout):
             for spool in spools:
                 await _over(spool)
     except TimeoutError:
@@ -90,9 +82,9 @@ async def _over(spool: Spool) -> None:
         await spool.news()
 
 
-async def _cancel(pit: Pit, fields: Fields, _say: Say) -> Any:
+async def _cancel(pit: Pit, request: ops.Cancel, _say: Say) -> Any:
     """A stream, or any call by its number. Whether it was still running."""
-    name = fields["id"]
+    name = request.id
     if isinstance(name, int):
         return {"id": name, "cancelled": pit.cancel(name)}
     spool = pit.spools.get(name)
@@ -101,10 +93,10 @@ async def _cancel(pit: Pit, fields: Fields, _say: Say) -> Any:
     return {"id": name, "cancelled": running}
 
 
-OPS: dict[str, Callable[[Pit, Fields, Say], Coroutine[Any, Any, Any]]] = {
-    "detach": _detach,
-    "streams": _streams,
-    "tail": _tail,
-    "wait": _wait,
-    "cancel": _cancel,
+OPS: dict[type[ops.Op], Callable[[Pit, Any, Say], Coroutine[Any, Any, Any]]] = {
+    ops.Detach: _detach,
+    ops.Streams: _streams,
+    ops.Tail: _tail,
+    ops.Wait: _wait,
+    ops.Cancel: _cancel,
 }

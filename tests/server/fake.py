@@ -13,6 +13,7 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.calls import Call, Header
 from snakepit_cli.server.front import Connection
 from snakepit_cli.wire import front as wire
+from snakepit_cli.wire import ops
 
 LIMIT = 1000
 
@@ -107,7 +108,7 @@ class Host:
 class Client:
     """A connection and what it stands between."""
 
-    def __init__(self, query: Callable[[dict[str, Any]], Coroutine[Any, Any, Any]] | None = None) -> None:
+    def __init__(self, query: Callable[[ops.Request], Coroutine[Any, Any, Any]] | None = None) -> None:
         self.host, self.transport = Host(), Transport()
         self.connections: set[Connection] = set()
         ask = query or _echo
@@ -130,8 +131,8 @@ class Client:
         return list(self.transport.frames())
 
 
-async def _echo(fields: dict[str, Any]) -> Any:
-    return fields
+async def _echo(request: ops.Request) -> Any:
+    return request
 
 
 def call(request: int = 1, args: bytes = b"{}", version: str = __version__, **more: Any) -> bytes:

@@ -14,6 +14,7 @@ from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.front import HEADROOM
 from snakepit_cli.wire import front as wire
+from snakepit_cli.wire import ops
 from tests.server.fake import LIMIT, Client, call, cancel, query, run, turns
 
 
@@ -84,6 +85,8 @@ def test_nothing_raises(data: bytes, piece: int) -> None:
      b'{"version":"1","command":null,"cwd":"/"}\n{}', b'{"version":"1","command":"a"}\n{}', b"\xff\xff\n{}",
      b'{"version":"1","command":"a","cwd":"/","timeout":"soon"}\n{}',
      b'{"version":"%s","command":"\\ud800","cwd":"/"}\n{}' % __version__.encode(),
+     b'{"version":"1","command":"a","cwd":"/","session":5}\n{}',
+     b'{"version":"1","command":"%s","cwd":"/"}\n{}' % (b"a" * 256),
      b'{"version":"\xff","command":"a","cwd":"/"}\n{}', b'{"x":' + b"[" * 5000 + b"\n{}"],
 )  # fmt: skip
 def test_a_malformed_call_is_refused_and_the_connection_goes_on(body: bytes) -> None:
@@ -194,14 +197,14 @@ def test_a_query_is_given_up() -> None:
 
 def test_queries_that_go_wrong() -> None:
     async def test() -> None:
-        async def answer(fields: dict[str, Any]) -> Any:
-            if fields["op"] == "no":
+        async def answer(request: ops.Request) -> Any:
+            if isinstance(request, ops.Ping):
                 raise PitError("not_yours", "no")
-            raise ZeroDivisionError
+            raise KeyError("ours")
 
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         with Client(answer) as client:
-            client.say(query(1, b'{"op":"no"}'), query(2, b'{"op":"bug"}'), query(3, b"nonsense"), query(4, b"[]"))
+            client.say(query(1), query(2, b'{"op":"status"}'), query(3, b"nonsense"), query(4, b"[]"))
             await turns()
             assert sorted(client.heard) == [
                 ("E", 1, "not_yours"), ("E", 2, "internal"), ("E", 3, "usage"), ("E", 4, "usage"),

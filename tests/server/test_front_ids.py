@@ -9,6 +9,7 @@ import pytest
 
 from snakepit_cli.server.front import HEADROOM
 from snakepit_cli.wire import front as wire
+from snakepit_cli.wire import ops
 from tests.server.fake import LIMIT, Client, call, cancel, query, run, turns
 
 
@@ -16,8 +17,8 @@ def test_a_query_ends_once_however_it_is_given_up() -> None:
     """Twice in one breath; when it has been answered already; when it answers all the same."""
 
     async def test() -> None:
-        async def stubborn(fields: dict[str, Any]) -> Any:
-            if fields["op"] == "quick":
+        async def stubborn(request: ops.Request) -> Any:
+            if isinstance(request, ops.Status):
                 return 1
             try:
                 await asyncio.Event().wait()
@@ -25,9 +26,9 @@ def test_a_query_ends_once_however_it_is_given_up() -> None:
                 return 2
 
         with Client(stubborn) as client:
-            client.say(query(1, b'{"op":"quick"}'), query(2))
+            client.say(query(1, b'{"op":"status"}'), query(2))
             await asyncio.sleep(0)
-            client.say(cancel(1), cancel(2), cancel(2), query(2, b'{"op":"quick"}'))
+            client.say(cancel(1), cancel(2), cancel(2), query(2, b'{"op":"status"}'))
             await turns()
             assert client.heard == [("R", 1, b"1"), ("E", 2, "cancelled"), ("R", 2, b"1")]
 
@@ -36,7 +37,7 @@ def test_a_query_ends_once_however_it_is_given_up() -> None:
 
 def test_a_query_that_the_server_gives_up_is_answered() -> None:
     async def test() -> None:
-        async def given_up(_: dict[str, Any]) -> None:
+        async def given_up(_: ops.Request) -> None:
             raise asyncio.CancelledError
 
         with Client(given_up) as client:
@@ -73,21 +74,21 @@ def test_the_id_of_a_running_request_is_refused_and_that_goes_on(wrong: bytes, k
 
 def test_the_id_of_a_running_query_is_refused_and_that_goes_on() -> None:
     async def test() -> None:
-        ended: list[str] = []
+        ended: list[type] = []
 
-        async def forever(fields: dict[str, Any]) -> None:
+        async def forever(request: ops.Request) -> None:
             try:
                 await asyncio.Event().wait()
             finally:
-                ended.append(fields["op"])
+                ended.append(type(request))
 
         with Client(forever) as client:
-            client.say(query(1, b'{"op":"first"}'), query(1, b'{"op":"second"}'), call(1))
+            client.say(query(1), query(1, b'{"op":"status"}'), call(1))
             await turns()
             assert client.heard == [("E", 1, "usage"), ("E", 1, "usage")]
             client.connection.connection_lost(None)
             await turns()
-            assert ended == ["first"]
+            assert ended == [ops.Ping]
             assert len(client.heard) == 2, "nobody listens any more"
 
     run(test)

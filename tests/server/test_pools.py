@@ -1,0 +1,79 @@
+"""Pools of an instance: how `up` makes and changes them, what a request that is refused leaves, nested calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.wire import ops
+from snakepit_cli.wire import worker_pb2 as pb
+from tests.server.instance import Instance, in_instance, until
+
+
+def test_an_up_that_is_refused_does_not_pin_the_server(tmp_path: Path) -> None:
+    async def test(instance: Instance) -> None:
+        with pytest.raises(PitError, match="there is no program 'nosuchprogram'"):
+            await instance.up("p", adapter="exec:nosuchprogram")
+        assert not instance.pit.pinned
+        await instance.up()
+        assert instance.pit.pinned
+        with pytest.raises(PitError, match="pool 'default' runs with adapter showcase"):
+            await instance.up(adapter="other:Adapter")
+
+    in_instance(test, tmp_path)
+
+
+def test_a_failed_pool_is_replaced_by_one_that_is_corrected(tmp_path: Path) -> None:
+    async def test(instance: Instance) -> None:
+        instance.warden.broken.add("wrong:Adapter")
+        for _ in range(2):
+            with pytest.raises(PitError, match="broken"):
+                await instance.up(adapter="wrong:Adapter")
+        answer = await instance.up(adapter="right:Adapter", spare=1)
+        assert (answer["adapter"], answer["state"], answer["ready"]) == ("right:Adapter", "open", 3)
+        assert await instance.call().answer == b'{"a":1}'
+
+    in_instance(test, tmp_path)
+
+
+def test_a_restart_after_one_that_failed_loads_the_adapter_again(tmp_path: Path) -> None:
+    async def test(instance: Instance) -> None:
+        await instance.up(adapter="mine:Adapter")
+        instance.warden.broken.add("mine:Adapter")
+        with pytest.raises(PitError, match="broken"):
+            await instance.ask(ops.Replace(pool="default"))
+        instance.warden.broken.clear()
+        old = set(instance.pit.pools["default"].workers)
+        answer = await instance.ask(ops.Replace(pool="default"))
+        assert answer["state"] == "open"
+        assert not old & set(instance.pit.pools["default"].workers)
+
+    in_instance(test, tmp_path)
+
+
+def test_what_a_handler_has_called_is_forgotten_when_it_is_answered(tmp_path: Path) -> None:
+    async def test(instance: Instance) -> None:
+        await instance.up()
+        outer = instance.call("wait")
+        await until(lambda: any(link.calls for link in instance.warden.links.values()))
+        link = next(link for link in instance.warden.links.values() if link.calls)
+        for number in range(1, 101):
+            link.hear(pb.FromWorker(requests=[pb.Request(id=number, command="echo", args=b"{}", parent=outer.call.id)]))
+            await until(lambda number=number: len(link.replies) == number)
+        assert not outer.call.children
+        link.finish(outer.call.id)
+        await outer.answer
+
+    in_instance(test, tmp_path)
+
+
+def test_a_nested_call_with_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    async def test(instance: Instance) -> None:
+        await instance.up()
+        link = next(iter(instance.warden.links.values()))
+        link.hear(pb.FromWorker(requests=[pb.Request(id=1, command="é" * 200, args=b"{}")]))
+        assert link.replies[0].failure.name == "usage"
+
+    in_instance(test, tmp_path)
