@@ -85,7 +85,7 @@ def _options(words: list[str], flags: set[str], values: set[str]) -> tuple[dict[
 def attempt(argv: list[str]) -> int | None:
     """Exit code, or None when the other path must do it. Raises what `Talk.run` raises."""
     if argv[:1] == ["__complete"]:
-        from snakepit_cli.cli.candidates import candidates
+        from snakepit_cli.cli.completion.candidates import candidates
 
         return candidates(argv[1:])
     bulk = parse_map(argv) if "map" in argv else None
@@ -104,13 +104,13 @@ def attempt(argv: list[str]) -> int | None:
 def _call(request: Request) -> int:
     sock = nearby(request.shared.instance)
     if sock is None:
-        from snakepit_cli.cli.calls import perform
+        from snakepit_cli.cli.connection import perform
 
         return perform(request)
     try:
         return _converse(sock, request)
     except RefusedError as refusal:
-        from snakepit_cli.cli.calls import after_refusal
+        from snakepit_cli.cli.connection import after_refusal
 
         return after_refusal(request, refusal)
     finally:
@@ -119,7 +119,7 @@ def _call(request: Request) -> int:
 
 def _converse(sock: socket, request: Request) -> int:
     if request.field is not None or request.raw or not (request.json or request.stream or not os.isatty(1)):
-        from snakepit_cli.cli.output import converse
+        from snakepit_cli.cli.output.results import converse
 
         return converse(sock, request)
     body = Talk(sock, request).run()
@@ -136,13 +136,13 @@ def main() -> None:
     try:
         code = attempt(argv)
         if code is None:
-            from snakepit_cli.cli.main import run
+            from snakepit_cli.cli.app import run
 
             code = run(argv)
     except KeyboardInterrupt:
         code = 130
     except Exception as error:  # noqa: BLE001 — whatever it is, a person reads a sentence, not a traceback
-        from snakepit_cli.cli.report import report
+        from snakepit_cli.cli.output.error_report import report
 
         code = report(error, argv)
     os._exit(code)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from snakepit_cli.cli import main
+from snakepit_cli.cli import app
 from tests.harness.pit import ROOT, Pit
 
 PAGES = sorted(
@@ -45,7 +45,7 @@ def blocks(path: Path) -> Iterator[str]:
 
 
 def examples(command: Any = None, path: str = "snakepit") -> Iterator[tuple[str, str]]:
-    command = command or main.command()
+    command = command or app.command()
     if command.epilog:
         yield path, command.epilog
     for name, inner in getattr(command, "commands", {}).items():

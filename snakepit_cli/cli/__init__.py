@@ -1,1 +1,1 @@
-"""Words and pictures for people: one file per verb or small group. Rich and Typer are imported only here."""
+"""Words and pictures: what a person types and sees. Typer and rich are imported nowhere else."""

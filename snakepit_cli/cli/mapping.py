@@ -11,8 +11,8 @@ from collections.abc import Callable
 from snakepit_cli.base import arguments
 from snakepit_cli.base.durations import show
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.cli.calls import current, opened
-from snakepit_cli.cli.say import Voice, err
+from snakepit_cli.cli.connection import current, opened
+from snakepit_cli.cli.output.messages import Voice, err
 from snakepit_cli.client import api
 from snakepit_cli.client import joblog as joblogs
 from snakepit_cli.client.blocks import Tally

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from snakepit_cli import fast
-from snakepit_cli.cli import main
-from snakepit_cli.cli.report import report
+from snakepit_cli.cli import app
+from snakepit_cli.cli.output.error_report import report
 from tests.client.conftest import fake, places  # noqa: F401 — fixtures
 
 
@@ -35,13 +35,13 @@ def _fast(argv: list[str]) -> int:
 @pytest.fixture(params=["fast", "full"])
 def run(request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]) -> Run:
     """Runs a command line of `exec` or `stream` by one of the paths."""
-    return _runner(_fast if request.param == "fast" else main.run, capfd)
+    return _runner(_fast if request.param == "fast" else app.run, capfd)
 
 
 @pytest.fixture
 def full(capfd: pytest.CaptureFixture[str]) -> Run:
     """Runs any command line."""
-    return _runner(main.run, capfd)
+    return _runner(app.run, capfd)
 
 
 def _runner(path: Callable[[list[str]], int], capfd: pytest.CaptureFixture[str]) -> Run:

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from snakepit_cli import fast
-from snakepit_cli.cli import exec_, main, mapping
+from snakepit_cli.cli import app, mapping
+from snakepit_cli.cli.verbs import exec_
 from snakepit_cli.client.request import Request
 
 PERFORM = mapping.perform
@@ -55,7 +56,7 @@ def test_the_parsers_agree(monkeypatch: pytest.MonkeyPatch, argv: list[str]) -> 
         return
     heavy: list[Request] = []
     monkeypatch.setattr(exec_, "perform", lambda request: heavy.append(request) or 0)
-    assert main._dispatch(argv) == 0
+    assert app._dispatch(argv) == 0
     assert everything(light) == everything(heavy[0])
 
 
@@ -114,7 +115,7 @@ def test_the_parsers_of_map_agree(monkeypatch: pytest.MonkeyPatch, words: list[s
     shared, command, items, given = light
     heavy: list[tuple[Any, ...]] = []
     monkeypatch.setattr(mapping, "perform", lambda *args, **more: heavy.append((*args, more)) or 0)
-    assert main._dispatch(argv) == 0
+    assert app._dispatch(argv) == 0
     [(its_shared, *rest, more)] = heavy
     assert rest == [command, items]
     defaults = {

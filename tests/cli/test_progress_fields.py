@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from snakepit_cli.cli.progress_fields import read
+from snakepit_cli.cli.output.progress_fields import read
 
 
 @pytest.mark.parametrize(

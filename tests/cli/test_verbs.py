@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from snakepit_cli import __version__
-from snakepit_cli.cli import completion, main
-from snakepit_cli.cli.color import enabled
+from snakepit_cli.cli import app
+from snakepit_cli.cli.completion.words import entries
+from snakepit_cli.cli.output.color import enabled
 from snakepit_cli.wire import front
 from tests.cli.conftest import Run
 from tests.cli.test_process import SECONDS, finish, start
@@ -30,7 +31,7 @@ STATUS = {
     "server": {"pid": 2, "uptime": 12.0, "restarts": 0}, "containment": ["lifeline"], "idle_exit": 60.0,
     "connections": 1, "pools": [POOL],
 }  # fmt: skip
-VERBS = [entry.path for entry in completion.entries(main.command())]
+VERBS = [entry.path for entry in entries(app.command())]
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])

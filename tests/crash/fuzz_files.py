@@ -21,7 +21,7 @@ from snakepit_cli.base import arguments, settings
 from snakepit_cli.base.arguments import ArgumentsError
 from snakepit_cli.base.errors import KINDS, PitError
 from snakepit_cli.base.settings import Settings
-from snakepit_cli.cli import main as cli
+from snakepit_cli.cli import app as cli
 from snakepit_cli.client import launch
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.registry.identity import Identity

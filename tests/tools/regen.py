@@ -49,10 +49,11 @@ def protobuf() -> Iterator[tuple[str, str]]:
 
 def completions() -> Iterator[tuple[str, str]]:
     """Completion scripts for shells, from the tree of verbs."""
-    from snakepit_cli.cli import completion, main
+    from snakepit_cli.cli import app
+    from snakepit_cli.cli.verbs import completion
 
     for shell in completion.Shell:
-        yield f"completions/snakepit.{shell.value}", completion.script(shell.value, main.command())
+        yield f"completions/snakepit.{shell.value}", completion.script(shell.value, app.command())
 
 
 def errors() -> Iterator[tuple[str, str]]:
@@ -80,7 +81,7 @@ def reference() -> Iterator[tuple[str, str]]:
     """`--help` of every verb, one after the other."""
     import typer
 
-    from snakepit_cli.cli import main
+    from snakepit_cli.cli import app
 
     def helps(command: Any, path: str, parent: typer.Context | None) -> Iterator[str]:
         context = command.make_context(path, [], parent=parent, resilient_parsing=True)
@@ -91,7 +92,7 @@ def reference() -> Iterator[tuple[str, str]]:
             yield from helps(inner, f"{path} {name}", context)
 
     head = "# Command reference\n\nGenerated from `snakepit VERB --help`.\n"
-    yield "docs/cli.md", "\n".join([head, *helps(main.command(), "snakepit", None)])
+    yield "docs/cli.md", "\n".join([head, *helps(app.command(), "snakepit", None)])
 
 
 GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from snakepit_cli import __version__
-from snakepit_cli.cli.output import converse
-from snakepit_cli.cli.say import Voice
+from snakepit_cli.cli.output.messages import Voice
+from snakepit_cli.cli.output.results import converse
 from snakepit_cli.client.connect import connect
 from snakepit_cli.client.request import Request, Shared
 from snakepit_cli.client.talk import RefusedError
@@ -54,7 +54,7 @@ def perform(request: Request, talk: Talking = converse) -> int:
 
 def after_refusal(request: Request, refusal: RefusedError, talk: Talking = converse) -> int:
     """An idle server of another version is replaced, and the call sent once more: it was not touched yet."""
-    from snakepit_cli.cli.report import as_pit_error
+    from snakepit_cli.cli.output.error_report import as_pit_error
 
     error = as_pit_error(refusal)
     if error.kind != "version_skew" or error.detail.get("busy") is not False or not request.shared.start:

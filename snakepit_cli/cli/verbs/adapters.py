@@ -12,9 +12,9 @@ import typer
 
 from snakepit_cli.base import settings
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.cli import table
 from snakepit_cli.cli.help import Verb, argument, group, option
-from snakepit_cli.cli.say import Voice
+from snakepit_cli.cli.output import table
+from snakepit_cli.cli.output.messages import Voice
 
 GROUP = "snakepit.adapters"
 """Entry points by which packages register adapters."""

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from snakepit_cli.cli.color import enabled, paint
 from snakepit_cli.cli.help import Verb, argument, option
-from snakepit_cli.cli.say import clean
+from snakepit_cli.cli.output.color import enabled, paint
+from snakepit_cli.cli.output.messages import clean
 from snakepit_cli.client import logfiles
 from snakepit_cli.client.request import Shared, UsageError
 from snakepit_cli.client.talk import write

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.cli import table
 from snakepit_cli.cli.help import Verb, argument, option
-from snakepit_cli.cli.say import Voice, err
+from snakepit_cli.cli.output import table
+from snakepit_cli.cli.output.messages import Voice, err
 from snakepit_cli.client import api, stop
 from snakepit_cli.client.connect import find
 from snakepit_cli.client.request import Shared, UsageError, seconds

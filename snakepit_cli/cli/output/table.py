@@ -8,8 +8,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from snakepit_cli.cli.color import enabled
-from snakepit_cli.cli.say import clean
+from snakepit_cli.cli.output.color import enabled
+from snakepit_cli.cli.output.messages import clean
 from snakepit_cli.client.request import Shared
 from snakepit_cli.client.talk import write
 

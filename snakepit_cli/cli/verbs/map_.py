@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from snakepit_cli.cli import mapping
-from snakepit_cli.cli.exec_ import Command, Items, Pool, Progress, Session, ShowProgress
 from snakepit_cli.cli.help import Verb, option
+from snakepit_cli.cli.options import Command, Items, Pool, Progress, Session, ShowProgress
 from snakepit_cli.client.request import Shared
 
 _EXAMPLES = """

@@ -1,36 +1,21 @@
-"""snakepit completion: scripts for shells, generated from the tree of verbs and kept in completions/."""
+"""What can be completed: the tree of verbs with their options, and what their first words are."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from snakepit_cli.cli.help import SHARED, Verb, argument
+from snakepit_cli.cli.help import SHARED
 from snakepit_cli.client.request import COLORS
-from snakepit_cli.client.talk import write
 
-_EXAMPLES = """
-source <(snakepit completion bash)
-snakepit completion zsh >~/.zfunc/_snakepit
-snakepit completion fish >~/.config/fish/completions/snakepit.fish
-"""
 # What a verb's first word is: names to ask for, or fixed ones.
-_WORDS = {
+WORDS = {
     "exec": "@commands", "stream": "@commands", "up": "@pools", "down": "@pools", "logs": "@workers server warden",
     "scale": "@pools", "pause": "@pools", "resume": "@pools", "drain": "@pools", "restart": "@pools @workers",
     "tail": "@streams", "wait": "@streams", "cancel": "@streams", "map": "@commands",
     "completion": "bash zsh fish",
 }  # fmt: skip
-
-
-class Shell(enum.StrEnum):
-    BASH = "bash"
-    ZSH = "zsh"
-    FISH = "fish"
 
 
 @dataclass(frozen=True)
@@ -78,18 +63,3 @@ def shared() -> tuple[Option, ...]:
         words = " ".join(COLORS) if "--color" in names else ""
         found.append(Option(names, text, value=head.split()[-1] not in names, words=words))
     return (*found, Option(("--help",), "show help", value=False, words=""))
-
-
-def script(shell: str, root: Any) -> str:
-    from snakepit_cli.cli import completion_scripts
-
-    return completion_scripts.WRITERS[shell](tuple(entries(root)), shared(), _WORDS)
-
-
-def completion(ctx: typer.Context, shell: Annotated[Shell, argument("bash|zsh|fish", "For which shell.")]) -> None:
-    """Print the completion script for a shell."""
-    write(script(shell.value, ctx.find_root().command).encode())
-
-
-def register(app: typer.Typer) -> None:
-    app.command("completion", cls=Verb, epilog=_EXAMPLES)(completion)

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from snakepit_cli.cli import table
 from snakepit_cli.cli.help import Verb, option
-from snakepit_cli.cli.say import Voice, err
+from snakepit_cli.cli.output import table
+from snakepit_cli.cli.output.messages import Voice, err
 from snakepit_cli.client import api, stop
 from snakepit_cli.client.connect import find
 from snakepit_cli.client.request import Shared

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from snakepit_cli.base.failpoints import POINTS
-from snakepit_cli.cli import table
 from snakepit_cli.cli.help import Verb, group, option
+from snakepit_cli.cli.output import table
 
 _EXAMPLES = """
 snakepit debug failpoints

@@ -11,10 +11,10 @@ import typer
 
 from snakepit_cli.base.durations import show
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.cli import table
-from snakepit_cli.cli.calls import current
+from snakepit_cli.cli.connection import current
 from snakepit_cli.cli.help import Verb, argument, option
-from snakepit_cli.cli.say import Voice
+from snakepit_cli.cli.output import table
+from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.client import api, runtimes
 from snakepit_cli.client.request import Shared, UsageError, pool_name, seconds
 

@@ -10,7 +10,9 @@ import typer
 
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.cli import (
+from snakepit_cli.cli.help import SHORT, group
+from snakepit_cli.cli.output.error_report import report
+from snakepit_cli.cli.verbs import (
     adapters,
     bridge,
     completion,
@@ -18,7 +20,6 @@ from snakepit_cli.cli import (
     down,
     exec_,
     explain,
-    help,  # noqa: A004
     logs,
     map_,
     pools,
@@ -28,7 +29,6 @@ from snakepit_cli.cli import (
     streams,
     up,
 )
-from snakepit_cli.cli.report import report
 from snakepit_cli.client.request import hoist
 from snakepit_cli.client.talk import write
 
@@ -44,7 +44,7 @@ snakepit status
 snakepit down
 """
 
-app = help.group("snakepit", _EXAMPLES, "Warm, supervised pools of workers in any language.", alone=True)
+app = group("snakepit", _EXAMPLES, "Warm, supervised pools of workers in any language.", alone=True)
 
 
 @app.callback()
@@ -56,7 +56,7 @@ def _root(
         write(f"snakepit {__version__}\n".encode())
         raise typer.Exit
     if ctx.invoked_subcommand is None:
-        write(help.SHORT.encode())
+        write(SHORT.encode())
 
 
 for module in (
@@ -72,6 +72,7 @@ for module in (
     reap,
     adapters,
     bridge,
+    completion,
     server,
     debug,
     completion,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from snakepit_cli.cli.color import enabled, paint
+from snakepit_cli.cli.output.color import enabled, paint
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
 _KEY, _TEXT, _NUMBER, _WORD = "1;34", "32", "36", "35"

@@ -11,9 +11,9 @@ import typer
 
 from snakepit_cli.base import bridges, settings
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.cli import table
 from snakepit_cli.cli.help import Verb, argument, group, option
-from snakepit_cli.cli.say import Voice
+from snakepit_cli.cli.output import table
+from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.client.request import Shared, UsageError
 
 _EXAMPLES = """

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from snakepit_cli.cli.completion import Entry, Option
+from snakepit_cli.cli.completion.words import Entry, Option
 
 _NOTE = "Generated from the verbs of snakepit (python -m tests.tools.regen). Do not edit."
 

@@ -11,7 +11,7 @@ from snakepit_cli.client.talk import Talk, write, write_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from snakepit_cli.cli.pick import Picker
+    from snakepit_cli.cli.output.json_path import Picker
 
 
 def converse(
@@ -41,11 +41,11 @@ def converse(
 
 def _show(request: Request, body: bytes | memoryview) -> None:
     if request.field is not None or request.raw:
-        from snakepit_cli.cli.pick import pick
+        from snakepit_cli.cli.output.json_path import pick
 
         write_line(pick(bytes(body).decode(errors="replace"), request.field, raw=request.raw))
     elif not request.json and os.isatty(1):
-        from snakepit_cli.cli.pretty import pretty
+        from snakepit_cli.cli.output.pretty import pretty
 
         write(pretty(bytes(body), request.shared.color))
     else:
@@ -55,6 +55,6 @@ def _show(request: Request, body: bytes | memoryview) -> None:
 def _picker(request: Request) -> Picker | None:
     if request.field is None and not request.raw:
         return None
-    from snakepit_cli.cli.pick import Picker
+    from snakepit_cli.cli.output.json_path import Picker
 
     return Picker(request.field, raw=request.raw)

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from snakepit_cli.base.durations import show
-from snakepit_cli.cli import progress_fields
-from snakepit_cli.cli.color import enabled
-from snakepit_cli.cli.output import converse
-from snakepit_cli.cli.say import err
+from snakepit_cli.cli.output import progress_fields
+from snakepit_cli.cli.output.color import enabled
+from snakepit_cli.cli.output.messages import err
+from snakepit_cli.cli.output.results import converse
 from snakepit_cli.client.request import Request, Shared
 
 if TYPE_CHECKING:

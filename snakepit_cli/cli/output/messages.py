@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from snakepit_cli.cli.color import enabled, paint
+from snakepit_cli.cli.output.color import enabled, paint
 from snakepit_cli.client.request import Shared
 
 # Escape sequences in what a worker wrote must not reach the terminal.

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.cli import down, status
-from snakepit_cli.cli.calls import opened
+from snakepit_cli.cli.connection import opened
 from snakepit_cli.cli.help import Verb, group, option
-from snakepit_cli.cli.say import Voice
+from snakepit_cli.cli.output.messages import Voice
+from snakepit_cli.cli.verbs import down, status
 from snakepit_cli.client import api, launch
 from snakepit_cli.client.request import Shared, seconds
 

@@ -10,8 +10,8 @@ import typer
 from snakepit_cli.base import paths
 from snakepit_cli.base.durations import show
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.cli import table
 from snakepit_cli.cli.help import Verb, option
+from snakepit_cli.cli.output import table
 from snakepit_cli.client import api
 from snakepit_cli.client.connect import find
 from snakepit_cli.client.request import Shared, pool_name

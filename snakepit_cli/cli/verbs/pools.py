@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from snakepit_cli.cli import table
 from snakepit_cli.cli.help import Verb, argument, option
-from snakepit_cli.cli.say import Voice
-from snakepit_cli.cli.status import running
+from snakepit_cli.cli.output import table
+from snakepit_cli.cli.output.messages import Voice
+from snakepit_cli.cli.verbs.status import running
 from snakepit_cli.client import api
 from snakepit_cli.client.request import Shared, pool_name, seconds
 

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-import enum
 from typing import Annotated
 
 import typer
 
-from snakepit_cli.cli import table
-from snakepit_cli.cli.calls import opened, perform
-from snakepit_cli.cli.help import Verb, argument, option
+from snakepit_cli.cli.connection import opened, perform
+from snakepit_cli.cli.help import Verb, option
+from snakepit_cli.cli.options import (
+    Affinity,
+    Args,
+    Command,
+    Field,
+    Idempotent,
+    Items,
+    Json,
+    Pool,
+    Progress,
+    Raw,
+    Session,
+    ShowProgress,
+    Timeout,
+)
+from snakepit_cli.cli.output import table
 from snakepit_cli.client import api
 from snakepit_cli.client.request import Request, Shared, pool_name
 
@@ -31,31 +45,6 @@ snakepit commands
 snakepit commands --pool words
 snakepit commands --json
 """
-_WORDS_HELP = "key=text, key:=JSON, key=@file, key:=@file; @- is standard input"
-
-
-class Progress(enum.StrEnum):
-    AUTO = "auto"
-    BAR = "bar"
-    PLAIN = "plain"
-    JSONL = "jsonl"
-    NONE = "none"
-
-
-Command = Annotated[str, argument("COMMAND", "Name of a command of the adapter.")]
-Items = Annotated[list[str] | None, argument("KEY=VALUE", _WORDS_HELP)]
-Args = Annotated[str | None, option("--args", "All arguments as one JSON object.", "JSON|@FILE")]
-Pool = Annotated[str | None, option("--pool", "The pool to call (SNAKEPIT_POOL).", "POOL")]
-Session = Annotated[str | None, option("--session", "Stay with one worker (SNAKEPIT_SESSION).", "ID")]
-Timeout = Annotated[str | None, option("--timeout", "How long to wait: 30, 90s, 2m.", "TIME")]
-Affinity = Annotated[
-    str | None, option("--affinity", "How firmly the session stays.", "hint|strict_queue|strict_fail_fast")
-]
-Idempotent = Annotated[bool, option("--idempotent", "It may run again when its worker dies.")]
-Json = Annotated[bool, option("--json", "Exactly one JSON document on stdout, also on failure.")]
-Field = Annotated[str | None, option("--field", "A part of the result: a.b[0].c", "PATH")]
-Raw = Annotated[bool, option("--raw", "Texts without quotes.")]
-ShowProgress = Annotated[Progress, option("--progress", "How to show progress on stderr.", "auto|bar|plain|jsonl|none")]
 
 
 def exec_(
@@ -103,12 +92,12 @@ def stream(
         json=json, field=field, raw=raw, progress=progress.value, affinity=affinity,
     )  # fmt: skip
     if detach:
-        from snakepit_cli.cli import streams
+        from snakepit_cli.cli.verbs import streams
 
         return streams.detach(request)
     if request.progress == "none":
         return perform(request)
-    from snakepit_cli.cli import progress as pictures
+    from snakepit_cli.cli.output import progress as pictures
 
     return perform(request, pictures.talking(request))
 

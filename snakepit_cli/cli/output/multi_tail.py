@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.cli import progress_fields
-from snakepit_cli.cli.calls import opened
-from snakepit_cli.cli.progress import bars
-from snakepit_cli.cli.report import as_pit_error
-from snakepit_cli.cli.say import Voice
+from snakepit_cli.cli.connection import opened
+from snakepit_cli.cli.output import progress_fields
+from snakepit_cli.cli.output.error_report import as_pit_error
+from snakepit_cli.cli.output.messages import Voice
+from snakepit_cli.cli.output.progress import bars
 from snakepit_cli.client import api
 from snakepit_cli.client.request import Shared
 from snakepit_cli.client.talk import write

@@ -10,12 +10,12 @@ import typer
 
 from snakepit_cli.base.durations import show
 from snakepit_cli.base.errors import KINDS, PitError
-from snakepit_cli.cli import table
-from snakepit_cli.cli.calls import Talking, opened
-from snakepit_cli.cli.exec_ import Field, Progress, Raw, ShowProgress
+from snakepit_cli.cli.connection import Talking, opened
 from snakepit_cli.cli.help import Verb, argument, option
-from snakepit_cli.cli.output import converse
-from snakepit_cli.cli.say import Voice
+from snakepit_cli.cli.options import Field, Progress, Raw, ShowProgress
+from snakepit_cli.cli.output import table
+from snakepit_cli.cli.output.messages import Voice
+from snakepit_cli.cli.output.results import converse
 from snakepit_cli.client import api
 from snakepit_cli.client.request import Request, Shared, UsageError, seconds
 from snakepit_cli.client.tailing import Tail
@@ -69,13 +69,13 @@ def tail(
     if start not in {"start", "end"} and not start.isdecimal():
         raise UsageError(f"--from {start}: start, end, or a number of chunks")
     if len(ids) > 1:
-        from snakepit_cli.cli import together
+        from snakepit_cli.cli.output import multi_tail
 
-        return together.tail(shared, ids, start, progress.value)
+        return multi_tail.tail(shared, ids, start, progress.value)
     request = Tail(shared, ids[0], start, field=field, raw=raw, progress=progress.value)
     talk: Talking = converse
     if request.progress != "none":
-        from snakepit_cli.cli import progress as pictures
+        from snakepit_cli.cli.output import progress as pictures
 
         talk = pictures.talking(request)
     with opened(shared) as sock:

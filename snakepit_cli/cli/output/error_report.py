@@ -6,8 +6,8 @@ import json
 
 from snakepit_cli.base.arguments import ArgumentsError
 from snakepit_cli.base.errors import KINDS, PitError
-from snakepit_cli.cli.color import DIM, RED, enabled, paint
-from snakepit_cli.cli.say import clean, err
+from snakepit_cli.cli.output.color import DIM, RED, enabled, paint
+from snakepit_cli.cli.output.messages import clean, err
 from snakepit_cli.client.request import Shared, UsageError, hoist
 from snakepit_cli.client.talk import RefusedError, StoppedError, write
 

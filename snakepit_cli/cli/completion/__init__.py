@@ -1,0 +1,1 @@
+"""Completion in shells: what can be completed, and the scripts that do it."""

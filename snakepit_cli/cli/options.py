@@ -1,0 +1,34 @@
+"""Options and arguments that several verbs have in common."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+from snakepit_cli.cli.help import argument, option
+
+_WORDS_HELP = "key=text, key:=JSON, key=@file, key:=@file; @- is standard input"
+
+
+class Progress(enum.StrEnum):
+    AUTO = "auto"
+    BAR = "bar"
+    PLAIN = "plain"
+    JSONL = "jsonl"
+    NONE = "none"
+
+
+Command = Annotated[str, argument("COMMAND", "Name of a command of the adapter.")]
+Items = Annotated[list[str] | None, argument("KEY=VALUE", _WORDS_HELP)]
+Args = Annotated[str | None, option("--args", "All arguments as one JSON object.", "JSON|@FILE")]
+Pool = Annotated[str | None, option("--pool", "The pool to call (SNAKEPIT_POOL).", "POOL")]
+Session = Annotated[str | None, option("--session", "Stay with one worker (SNAKEPIT_SESSION).", "ID")]
+Timeout = Annotated[str | None, option("--timeout", "How long to wait: 30, 90s, 2m.", "TIME")]
+Affinity = Annotated[
+    str | None, option("--affinity", "How firmly the session stays.", "hint|strict_queue|strict_fail_fast")
+]
+Idempotent = Annotated[bool, option("--idempotent", "It may run again when its worker dies.")]
+Json = Annotated[bool, option("--json", "Exactly one JSON document on stdout, also on failure.")]
+Field = Annotated[str | None, option("--field", "A part of the result: a.b[0].c", "PATH")]
+Raw = Annotated[bool, option("--raw", "Texts without quotes.")]
+ShowProgress = Annotated[Progress, option("--progress", "How to show progress on stderr.", "auto|bar|plain|jsonl|none")]
