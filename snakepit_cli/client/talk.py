@@ -205,6 +205,8 @@ class Talk:
                 at = after
                 if kind == front.CHUNKS:
                     chunks.append(body)
+                elif kind == front.NOTE:
+                    self._note(bytes(body))
                 elif kind in {front.RESULT, front.ERROR}:
                     self._pass_on(chunks)
                     if self.interrupted:
@@ -214,6 +216,11 @@ class Talk:
                     return body
             self._pass_on(chunks)
             data = self._more(data[at:])
+
+    def _note(self, text: bytes) -> None:
+        if not self._request.shared.quiet:
+            sys.stderr.write(f"note: {text.decode()}\n")
+            sys.stderr.flush()
 
     def _more(self, rest: bytes | memoryview) -> bytes | memoryview:
         """What was left over and the bytes after it; a long frame is collected before it is joined."""

@@ -15,7 +15,7 @@ SLACK = 64
 
 @dataclass(slots=True)
 class Call:
-    """A call from its acceptance to its Settle. `submitted` and `deadline` are instants."""
+    """A call from its acceptance to its Settle. `submitted`, `waiting_since` and `deadline` are instants."""
 
     id: int
     command: str
@@ -28,6 +28,8 @@ class Call:
     affinity: Affinity = Affinity.HINT
     lives: int = 0
     """How many more workers may die under it before that is its answer."""
+    waiting_since: float = 0.0
+    """When it came into the queue, for the last time: a worker may have had it in between."""
     quick: bool = False
     """It was put on its worker in the belief that it takes next to no time."""
 

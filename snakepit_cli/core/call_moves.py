@@ -35,7 +35,7 @@ def accept(pool: State, event: Submit, _state: object, now: float, out: Effects)
     pool.deadlines.push(call)
     if call.strict and send_home(pool, call, now, out):
         return
-    queue.push(call)
+    queue.push(call, now)
 
 
 def _turned_away(pool: State, event: Submit, now: float) -> Failure | None:
@@ -162,7 +162,7 @@ def returned(pool: State, event: Returned, state: Serving | Draining | Dying, no
         if isinstance(pool.phase, Closing):
             pool.settle_all([call], failures.stopped(pool.name, over=False), now, out)
         else:
-            pool.queue.push_back(call)
+            pool.queue.push_back(call, now)
     elif isinstance(state, Dying) or state.abandoned.pop(event.call, None) is None:
         return
     if isinstance(state, Serving):

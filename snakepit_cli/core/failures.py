@@ -34,14 +34,36 @@ def queue_timeout(waited: float, figures: Figures) -> Failure:
     return Failure("queue_timeout", f"waited {waited:.1f} s; {figures}", detail)
 
 
+def paused(pool: str, waited: float) -> Failure:
+    """A call has run out of time in a pool whose gate is shut for now."""
+    detail = (("waited", round(waited, 3)), ("hint", resume_hint(pool)))
+    return Failure("queue_timeout", f"waited {waited:.1f} s; pool {pool!r} is paused", detail)
+
+
+def no_worker(pool: str, waited: float, limit: float) -> Failure:
+    """A call has run out of time before any worker was ready."""
+    detail = (("waited", round(waited, 3)), ("hint", startup_hint(pool, limit)))
+    return Failure("startup_timeout", f"waited {waited:.1f} s; no worker of pool {pool!r} is ready yet", detail)
+
+
+def resume_hint(pool: str) -> str:
+    return f"run `snakepit resume {pool}`"
+
+
+def startup_hint(pool: str, limit: float) -> str:
+    setting = f"`startup_timeout` ({limit:g} s) under [pools.{pool}.limits] in the configuration"
+    return f"read `snakepit logs`; if it needs longer, raise {setting}, or run `snakepit up {pool} --timeout 5m`"
+
+
 def worker_timeout(worker: str, elapsed: float) -> Failure:
     message = f"{worker} had not finished the call {elapsed:.1f} s after it was submitted"
     return Failure("worker_timeout", message, (("worker", worker), ("elapsed", round(elapsed, 3))))
 
 
-def startup_timeout(worker: str, elapsed: float) -> Failure:
+def startup_timeout(pool: str, limit: float, worker: str, elapsed: float) -> Failure:
     message = f"{worker} was not ready {elapsed:.1f} s after it was started"
-    return Failure("startup_timeout", message, (("worker", worker), ("elapsed", round(elapsed, 3))))
+    hint = startup_hint(pool, limit)
+    return Failure("startup_timeout", message, (("worker", worker), ("elapsed", round(elapsed, 3)), ("hint", hint)))
 
 
 def stopped(pool: str, *, over: bool) -> Failure:
@@ -49,7 +71,7 @@ def stopped(pool: str, *, over: bool) -> Failure:
 
 
 def closed(pool: str) -> Failure:
-    return Failure("pool_unavailable", f"pool {pool!r} takes no calls", (("hint", f"run `snakepit resume {pool}`"),))
+    return Failure("pool_unavailable", f"pool {pool!r} takes no calls", (("hint", resume_hint(pool)),))
 
 
 def tripped(pool: str) -> Failure:

@@ -14,8 +14,8 @@ class Queue:
     """First in, first out in each lane, with removal of any call in constant time.
 
     `free` calls may go to any worker, `held` ones only to the home of their session, by its name; `bulk` waits behind
-    both. `patient` are the free and the held ones in the order in which they came: their patience is limited. That of
-    blocks is not, held or free.
+    both. `patient` are the free and the held ones in the order of their `waiting_since`: their patience is limited.
+    That of blocks is not, held or free.
     """
 
     __slots__ = ("_homes", "bulk", "free", "held", "held_bulk", "patient", "size")
@@ -35,21 +35,26 @@ class Queue:
     def __contains__(self, call: object) -> bool:
         return call in self.patient or call in self.bulk or call in self.held_bulk
 
-    def push(self, call: Call) -> None:
+    def push(self, call: Call, now: float) -> None:
+        call.waiting_since = now
         if call.allowance:
             self.bulk[call.id] = call
         else:
             self.patient[call.id] = self.free[call.id] = call
 
-    def push_back(self, call: Call) -> None:
-        """The call was on a worker already: it is the first to be taken again."""
-        self.push(call)
-        for lane in (self.patient, self.free, self.bulk):
+    def push_back(self, call: Call, now: float) -> None:
+        """The call was on a worker already: it is the first to be taken again. Its patience begins anew."""
+        self.push(call, now)
+        for lane in (self.free, self.bulk):
             if call.id in lane:
                 lane.move_to_end(call.id, last=False)
 
-    def hold(self, call: Call, home: str) -> None:
-        """It waits for this worker."""
+    def hold(self, call: Call, home: str, now: float) -> None:
+        """It waits for this worker, and for no other if it did so. It keeps its place among the patient."""
+        if call.id not in self:
+            call.waiting_since = now
+        self.free.pop(call.id, None)
+        self.bulk.pop(call.id, None)
         (self.held_bulk if call.allowance else self.patient)[call.id] = call
         self.held.setdefault(home, OrderedDict())[call.id] = call
         self._homes[call.id] = home

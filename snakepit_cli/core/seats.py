@@ -19,8 +19,7 @@ def assign(pool: State, now: float, out: Effects) -> None:
         _assign_held(pool, now, out)
     while (call := queue.head()) is not None:
         if call.strict and pool.homes.get(call.session or "") is not None:
-            queue.remove(call.id)  # another call of its session has found a home meanwhile
-            send_home(pool, call, now, out)
+            send_home(pool, call, now, out)  # another call of its session has found a home meanwhile
             _assign_held(pool, now, out)
             continue
         worker = _place(pool, call)
@@ -51,15 +50,17 @@ def send_home(pool: State, call: Call, now: float, out: Effects) -> bool:
     if not isinstance(pool.roster.workers.get(home), Serving):
         _lose(pool, home, call, now, out)
     elif full and call.affinity is Affinity.STRICT_FAIL_FAST and pool.gate is not Gate.PAUSED:
+        pool.queue.remove(call.id)
         pool.settle_all([call], failures.worker_busy(call.session or "", home), now, out)
     else:
-        pool.queue.hold(call, home)
+        pool.queue.hold(call, home, now)
     return True
 
 
 def _lose(pool: State, home: str, call: Call, now: float, out: Effects) -> None:
     """What the session had in its home is gone. Its next call begins anew, with another home."""
     session = call.session or ""
+    pool.queue.remove(call.id)
     if pool.homes.get(session) == home:
         pool.homes.forget(session)
     pool.settle_all([call], failures.session_lost(session, home), now, out)

@@ -24,6 +24,9 @@ from snakepit_cli.core.worker import Draining, Dying, Serving, Starting, Stoppin
 FIRST_RETRY = 1.0
 # The warden kills a stopped worker after its grace; it gets this much longer before the pool does it again.
 STOP_SLACK = 1.0
+# So many rounds of workers that are not ready in time, and the pool says so; a call makes it try again, for longer.
+_SLOW_ROUNDS = 2
+_MOST_DOUBLINGS = 5
 
 Effects = list[Effect]
 
@@ -54,6 +57,8 @@ class State:
         self.restarts = Restarts(limits, rng or Random(name))  # noqa: S311 - no secret depends on it
         self.retries = Backoff(FIRST_RETRY, limits.backoff_max)
         self.failed_starts = 0
+        self.slow_starts = 0
+        """Rounds in a row in which workers were not ready in time: each gives the next one twice the time."""
         self.serving_since = -inf
         self.resize(size)
         self.tally = Tally()
@@ -83,8 +88,17 @@ class State:
         first, self.next_worker = self.next_worker, self.next_worker + count
         workers = tuple(f"{self.name}-{n}" for n in range(first, self.next_worker))
         for worker in workers:
-            self.roster.put(worker, Starting(now, now + self.limits.startup_timeout))
+            self.roster.put(worker, Starting(now, now + self.startup_timeout))
         out.append(Spawn(workers))
+
+    @property
+    def startup_timeout(self) -> float:
+        """Seconds that a worker has now to get ready: longer than the limit when that was too short."""
+        return self.limits.startup_timeout * 2.0 ** min(self.slow_starts, _MOST_DOUBLINGS)
+
+    def count_slow_start(self, elapsed: float) -> None:
+        if elapsed >= self.startup_timeout:  # the first of its round
+            self.slow_starts += 1
 
     def kill(self, worker: str, live: dict[int, Call], out: Effects) -> None:
         self.roster.put(worker, Dying(live))
@@ -109,7 +123,7 @@ class State:
         if permanent:
             for worker in self.roster.those(Starting):  # they would fail in the same way
                 self.kill(worker, {}, out)
-        elif self.failed_starts < self.limits.give_up_after:
+        elif self.failed_starts < self.limits.give_up_after and self.slow_starts < _SLOW_ROUNDS:
             return
         self.replacing.clear()  # what there is, is better than nothing
         if not isinstance(self.phase, Failed):
@@ -134,7 +148,7 @@ class State:
         for call in reversed(calls):
             if call.lives and call.deadline > now and isinstance(self.phase, Open):
                 call.lives -= 1
-                self.queue.push_back(call)
+                self.queue.push_back(call, now)
         self.settle_all([call for call in calls if call.id not in self.queue], failure, now, out)
 
     def figures(self) -> failures.Figures:
@@ -157,7 +171,7 @@ class State:
         oldest = next(iter(self.queue.patient.values()), None)
         if oldest is None or self.gate is Gate.PAUSED:
             return inf
-        return max(oldest.submitted, self.serving_since) + self.limits.queue_timeout
+        return max(oldest.waiting_since, self.serving_since) + self.limits.queue_timeout
 
     def snapshot(self) -> Snapshot:
         reason = self.phase.reason if isinstance(self.phase, Failed) else None

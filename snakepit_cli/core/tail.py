@@ -8,6 +8,7 @@ from snakepit_cli.core import failures
 from snakepit_cli.core.call import Call
 from snakepit_cli.core.call_moves import settle_running
 from snakepit_cli.core.effects import Drained, Recall
+from snakepit_cli.core.events import Gate
 from snakepit_cli.core.pace import STALL
 from snakepit_cli.core.seats import assign
 from snakepit_cli.core.state import Effects, State
@@ -71,7 +72,10 @@ def _expire_workers(pool: State, now: float, out: Effects) -> None:
         match pool.roster.workers[worker]:
             case Starting(since=since):
                 pool.kill(worker, {}, out)
-                pool.count_failed_start(failures.startup_timeout(worker, now - since), False, now, out)
+                pool.count_slow_start(now - since)
+                limit = pool.limits.startup_timeout
+                reason = failures.startup_timeout(pool.name, limit, worker, now - since)
+                pool.count_failed_start(reason, False, now, out)
             case Draining(deadline=deadline) as state if deadline <= now:
                 pool.settle_all(pool.roster.drop(state), failures.stopped(pool.name, over=False), now, out)
                 pool.stop(worker, now, out)
@@ -128,4 +132,11 @@ def _expire_patience(pool: State, now: float, out: Effects) -> None:
 
 def _time_out_waiting(pool: State, call: Call, now: float, out: Effects) -> None:
     pool.tally.queue_timeouts += 1
-    pool.settle(call.id, failures.queue_timeout(now - call.submitted, pool.figures()), now, out)
+    waited = now - call.waiting_since
+    if pool.gate is Gate.PAUSED:
+        reason = failures.paused(pool.name, waited)
+    elif not pool.roster.serving:
+        reason = failures.no_worker(pool.name, waited, pool.limits.startup_timeout)
+    else:
+        reason = failures.queue_timeout(waited, pool.figures())
+    pool.settle(call.id, reason, now, out)

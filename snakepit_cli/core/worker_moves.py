@@ -15,7 +15,7 @@ def attached(pool: State, event: Attached, _state: Starting, now: float, out: Ef
     roster.put(event.worker, Serving(max(1, event.capacity), now, {}, {}))
     for session in event.sessions:
         pool.homes.put(session, event.worker)
-    pool.failed_starts = 0
+    pool.failed_starts = pool.slow_starts = 0
     pool.retries.reset()
     if isinstance(pool.phase, Failed):  # it can be done after all
         pool.open(now, out)

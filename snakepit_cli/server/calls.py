@@ -57,6 +57,9 @@ class Caller(Protocol):
 
     def chunks(self, request: int, lines: bytes) -> None: ...
 
+    def note(self, request: int, text: str) -> None:
+        """For the user, while the call goes on."""
+
     def answers(self, request: int, lines: bytes, failed: Sequence[int]) -> None:
         """Answers to items of a block."""
 

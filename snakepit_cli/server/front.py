@@ -241,6 +241,9 @@ class Connection(asyncio.Protocol):
     def chunks(self, request: int, lines: bytes) -> None:
         self._put(wire.CHUNKS, request, lines)
 
+    def note(self, request: int, text: str) -> None:
+        self._put(wire.NOTE, request, text.encode())
+
     def answers(self, request: int, lines: bytes, failed: Sequence[int]) -> None:
         self._put(wire.ANSWERS, request, wire.answers_body(lines, failed))
 

@@ -83,6 +83,9 @@ class Nested:
     def chunks(self, request: int, lines: bytes) -> None:
         """None come: the calls are plain ones."""
 
+    def note(self, request: int, text: str) -> None:
+        """No user waits for it."""
+
     def answers(self, request: int, lines: bytes, failed: Sequence[int]) -> None:
         """None come either."""
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.settings import Settings
+from snakepit_cli.core.events import Gate
+from snakepit_cli.core.failures import resume_hint
 from snakepit_cli.server import launch, specs
 from snakepit_cli.server.calls import Call, Caller, Header, Trace
 from snakepit_cli.server.gateway import RefusedError, WorkerLink
@@ -185,6 +187,8 @@ class Pit:
         call = Call(next(self._next_call), caller, request, header, args)
         self.traces.append(call.trace)
         pool.submit(call)
+        if pool.gate is Gate.PAUSED and call.block is None:
+            caller.note(request, f"pool {header.pool} is paused: the call waits; {resume_hint(header.pool)}")
         return pool, call
 
     def cancel(self, number: int) -> bool:

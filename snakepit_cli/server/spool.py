@@ -87,6 +87,9 @@ class Spool:
         self.facts.chunks += lines.count(b"\n")
         self._wake()
 
+    def note(self, request: int, text: str) -> None:
+        """No user waits for it."""
+
     def answers(self, request: int, lines: bytes, _failed: Sequence[int]) -> None:
         self.chunks(request, lines)
 

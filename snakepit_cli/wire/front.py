@@ -23,6 +23,7 @@ CANCEL = 0x58  # X  empty
 RESULT = 0x52  # R  JSON; ends a request
 CHUNKS = 0x4B  # K  JSON texts, each followed by "\n"
 ANSWERS = 0x4D  # M  how many of the lines are failures, which, then the lines: see `answers_body`
+NOTE = 0x4E  # N  text for the user; the request goes on
 ERROR = 0x45  # E  JSON of PitError.as_dict; ends a request
 
 

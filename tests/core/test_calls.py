@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from snakepit_cli.core.effects import Dispatch, Interrupt, Kill, Settle, Spawn
-from snakepit_cli.core.events import Attached, Cancel, Exited, Failure, Finished, Resize, Submit, Tick
+from snakepit_cli.core.events import Admit, Attached, Cancel, Exited, Failure, Finished, Gate, Resize, Submit, Tick
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.core.pool import Pool
 from tests.core.words import CRASH, kinds, serving
@@ -52,6 +52,39 @@ def test_a_full_queue_refuses():
     assert settle.outcome.kind == "pool_saturated"
     assert settle.outcome.message == "the queue is full: 1 calls wait already, 1 of 1 workers busy"
     assert pool.snapshot().pool_saturated == 1
+
+
+def test_a_call_that_runs_again_has_all_of_its_patience_again():
+    pool = serving(2, queue_timeout=5.0, request_timeout=100.0)
+    pool.handle(Submit(1, "ping", idempotent=True), 0.0)
+    pool.handle(Submit(2, "ping"), 0.0)
+    pool.handle(Submit(3, "ping"), 9.0)
+
+    assert kinds(pool.handle(Exited("p-2", CRASH), 10.0)) == []
+    assert kinds(pool.handle(Tick(), 14.5)) == [(3, "queue_timeout")], "it does not hide behind the one before it"
+    assert kinds(pool.handle(Tick(), 15.0)) == [(1, "queue_timeout")]
+
+
+def test_a_paused_pool_is_named_when_time_is_over():
+    pool = serving()
+    pool.handle(Admit(Gate.PAUSED), 0.0)
+    pool.handle(Submit(1, "ping", timeout=2.0), 0.0)
+
+    [settle] = pool.handle(Tick(), 2.0)
+
+    assert settle.outcome.message == "waited 2.0 s; pool 'p' is paused"
+    assert dict(settle.outcome.detail)["hint"] == "run `snakepit resume p`"
+
+
+def test_a_pool_that_has_no_worker_yet_is_not_too_small():
+    pool = Pool("p", 1, Limits(startup_timeout=100.0))
+    pool.handle(Resize(1), 0.0)
+    pool.handle(Submit(1, "ping"), 0.0)
+
+    [settle] = pool.handle(Tick(), 30.0)
+
+    assert settle.outcome.kind == "startup_timeout"
+    assert "raise `startup_timeout` (100 s) under [pools.p.limits]" in dict(settle.outcome.detail)["hint"]
 
 
 def test_without_a_queue_a_call_runs_now_or_not_at_all():
@@ -118,8 +151,8 @@ def test_a_call_never_waits_past_its_own_deadline():
     assert pool.next_deadline() == 1.5
     [settle] = pool.handle(Tick(), 1.5)
 
-    assert settle.outcome.kind == "queue_timeout"
-    assert settle.outcome.message == "waited 1.5 s; no worker is ready yet, 0 other calls waiting"
+    assert settle.outcome.kind == "startup_timeout"
+    assert settle.outcome.message == "waited 1.5 s; no worker of pool 'p' is ready yet"
 
 
 def test_a_running_call_out_of_time_is_settled_and_keeps_its_slot_until_the_worker_lets_go():

@@ -56,7 +56,8 @@ INDEX = st.integers(0, 1000)
 @dataclass
 class Call:
     session: str | None
-    submitted: float
+    queued: float
+    """When it came into the queue, for the last time."""
     deadline: float
     bulk: bool = False
     allowed: float = 0.0
@@ -222,8 +223,7 @@ class World(RuleBasedStateMachine):
         match outcome.kind:
             case "queue_timeout":
                 assert waited
-                patience = max(said.submitted, self.serving_since) + LIMITS.queue_timeout
-                assert self.now >= said.deadline or self.now >= patience
+                assert self.now >= said.deadline or self.waited(call) >= LIMITS.queue_timeout
             case "worker_timeout":
                 assert worker is not None
                 assert self.now >= said.deadline
@@ -255,7 +255,7 @@ class World(RuleBasedStateMachine):
             assert said.deadline > self.now
             if said.bulk or self.gate is Gate.PAUSED:
                 continue
-            assert not self.serves or max(said.submitted, self.serving_since) + LIMITS.queue_timeout > self.now
+            assert not self.serves or self.waited(call) < LIMITS.queue_timeout, "waits for longer than promised"
         for worker, process in self.alive.items():
             for call, live in process.holds.items():
                 assert not live or self.known[call].deadline > self.now, "forgot a deadline"
@@ -272,6 +272,10 @@ class World(RuleBasedStateMachine):
 
     # -- helpers of the world --
 
+    def waited(self, call: int) -> float:
+        """Seconds since it came into the queue, for which workers were there and the gate was not shut."""
+        return self.now - max(self.known[call].queued, self.serving_since)
+
     def some(self, index: int, wanted: Any) -> str | None:
         names = [worker for worker, process in self.alive.items() if wanted(process)]
         return names[index % len(names)] if names else None
@@ -285,6 +289,7 @@ class World(RuleBasedStateMachine):
             for call in sorted(again, key=list(process.holds).index, reverse=True):
                 self.known[call].deaths -= 1
                 self.waiting.insert(0, call)
+                self.known[call].queued = self.now
         else:
             again = []
         effects = self.send(event)
@@ -349,6 +354,7 @@ class World(RuleBasedStateMachine):
             process.doubt.pop(call, None)
             if live and not self.draining:
                 self.waiting.insert(0, call)
+                self.known[call].queued = self.now
             elif live:
                 self.known[call].deadline = self.now  # settled by the drain
                 process.holds[call] = True

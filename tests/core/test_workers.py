@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from snakepit_cli.core.effects import Dispatch, Drained, Interrupt, Kill, Settle, Spawn, Stop
+from snakepit_cli.core.effects import Dispatch, Drained, Effect, Interrupt, Kill, Settle, Spawn, Stop
 from snakepit_cli.core.events import (
     Adopt,
     Attached,
@@ -398,3 +398,32 @@ def test_a_silent_worker_loses_its_calls_and_is_replaced_when_it_is_gone():
     assert pool.handle(Finished("p-1", 1, "late"), 2.1) == []
     assert pool.handle(Exited("p-1", CRASH), 2.2) == [Spawn(("p-2",))]
     assert pool.snapshot().restarts == 1
+
+
+def test_workers_that_only_need_longer_are_given_longer():
+    """Twice the time in each round; after two the reason is told, and the next call makes it try again."""
+    pool = Pool("p", 2, Limits(startup_timeout=10.0, restart_burst=100))
+    first = spawned(pool.handle(Resize(2), 0.0))
+    pool.handle(Submit(1, "ping", timeout=100.0), 0.0)
+    pool.handle(Tick(), 10.0)
+    assert pool.snapshot().state == "open"
+    second = [name for worker in first for name in spawned(pool.handle(Exited(worker, CRASH), 10.0))]
+    assert len(second) == 2
+    pool.handle(Tick(), 29.9)
+    assert pool.snapshot().starting == 2, "20 s this time"
+
+    [settle] = [e for e in pool.handle(Tick(), 30.0) if isinstance(e, Settle)]
+
+    assert settle.outcome.kind == "startup_timeout"
+    assert "`startup_timeout` (10 s)" in dict(settle.outcome.detail)["hint"]
+    assert pool.snapshot().state == "failed"
+    for worker in second:
+        pool.handle(Exited(worker, CRASH), 31.0)
+    third = spawned(pool.handle(Submit(2, "ping", timeout=100.0), 50.0))
+    pool.handle(Tick(), 89.0)
+    assert pool.snapshot().starting == 2, "40 s this time"
+    assert Dispatch(third[0], 2, 11.0) in pool.handle(Attached(third[0]), 139.0)
+
+
+def spawned(effects: list[Effect]) -> list[str]:
+    return [worker for effect in effects if isinstance(effect, Spawn) for worker in effect.workers]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import PUPPETS
+from tests.e2e.conftest import PUPPETS, finish
 from tests.harness import procs, wait
 from tests.harness.pit import Pit
 
@@ -43,7 +43,8 @@ def test_pause_lets_calls_wait_and_resume_lets_them_run(pit: Pit) -> None:
         pit.until_pool("the call to wait", queued=1, running=0, state="paused")
         assert "1 waiting" in pit.run("status").stdout or pit.pool()["queued"] == 1
         pit.run("resume")
-        assert call.wait(20) == 0
+        code, _, said = finish(call)
+    assert (code, said) == (0, "note: pool default is paused: the call waits; run `snakepit resume default`\n")
 
 
 def test_a_paused_pool_is_still_paused_when_its_server_has_died(pit: Pit) -> None:
@@ -54,7 +55,7 @@ def test_a_paused_pool_is_still_paused_when_its_server_has_died(pit: Pit) -> Non
 
 
 def test_drain_waits_for_what_there_is_and_turns_away_what_comes(pit: Pit) -> None:
-    with pit.start("exec", "nap", "seconds:=1") as call:
+    with pit.start("exec", "nap", "seconds:=2") as call:
         pit.until_pool("the call to run", running=1)
         late = pit.run("drain", "--timeout", "50ms", check=False)
         assert late.returncode == 124

@@ -155,12 +155,16 @@ class Caller:
         self.call: Any
         self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.lines = b""
+        self.notes: list[str] = []
 
     def result(self, request: int, value: bytes) -> None:
         self.answer.set_result(value)
 
     def error(self, request: int, error: Any) -> None:
         self.answer.set_result(error)
+
+    def note(self, request: int, text: str) -> None:
+        self.notes.append(text)
 
     def chunks(self, request: int, lines: bytes) -> None:
         self.lines += lines

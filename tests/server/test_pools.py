@@ -77,3 +77,16 @@ def test_a_nested_call_with_a_name_that_is_too_long_is_refused(tmp_path: Path) -
         assert link.replies[0].failure.name == "usage"
 
     in_instance(test, tmp_path)
+
+
+def test_a_call_to_a_paused_pool_is_told_at_once(tmp_path: Path) -> None:
+    async def test(instance: Instance) -> None:
+        await instance.up()
+        await instance.ask(ops.Admit(pool="default", gate="paused"))
+        call = instance.call()
+        assert call.notes == ["pool default is paused: the call waits; run `snakepit resume default`"]
+        await instance.ask(ops.Admit(pool="default", gate="open"))
+        assert await call.answer == b'{"a":1}'
+        assert not instance.call().notes
+
+    in_instance(test, tmp_path)
