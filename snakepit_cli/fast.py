@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import sys
 
-from snakepit_cli.client.request import Request, Shared, UsageError, hoist
-from snakepit_cli.client.talk import RefusedError, Talk, nearby, write_line
+from snakepit_cli.client.call.call import RefusedError, Talk, nearby, write_line
+from snakepit_cli.client.call.request import Request, Shared, UsageError, hoist
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

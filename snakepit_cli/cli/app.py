@@ -29,8 +29,8 @@ from snakepit_cli.cli.verbs import (
     streams,
     up,
 )
-from snakepit_cli.client.request import hoist
-from snakepit_cli.client.talk import write
+from snakepit_cli.client.call.call import write
+from snakepit_cli.client.call.request import hoist
 
 # Typer does not export these two under names of its own, and where they come from has changed.
 _UsageError: Any = typer.BadParameter.__base__

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from snakepit_cli import __version__
 from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.cli.output.results import converse
-from snakepit_cli.client.connect import connect
-from snakepit_cli.client.request import Request, Shared
-from snakepit_cli.client.talk import RefusedError
+from snakepit_cli.client.call.call import RefusedError
+from snakepit_cli.client.call.request import Request, Shared
+from snakepit_cli.client.connect.find import connect
 
 if TYPE_CHECKING:
     from snakepit_cli.client import api
@@ -69,6 +69,6 @@ def _once(request: Request, talk: Talking) -> int:
 
 
 def _replace(shared: Shared) -> None:
-    from snakepit_cli.client import stop
+    from snakepit_cli.client.connect import stop
 
     stop.if_idle(shared.instance, _SECONDS)

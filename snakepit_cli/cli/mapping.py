@@ -8,18 +8,18 @@ import sys
 import time
 from collections.abc import Callable
 
-from snakepit_cli.base import arguments
 from snakepit_cli.base.durations import show
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.connection import current, opened
 from snakepit_cli.cli.output.messages import Voice, err
 from snakepit_cli.client import api
-from snakepit_cli.client import joblog as joblogs
-from snakepit_cli.client.blocks import Tally
-from snakepit_cli.client.bulk import Plan, Run
-from snakepit_cli.client.joblog import Joblog
-from snakepit_cli.client.request import Shared, UsageError, pool_name, seconds
-from snakepit_cli.client.talk import StoppedError, write
+from snakepit_cli.client.call import arguments
+from snakepit_cli.client.call.call import StoppedError, write
+from snakepit_cli.client.call.request import Shared, UsageError, pool_name, seconds
+from snakepit_cli.client.map import joblog as joblogs
+from snakepit_cli.client.map.blocks import Tally
+from snakepit_cli.client.map.joblog import Joblog
+from snakepit_cli.client.map.run import Plan, Run
 
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
 _BAR = 20

@@ -1,1 +1,1 @@
-"""Talks to an instance: finds or starts it, sends requests, waits for the end. Knows no words and no pictures."""
+"""The client's side of the front protocol: find or start a server, one typed function a request."""

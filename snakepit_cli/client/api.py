@@ -11,7 +11,7 @@ from typing import Any
 import snakepit_cli
 from snakepit_cli.base.environment import for_workers
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.client.request import Request, cwd
+from snakepit_cli.client.call.request import Request, cwd
 from snakepit_cli.wire import front
 
 _QUERY_SECONDS = 10.0

@@ -158,7 +158,7 @@ def test_a_lost_connection_is_named(fake: Fake, run: Run) -> None:
 
 
 def test_a_server_that_is_stuck_is_not_waited_for_ever(fake: Fake, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("snakepit_cli.client.talk._LATE_SECONDS", 0.0)
+    monkeypatch.setattr("snakepit_cli.client.call.call._LATE_SECONDS", 0.0)
     done = run("exec", "never", "--timeout", "50ms")
     assert done.code == 124
 
@@ -185,7 +185,7 @@ def test_an_idle_server_of_another_version_is_replaced(fake: Fake, run: Run, mon
             peer.send(front.ERROR, request, error("version_skew", "another version", busy=False))
 
     fake.answers["old"] = old
-    monkeypatch.setattr("snakepit_cli.client.stop.if_idle", lambda name, _: replaced.append(name))
+    monkeypatch.setattr("snakepit_cli.client.connect.stop.if_idle", lambda name, _: replaced.append(name))
     done = run("exec", "old", "a=@-", stdin=b"read once")
     assert (done.code, done.out) == (0, '"new"\n')
     assert replaced == ["default"]
@@ -236,7 +236,7 @@ def test_a_server_of_another_runtime_directory_is_found(fake: Fake, full: Run, m
 
 
 def test_a_server_of_another_user_is_not_spoken_to(fake: Fake, full: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("snakepit_cli.client.connect.peer_uid", lambda _: 4242)
+    monkeypatch.setattr("snakepit_cli.client.connect.find.peer_uid", lambda _: 4242)
     done = full("exec", "ping")
     assert done.code == 77
     assert "4242" in done.err

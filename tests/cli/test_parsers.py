@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from snakepit_cli import fast
 from snakepit_cli.cli import app, mapping
 from snakepit_cli.cli.verbs import exec_
-from snakepit_cli.client.request import Request
+from snakepit_cli.client.call.request import Request
 
 PERFORM = mapping.perform
 WORDS = [

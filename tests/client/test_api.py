@@ -15,8 +15,9 @@ import pytest
 
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.client import api, process, stop
-from snakepit_cli.client.connect import connect
+from snakepit_cli.client import api
+from snakepit_cli.client.connect import process, stop
+from snakepit_cli.client.connect.find import connect
 from snakepit_cli.wire import front
 from tests.client.fake import Fake, Peer, error
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.client.blocks import LONGEST_LINE, Answers, Block, Cutter, Order, Pace, Tally, Work
+from snakepit_cli.client.map.blocks import LONGEST_LINE, Answers, Block, Cutter, Order, Pace, Tally, Work
 
 CRASH = PitError("worker_crashed", "killed")
 
@@ -163,7 +163,7 @@ def test_lines_that_are_done_are_dropped_and_a_block_ends_before_the_next_of_the
 
 
 def test_a_line_without_an_end_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("snakepit_cli.client.blocks.LONGEST_LINE", 100)
+    monkeypatch.setattr("snakepit_cli.client.map.blocks.LONGEST_LINE", 100)
     assert LONGEST_LINE > 100 << 20
     cutter = Cutter()
     cutter.feed(b"x\n" + b"y" * 90)

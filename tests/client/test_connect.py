@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.client import connect, launch, stop
+from snakepit_cli.client.connect import find, start_warden, stop
 from tests.client.fake import Fake
 
 # A warden reduced to what a client sees of one: it takes the lock, listens, and says so.
@@ -62,7 +62,7 @@ def started(places: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, script: str) -> str:
-    monkeypatch.setattr(launch, "command", lambda *words: [sys.executable, "-c", script, words[-1]])
+    monkeypatch.setattr(start_warden, "command", lambda *words: [sys.executable, "-c", script, words[-1]])
     return script
 
 
@@ -71,7 +71,7 @@ def test_one_of_many_starts_it(started: Path) -> None:
 
     def one() -> None:
         try:
-            found.append(connect.connect("default"))
+            found.append(find.connect("default"))
         except PitError as error:
             failed.append(error)
 
@@ -93,7 +93,7 @@ def test_it_inherits_nothing(started: Path, monkeypatch: pytest.MonkeyPatch) -> 
     pipe = os.pipe()
     for end in pipe:
         os.set_inheritable(end, True)
-    connect.connect("default").close()
+    find.connect("default").close()
     told = json.loads(started.read_text())
     assert os.readlink(f"/proc/self/fd/{pipe[0]}") not in told["files"]
     for end in pipe:
@@ -108,9 +108,9 @@ def test_it_inherits_nothing(started: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_our_output_is_not_kept_open(places: Path, started: Path) -> None:
     """`out=$(snakepit …)` ends although the server lives on."""
     code = (
-        "import sys; from snakepit_cli.client import connect, launch\n"
-        f"launch.command = lambda *words: [sys.executable, '-c', {WARDEN!r}, words[-1]]\n"
-        "connect.connect('default')"
+        "import sys; from snakepit_cli.client.connect import find, start_warden\n"
+        f"start_warden.command = lambda *words: [sys.executable, '-c', {WARDEN!r}, words[-1]]\n"
+        "find.connect('default')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, timeout=20, check=True, env=dict(os.environ)
@@ -120,7 +120,7 @@ def test_our_output_is_not_kept_open(places: Path, started: Path) -> None:
 
 
 def test_a_warden_that_is_ending_is_waited_for(places: Path, started: Path) -> None:
-    state = Path(launch.prepare("default").state)
+    state = Path(start_warden.prepare("default").state)
     hold = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.flock(f, 2); print(flush=True); sys.stdin.read()"
     holder = subprocess.Popen(
         [sys.executable, "-c", hold, str(state / "lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -130,7 +130,7 @@ def test_a_warden_that_is_ending_is_waited_for(places: Path, started: Path) -> N
         assert holder.stdin is not None
         holder.stdout.readline()
         done: list[object] = []
-        thread = threading.Thread(target=lambda: done.append(connect.connect("default")))
+        thread = threading.Thread(target=lambda: done.append(find.connect("default")))
         thread.start()
         thread.join(0.3)
         assert not done
@@ -144,7 +144,7 @@ def test_a_warden_that_is_ending_is_waited_for(places: Path, started: Path) -> N
 def test_an_early_crash_is_explained(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, "raise SystemExit('cannot find my shoes')")
     with pytest.raises(PitError) as raised:
-        connect.connect("default")
+        find.connect("default")
     assert raised.value.kind == "unavailable"
     assert raised.value.detail["log"][-1] == "cannot find my shoes"
 
@@ -154,7 +154,7 @@ def test_an_error_of_the_warden_is_passed_on(places: Path, monkeypatch: pytest.M
     line = json.dumps(said).encode() + b"\n"
     use(monkeypatch, f"import os, sys; os.write(int(sys.argv[1]), {line!r})")
     with pytest.raises(PitError) as raised:
-        connect.connect("default")
+        find.connect("default")
     assert (raised.value.kind, raised.value.message, raised.value.detail["log"]) == (
         "unsafe_directory",
         "not there",
@@ -164,10 +164,10 @@ def test_an_error_of_the_warden_is_passed_on(places: Path, monkeypatch: pytest.M
 
 def test_a_start_that_hangs_ends(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, "import sys, time; print('thinking', file=sys.stderr, flush=True); time.sleep(60)")
-    monkeypatch.setattr(connect, "_START_SECONDS", 0.7)
+    monkeypatch.setattr(find, "_START_SECONDS", 0.7)
     noticed: list[bool] = []
     with pytest.raises(PitError) as raised:
-        connect.connect("default", notice=lambda: noticed.append(True))
+        find.connect("default", notice=lambda: noticed.append(True))
     assert raised.value.kind == "startup_timeout"
     assert raised.value.detail["log"] == ["thinking"]
     assert noticed == [True]
@@ -175,7 +175,7 @@ def test_a_start_that_hangs_ends(places: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_quick_start_is_not_announced(fake: Fake) -> None:
     noticed: list[bool] = []
-    connect.connect("default", notice=lambda: noticed.append(True)).close()
+    find.connect("default", notice=lambda: noticed.append(True)).close()
     assert noticed == []
 
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.client import joblog
-from snakepit_cli.client.joblog import Done
+from snakepit_cli.client.map import joblog
+from snakepit_cli.client.map.joblog import Done
 
 WHAT = {"command": "same"}
 

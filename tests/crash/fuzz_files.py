@@ -17,12 +17,13 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from snakepit_cli.base import arguments, settings
-from snakepit_cli.base.arguments import ArgumentsError
+from snakepit_cli.base import settings
 from snakepit_cli.base.errors import KINDS, PitError
 from snakepit_cli.base.settings import Settings
 from snakepit_cli.cli import app as cli
-from snakepit_cli.client import launch
+from snakepit_cli.client.call import arguments
+from snakepit_cli.client.call.arguments import ArgumentsError
+from snakepit_cli.client.connect import start_warden
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.registry.identity import Identity
 from snakepit_cli.registry.store import Registry
@@ -155,7 +156,7 @@ def _line(oracle: Oracle, chance: random.Random) -> str:
         else:
             value = str(chance.choice(mutate.VALUES)).replace("\0", "")
             argv.insert(at, value.encode(errors="ignore").decode())
-    launch.warden = _no_warden  # type: ignore[assignment]
+    start_warden.warden = _no_warden  # type: ignore[assignment]
     if {"-f", "--follow", "run"} & {*argv} or any(word[:2] == "-f" or word[:4] == "--fo" for word in argv):
         return ""
     with open(oracle.folder / "out", "w+b") as out:

@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator
 
 from snakepit_cli.base.errors import KINDS, PitError
-from snakepit_cli.client import api, connect
+from snakepit_cli.client import api
+from snakepit_cli.client.connect import find
 from tests.crash.oracle import Oracle
 
 KEEPER = """
@@ -74,7 +75,7 @@ def up(oracle: Oracle) -> None:
 
 
 def connection() -> api.Connection:
-    return api.Connection(connect.connect("default", start=False))
+    return api.Connection(find.connect("default", start=False))
 
 
 class Load:

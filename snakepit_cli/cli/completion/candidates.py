@@ -11,8 +11,8 @@ import os
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.paths import valid_name
 from snakepit_cli.client import api
-from snakepit_cli.client.connect import find
-from snakepit_cli.client.talk import write
+from snakepit_cli.client.call.call import write
+from snakepit_cli.client.connect.find import find
 
 _SECONDS = 0.1
 

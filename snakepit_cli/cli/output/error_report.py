@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from snakepit_cli.base.arguments import ArgumentsError
 from snakepit_cli.base.errors import KINDS, PitError
 from snakepit_cli.cli.output.color import DIM, RED, enabled, paint
 from snakepit_cli.cli.output.messages import clean, err
-from snakepit_cli.client.request import Shared, UsageError, hoist
-from snakepit_cli.client.talk import RefusedError, StoppedError, write
+from snakepit_cli.client.call.arguments import ArgumentsError
+from snakepit_cli.client.call.call import RefusedError, StoppedError, write
+from snakepit_cli.client.call.request import Shared, UsageError, hoist
 
 
 def report(error: BaseException, argv: list[str]) -> int:

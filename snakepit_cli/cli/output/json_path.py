@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from snakepit_cli.base.arguments import ArgumentsError, check_json, members, scan
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.client.call.arguments import ArgumentsError, check_json, members, scan
 
 _SHOWN = 12
 _WORDS = {'"': "a text", "t": "a boolean", "f": "a boolean", "n": "null"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from snakepit_cli.cli.output.color import enabled, paint
-from snakepit_cli.client.request import Shared
+from snakepit_cli.client.call.request import Shared
 
 # Escape sequences in what a worker wrote must not reach the terminal.
 _HARMLESS = {code: "\ufffd" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}

@@ -14,8 +14,8 @@ from snakepit_cli.cli.output.error_report import as_pit_error
 from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.cli.output.progress import bars
 from snakepit_cli.client import api
-from snakepit_cli.client.request import Shared
-from snakepit_cli.client.talk import write
+from snakepit_cli.client.call.call import write
+from snakepit_cli.client.call.request import Shared
 
 _EVERY = 0.1
 """Seconds between two pictures."""

@@ -17,7 +17,7 @@ from snakepit_cli.cli.output import progress_fields
 from snakepit_cli.cli.output.color import enabled
 from snakepit_cli.cli.output.messages import err
 from snakepit_cli.cli.output.results import converse
-from snakepit_cli.client.request import Request, Shared
+from snakepit_cli.client.call.request import Request, Shared
 
 if TYPE_CHECKING:
     import rich.progress

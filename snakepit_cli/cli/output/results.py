@@ -6,8 +6,8 @@ import os
 from _socket import socket
 from collections.abc import Callable
 
-from snakepit_cli.client.request import Request
-from snakepit_cli.client.talk import Talk, write, write_line
+from snakepit_cli.client.call.call import Talk, write, write_line
+from snakepit_cli.client.call.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import Any
 
 from snakepit_cli.cli.output.color import enabled
 from snakepit_cli.cli.output.messages import clean
-from snakepit_cli.client.request import Shared
-from snakepit_cli.client.talk import write
+from snakepit_cli.client.call.call import write
+from snakepit_cli.client.call.request import Shared
 
 STYLES = {
     "open": "green", "idle": "green", "busy": "cyan", "starting": "yellow", "degraded": "yellow",

@@ -14,7 +14,7 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.help import Verb, argument, group, option
 from snakepit_cli.cli.output import table
 from snakepit_cli.cli.output.messages import Voice
-from snakepit_cli.client.request import Shared, UsageError
+from snakepit_cli.client.call.request import Shared, UsageError
 
 _EXAMPLES = """
 snakepit bridge list

@@ -9,7 +9,7 @@ import typer
 
 from snakepit_cli.cli.completion import scripts, words
 from snakepit_cli.cli.help import Verb, argument
-from snakepit_cli.client.talk import write
+from snakepit_cli.client.call.call import write
 
 _EXAMPLES = """
 source <(snakepit completion bash)

@@ -10,9 +10,10 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.help import Verb, argument, option
 from snakepit_cli.cli.output import table
 from snakepit_cli.cli.output.messages import Voice, err
-from snakepit_cli.client import api, stop
-from snakepit_cli.client.connect import find
-from snakepit_cli.client.request import Shared, UsageError, seconds
+from snakepit_cli.client import api
+from snakepit_cli.client.call.request import Shared, UsageError, seconds
+from snakepit_cli.client.connect import stop
+from snakepit_cli.client.connect.find import find
 
 _EXAMPLES = """
 snakepit down

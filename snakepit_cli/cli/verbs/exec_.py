@@ -25,7 +25,7 @@ from snakepit_cli.cli.options import (
 )
 from snakepit_cli.cli.output import table
 from snakepit_cli.client import api
-from snakepit_cli.client.request import Request, Shared, pool_name
+from snakepit_cli.client.call.request import Request, Shared, pool_name
 
 _EXEC = """
 snakepit exec ping

@@ -11,7 +11,7 @@ from snakepit_cli.cli.help import Verb, argument, option
 from snakepit_cli.cli.output import table
 from snakepit_cli.cli.verbs.status import running
 from snakepit_cli.client import api
-from snakepit_cli.client.request import Shared, UsageError
+from snakepit_cli.client.call.request import Shared, UsageError
 
 _EXAMPLES = """
 snakepit explain

@@ -11,8 +11,8 @@ from snakepit_cli.cli.help import Verb, argument, option
 from snakepit_cli.cli.output.color import enabled, paint
 from snakepit_cli.cli.output.messages import clean
 from snakepit_cli.client import logfiles
-from snakepit_cli.client.request import Shared, UsageError
-from snakepit_cli.client.talk import write
+from snakepit_cli.client.call.call import write
+from snakepit_cli.client.call.request import Shared, UsageError
 
 _EXAMPLES = """
 snakepit logs

@@ -10,7 +10,7 @@ import typer
 from snakepit_cli.cli import mapping
 from snakepit_cli.cli.help import Verb, option
 from snakepit_cli.cli.options import Command, Items, Pool, Progress, Session, ShowProgress
-from snakepit_cli.client.request import Shared
+from snakepit_cli.client.call.request import Shared
 
 _EXAMPLES = """
 seq 5 | snakepit map compute operation=sqrt --arg a

@@ -11,7 +11,7 @@ from snakepit_cli.cli.output import table
 from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.cli.verbs.status import running
 from snakepit_cli.client import api
-from snakepit_cli.client.request import Shared, pool_name, seconds
+from snakepit_cli.client.call.request import Shared, pool_name, seconds
 
 _SCALE = """
 snakepit scale default 8

@@ -9,9 +9,10 @@ import typer
 from snakepit_cli.cli.help import Verb, option
 from snakepit_cli.cli.output import table
 from snakepit_cli.cli.output.messages import Voice, err
-from snakepit_cli.client import api, stop
-from snakepit_cli.client.connect import find
-from snakepit_cli.client.request import Shared
+from snakepit_cli.client import api
+from snakepit_cli.client.call.request import Shared
+from snakepit_cli.client.connect import stop
+from snakepit_cli.client.connect.find import find
 
 _EXAMPLES = """
 snakepit reap --dry-run

@@ -12,8 +12,9 @@ from snakepit_cli.cli.connection import opened
 from snakepit_cli.cli.help import Verb, group, option
 from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.cli.verbs import down, status
-from snakepit_cli.client import api, launch
-from snakepit_cli.client.request import Shared, seconds
+from snakepit_cli.client import api
+from snakepit_cli.client.call.request import Shared, seconds
+from snakepit_cli.client.connect import start_warden
 
 _EXAMPLES = """
 snakepit server start
@@ -34,10 +35,10 @@ Json = Annotated[bool, option("--json", "Exactly one JSON document on stdout.")]
 def run(ctx: typer.Context) -> None:
     """Run the server in the foreground, for a service manager or to see what it does. Ctrl-C ends it."""
     shared: Shared = ctx.obj
-    launch.prepare(shared.instance)
-    argv = launch.command("run", "--instance", shared.instance, "--foreground")
+    start_warden.prepare(shared.instance)
+    argv = start_warden.command("run", "--instance", shared.instance, "--foreground")
     try:
-        os.execve(argv[0], argv, launch.environment(shared.instance))
+        os.execve(argv[0], argv, start_warden.environment(shared.instance))
     except OSError as error:
         raise PitError("unavailable", f"the server cannot be started: {error.strerror}") from None
 

@@ -13,8 +13,8 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.help import Verb, option
 from snakepit_cli.cli.output import table
 from snakepit_cli.client import api
-from snakepit_cli.client.connect import find
-from snakepit_cli.client.request import Shared, pool_name
+from snakepit_cli.client.call.request import Shared, pool_name
+from snakepit_cli.client.connect.find import find
 
 _STATUS = """
 snakepit status

@@ -17,9 +17,9 @@ from snakepit_cli.cli.output import table
 from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.cli.output.results import converse
 from snakepit_cli.client import api
-from snakepit_cli.client.request import Request, Shared, UsageError, seconds
-from snakepit_cli.client.tailing import Tail
-from snakepit_cli.client.talk import write
+from snakepit_cli.client.call.call import write
+from snakepit_cli.client.call.request import Request, Shared, UsageError, seconds
+from snakepit_cli.client.call.tailing import Tail
 
 _TAIL = """
 id=$(snakepit stream ping_stream count:=5 --detach); snakepit tail $id

@@ -16,7 +16,7 @@ from snakepit_cli.cli.help import Verb, argument, option
 from snakepit_cli.cli.output import table
 from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.client import api, runtimes
-from snakepit_cli.client.request import Shared, UsageError, pool_name, seconds
+from snakepit_cli.client.call.request import Shared, UsageError, pool_name, seconds
 
 _EXAMPLES = """
 snakepit up

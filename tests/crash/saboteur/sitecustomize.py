@@ -147,7 +147,7 @@ def _no_message_checks() -> None:
 
 
 def _no_scanner_checks() -> None:
-    from snakepit_cli.base import arguments
+    from snakepit_cli.client.call import arguments
 
     arguments.scan = lambda text, start, _: arguments._scan(text, start)
 

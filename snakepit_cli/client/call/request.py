@@ -154,7 +154,7 @@ class Request:
         if self._body is None:
             self._body = b"{}"
             if self.items or self.args is not None:
-                from snakepit_cli.base import arguments
+                from snakepit_cli.client.call import arguments
 
                 self._body = arguments.build(self.items, self.args)
         return self._body

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from snakepit_cli.client.request import CALL_ID, Request, Shared
+from snakepit_cli.client.call.request import CALL_ID, Request, Shared
 from snakepit_cli.wire import front
 
 

@@ -16,9 +16,10 @@ from typing import Any
 
 from snakepit_cli.base import paths
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.client import api, launch
-from snakepit_cli.client.connect import endpoint, find
-from snakepit_cli.client.process import Process, behind, identified
+from snakepit_cli.client import api
+from snakepit_cli.client.connect import start_warden
+from snakepit_cli.client.connect.find import endpoint, find
+from snakepit_cli.client.connect.process import Process, behind, identified
 
 _SILENCE_SECONDS = 5.0
 _DEAF_SECONDS = 2.0
@@ -105,8 +106,8 @@ def reap_offline(name: str, *, dry_run: bool) -> list[Json]:
     arguments = ["reap", "--instance", name, *(["--dry-run"] if dry_run else [])]
     try:
         done = subprocess.run(
-            launch.command(*arguments), stdin=subprocess.DEVNULL, capture_output=True, cwd="/", check=False,
-            env=launch.environment(name), timeout=_REAP_SECONDS,
+            start_warden.command(*arguments), stdin=subprocess.DEVNULL, capture_output=True, cwd="/", check=False,
+            env=start_warden.environment(name), timeout=_REAP_SECONDS,
         )  # fmt: skip
         if done.returncode < 0:
             ender = signal.Signals(-done.returncode).name

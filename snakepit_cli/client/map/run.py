@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import snakepit_cli
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client.api import error_of
-from snakepit_cli.client.blocks import NOT_BEGUN, Answers, Block, Cutter, Order, Pace, Tally, Work
-from snakepit_cli.client.joblog import Done, Joblog
-from snakepit_cli.client.request import cwd
+from snakepit_cli.client.call.request import cwd
+from snakepit_cli.client.map.blocks import NOT_BEGUN, Answers, Block, Cutter, Order, Pace, Tally, Work
+from snakepit_cli.client.map.joblog import Done, Joblog
 from snakepit_cli.wire import front
 
 _READ = 1 << 18

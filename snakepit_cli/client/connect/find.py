@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from snakepit_cli.base import paths
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.client import launch
+from snakepit_cli.client.connect import start_warden
 
 _START_SECONDS = 30.0
 _TURN_SECONDS = 0.01
@@ -111,7 +111,7 @@ def connect(
     if (moved := paths.displaced()) is not None:
         warn(moved)
     deadline = time.monotonic() + _START_SECONDS
-    places = launch.prepare(instance)
+    places = start_warden.prepare(instance)
     lock = os.open(f"{places.state}/start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         while not _locked(lock):
@@ -130,19 +130,19 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def _turn(deadline: float, places: launch.Places) -> None:
+def _turn(deadline: float, places: start_warden.Places) -> None:
     if time.monotonic() > deadline:
-        raise launch.too_slow(places, _START_SECONDS)
+        raise start_warden.too_slow(places, _START_SECONDS)
     time.sleep(_TURN_SECONDS)
 
 
-def _start(places: launch.Places, deadline: float, notice: Callable[[], None]) -> socket.socket:
+def _start(places: start_warden.Places, deadline: float, notice: Callable[[], None]) -> socket.socket:
     """Holds the start lock. Another warden may be ending just now: then waits for its end and starts again."""
     while True:
         found = find(places.instance)
         if found is not None:
             return found
-        front = launch.warden(places, deadline, notice)
+        front = start_warden.warden(places, deadline, notice)
         if front is not None and (found := _connect(front)) is not None:
             return found
         began = time.monotonic()
@@ -166,7 +166,7 @@ def _expect_socket(instance: str) -> None:
         )
 
 
-def _warden_lives(places: launch.Places) -> bool:
+def _warden_lives(places: start_warden.Places) -> bool:
     """Whether a warden holds the instance's lock."""
     try:
         lock = os.open(f"{places.state}/lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)

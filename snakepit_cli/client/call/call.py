@@ -11,7 +11,7 @@ import sys
 from _socket import AF_UNIX, SO_PEERCRED, SOCK_STREAM, SOL_SOCKET, socket
 
 from snakepit_cli.base import paths
-from snakepit_cli.client.request import CALL_ID, Request
+from snakepit_cli.client.call.request import CALL_ID, Request
 from snakepit_cli.wire import front
 
 TYPE_CHECKING = False

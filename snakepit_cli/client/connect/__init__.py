@@ -1,0 +1,1 @@
+"""Finding an instance, starting it, and ending it."""

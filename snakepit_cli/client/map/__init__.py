@@ -1,0 +1,1 @@
+"""Bulk work: lines become blocks, blocks become answers in order, and a joblog says what is done."""
