@@ -8,6 +8,7 @@ from typing import Any, Callable
 
 from snakepit_bridge import jsonio
 from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.annotations import Misfit, converter_of
 from snakepit_bridge.context import CallContext
 from snakepit_bridge.describe import Command
 from snakepit_bridge.failures import Refusal, did_you_mean, failure
@@ -18,20 +19,22 @@ __all__ = ["Bound", "bind_all", "find", "parse"]
 class Bound:
     """A command of one adapter object, ready to be called."""
 
-    __slots__ = ("_accepted", "_method", "_required", "command", "plain")
+    __slots__ = ("_accepted", "_method", "_required", "command", "convert", "plain")
 
     def __init__(self, adapter: Any, command: Command) -> None:
         self.command = command
         self._method: Callable[..., Any] = getattr(adapter, command.attribute)
         self._accepted = frozenset(one.name for one in command.parameters)
         self._required = frozenset(one.name for one in command.parameters if one.default is one.empty)
+        self.convert = converter_of(self._method, command.parameters)
+        """Makes of the arguments what the annotations say; None when they say nothing."""
         special = command.whole or command.open or command.positional or command.context is not None
         bare = inspect.isroutine(self._method) and not hasattr(self._method, "__wrapped__")
         self.plain: Callable[..., Any] | None = self._method if bare and not special else None
         """The method itself when it takes keywords and nothing else, and begins only if they fit: for blocks."""
 
     def check(self, args: dict[str, Any]) -> None:
-        """Raises the refusal that names what is wrong with the arguments."""
+        """Converts the arguments in place. Raises the refusal that names what is wrong with them."""
         command = self.command
         if command.whole is not None:
             return
@@ -45,6 +48,11 @@ class Bound:
             unknown = [name for name in args if name not in self._accepted]
             hint = did_you_mean(unknown[0], self._accepted) or self._takes()
             raise self._refusal(f"unknown {_listed(unknown)}{hint}")
+        if self.convert is not None:
+            try:
+                self.convert(args)
+            except Misfit as misfit:
+                raise self._refusal(str(misfit)) from None
 
     def __call__(self, args: dict[str, Any], context: CallContext | None) -> Any:
         """Calls the method. The arguments have been checked."""

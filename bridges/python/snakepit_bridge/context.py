@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
+from time import monotonic
 from typing import Any, Protocol
 
 __all__ = ["CallCancelled", "CallContext", "CallFailedError"]
@@ -39,7 +39,7 @@ class Asks(Protocol):
 
 
 class CallContext:
-    """One call, as its handler sees it. Ask for it with a parameter annotated `CallContext` or named `ctx`."""
+    """One call, as its handler sees it. Ask for it with a parameter annotated `CallContext`."""
 
     __slots__ = ("_asker", "_cancelled", "command", "cwd", "deadline", "session")
 
@@ -72,7 +72,7 @@ class CallContext:
 
     def remaining(self) -> float | None:
         """Seconds until the deadline, never negative; None without a deadline."""
-        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        return None if self.deadline is None else max(0.0, self.deadline - monotonic())
 
     def path(self, path: str | Path) -> Path:
         """A file name from the arguments, as the caller meant it: relative to the caller's directory."""

@@ -13,8 +13,6 @@ from snakepit_bridge.adapters.base import COMMAND_MARK
 __all__ = ["Command", "commands_of", "has_commands"]
 
 PREFIX = "execute_"
-_WHOLE_NAMES = frozenset({"args", "arguments", "params", "parameters", "payload", "request", "data"})
-_CONTEXT_NAMES = frozenset({"ctx", "context"})
 _MAPPINGS = frozenset({"dict", "Dict", "Mapping", "MutableMapping"})
 _STREAMS = frozenset({"Iterator", "Generator", "AsyncIterator", "AsyncGenerator"})
 
@@ -137,8 +135,6 @@ def _classify(command: Command, parameter: inspect.Parameter) -> None:
 
 
 def _is_context(parameter: inspect.Parameter) -> bool:
-    if parameter.annotation is parameter.empty:
-        return parameter.name in _CONTEXT_NAMES and parameter.kind is not parameter.POSITIONAL_ONLY
     text = _type_text(parameter.annotation).replace(" ", "")
     if text.startswith("Optional["):
         text = text[text.index("[") + 1 : -1]
@@ -146,12 +142,11 @@ def _is_context(parameter: inspect.Parameter) -> bool:
 
 
 def _find_whole(command: Command) -> None:
-    """Exactly one parameter, a dict by its annotation or, lacking one, by its name: it takes all arguments."""
+    """Exactly one parameter, a dict by its annotation: it takes all arguments."""
     if len(command.parameters) != 1 or command.open:
         return
     only = command.parameters[0]
-    stated = only.annotation is not only.empty
-    if _head(_type_text(only.annotation)) in _MAPPINGS if stated else only.name in _WHOLE_NAMES:
+    if _head(_type_text(only.annotation)) in _MAPPINGS:
         command.whole = only.name
         command.parameters.clear()
         command.open = True

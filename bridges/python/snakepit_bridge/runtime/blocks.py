@@ -6,12 +6,13 @@ not been reported when a worker dies is what it was working on, and quick items 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 from snakepit_bridge import jsonio
 from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.annotations import Misfit
 from snakepit_bridge.context import CallCancelled
 from snakepit_bridge.failures import Refusal, failure
 from snakepit_bridge.runtime import answers
@@ -92,7 +93,7 @@ class Report:
         """Takes the answer to one item."""
         self._failed: list[int] = []
         self._pause = 0.0 if careful else MOMENT
-        self.due = time.monotonic() + self._pause
+        self.due = monotonic() + self._pause
         self.room = call.room
         """Bytes of answers that may still leave."""
 
@@ -115,7 +116,7 @@ class Report:
             )
             self._parts.clear()
             self._failed.clear()
-        self.due = time.monotonic() + self._pause
+        self.due = monotonic() + self._pause
 
 
 class Handlers(Protocol):
@@ -162,13 +163,16 @@ class BlockRun:
             return False
         return True
 
-    def _plain(self, todo: Iterator[dict[str, Any] | Refusal], method: Callable[..., Any]) -> None:
-        """The hot path of bulk work: what `_special` does, for a method that takes keywords and gives a dict.
+    def _plain(  # noqa: C901 - the hot path of bulk work
+        self, todo: Iterator[dict[str, Any] | Refusal], method: Callable[..., Any]
+    ) -> None:
+        """What `_special` does, for a method that takes keywords and gives a dict.
 
         The arguments are checked only when Python has found that they do not fit: the method has not begun then.
         """
-        clock, report, interrupts, call = time.monotonic, self._report, self._handlers.interrupts, self._call
+        clock, report, interrupts, call = monotonic, self._report, self._handlers.interrupts, self._call
         add, dumps, settle = report.add, jsonio.quick_dumps, self._handlers.settle
+        convert = self._bound.convert
         for args in todo:
             if clock() >= report.due:
                 self._send()
@@ -178,8 +182,10 @@ class BlockRun:
             if type(args) is not dict:
                 raise args  # type: ignore[misc]
             try:
+                if convert is not None:
+                    convert(args)
                 value = method(**args)
-            except TypeError:
+            except (TypeError, Misfit):
                 self._bound.check(args)
                 raise
             interrupts.armed = None
@@ -197,7 +203,7 @@ class BlockRun:
 
     def _special(self, todo: Iterator[dict[str, Any] | Refusal]) -> None:
         for args in todo:
-            if time.monotonic() >= self._report.due:
+            if monotonic() >= self._report.due:
                 self._send()
             if isinstance(args, Refusal):
                 raise args
