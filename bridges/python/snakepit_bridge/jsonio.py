@@ -11,7 +11,12 @@ import json
 import math
 from typing import Any, Callable, NoReturn, cast
 
+from snakepit_bridge import nonfinite
+
 __all__ = ["InvalidJson", "NoJsonForm", "dumps", "loads_object"]
+
+
+_NOT_FINITE = "NaN and the infinities have no JSON form"
 
 
 class InvalidJson(ValueError):  # noqa: N818
@@ -106,31 +111,64 @@ def dumps(value: Any) -> bytes:
             data = _fast_dumps(value)
         except Exception:  # noqa: BLE001 - the slow way names the cause
             return _slow_dumps(value)
-        # msgspec writes NaN and the infinities as null; only the slow way can tell.
-        return _slow_dumps(value) if b"null" in data else data
+        if b"null" in data and (place := nonfinite.find(value, _plain)) is not None:
+            raise NoJsonForm(_NOT_FINITE + place)  # msgspec writes it as null
+        return data
     return _slow_dumps(value)
 
 
 def _slow_dumps(value: Any) -> bytes:
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
-        return text.encode("utf-8")
+        return _write(value)
     except NoJsonForm:
         raise
     except RecursionError:
         raise NoJsonForm("the value contains itself or is nested too deeply") from None
     except (TypeError, ValueError, OverflowError) as error:
-        raise NoJsonForm(_cause(error)) from None
+        raise NoJsonForm(_cause(error, value)) from None
 
 
-def _cause(error: Exception) -> str:
+def _write(value: Any) -> bytes:
+    how: Any = {"ensure_ascii": False, "allow_nan": False, "separators": (",", ":"), "default": _plain}
+    try:
+        return json.dumps(value, **how).encode("utf-8")
+    except TypeError as error:
+        if not str(error).startswith("keys must be"):
+            raise
+    return json.dumps(_with_texts_as_keys(value, ()), **how).encode("utf-8")
+
+
+def _with_texts_as_keys(value: Any, around: tuple[int, ...]) -> Any:
+    """The keys as msgspec writes them. `around` are the containers that this one is in."""
+    if id(value) in around:
+        raise NoJsonForm("the value contains itself")
+    around = (*around, id(value))
+    if isinstance(value, dict):
+        return {_key(key): _with_texts_as_keys(one, around) for key, one in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_with_texts_as_keys(one, around) for one in value]
+    if isinstance(value, (str, int, float)) or value is None:
+        return value
+    return _with_texts_as_keys(_plain(value), around)
+
+
+def _key(key: Any) -> Any:
+    if isinstance(key, (str, int, float)) or key is None:
+        return key
+    special = _plain_standard(key)
+    if special is None:
+        raise NoJsonForm(f"{type(key).__module__}.{type(key).__qualname__} cannot be a key in JSON")
+    return special[0]
+
+
+def _cause(error: Exception, value: Any) -> str:
     text = str(error)
     if "not JSON compliant" in text:
-        return "NaN and the infinities have no JSON form"
+        return _NOT_FINITE + (nonfinite.find(value, _plain) or "")
     return "the value contains itself" if "Circular reference" in text else text
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:  # noqa: PLR0911 - a table
     """A JSON form for a value that is no JSON type."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
@@ -143,14 +181,25 @@ def _plain(value: Any) -> Any:
     special = _plain_standard(value)
     if special is not None:
         return special[0]
-    for method in ("tolist", "item"):  # numpy arrays and scalars, torch tensors, and whoever imitates them
-        convert = getattr(value, method, None)
-        if callable(convert) and not isinstance(value, type):
-            converted = convert()
-            if type(converted) is not type(value):
-                return converted
     kind = type(value)
-    raise NoJsonForm(f"{kind.__module__}.{kind.__qualname__} has no JSON form")
+    for method in ("tolist", "item"):  # numpy arrays and scalars, torch tensors, and whoever imitates them
+        if callable(getattr(kind, method, None)) and not isinstance(value, type):
+            converted = getattr(value, method)()
+            if type(converted) is not kind:
+                return converted
+    fields = getattr(kind, "__struct_fields__", None)
+    if fields is not None:
+        return {name: getattr(value, name) for name in fields}
+    if callable(getattr(kind, "model_dump", None)):
+        return value.model_dump(mode="json")
+    raise NoJsonForm(f"{kind.__module__}.{kind.__qualname__} has no JSON form{_instead(kind)}")
+
+
+def _instead(kind: type) -> str:
+    """What to return, when the class has a method that makes it."""
+    if callable(getattr(kind, "to_dicts", None)):
+        return "; return .to_dicts()"
+    return '; return .to_dict("records")' if hasattr(kind, "iterrows") and hasattr(kind, "to_dict") else ""
 
 
 def _plain_standard(value: Any) -> tuple[Any] | None:  # noqa: PLR0911 - a table
@@ -192,11 +241,7 @@ def _duration(value: Any) -> str:
 def _make_fast_dumps() -> Callable[[Any], bytes] | None:
     if _msgspec is None:
         return None
-    return cast("Callable[[Any], bytes]", _msgspec.json.Encoder(enc_hook=_refuse).encode)
-
-
-def _refuse(value: Any) -> NoReturn:
-    raise TypeError(type(value).__name__)
+    return cast("Callable[[Any], bytes]", _msgspec.json.Encoder(enc_hook=_plain).encode)
 
 
 _fast_dumps = _make_fast_dumps()
