@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from snakepit_bridge.safepath import forget_safe_path
+
 REQUIRED = ("SNAKEPIT_GATEWAY", "SNAKEPIT_WORKER_ID", "SNAKEPIT_TOKEN_FD")
 
 USAGE = """\
@@ -72,6 +74,7 @@ def worker(given: dict[str, str]) -> int:
 
 
 def main() -> int:
+    forget_safe_path()
     given, rest = options(sys.argv[2:])
     verb = sys.argv[1] if len(sys.argv) > 1 else ""
     if verb == "worker":

@@ -99,7 +99,7 @@ async def _run(adapter: Any, cls: type, name: str, args: dict[str, Any]) -> int:
     await _hook(adapter, "initialize")
     try:
         value = bound(args, CallContext(name, cwd=os.getcwd()))
-        if hasattr(value, "__await__"):
+        if hasattr(type(value), "__await__"):
             value = await value
         if isinstance(value, AsyncGeneratorType):
             async for chunk in value:
@@ -115,9 +115,8 @@ async def _run(adapter: Any, cls: type, name: str, args: dict[str, Any]) -> int:
 
 
 async def _hook(adapter: Any, name: str) -> None:
-    hook = getattr(adapter, name, None)
-    result: Any = hook() if hook is not None else None
-    if hasattr(result, "__await__"):
+    result: Any = getattr(adapter, name)() if inspect.getattr_static(adapter, name, None) is not None else None
+    if hasattr(type(result), "__await__"):
         await result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from collections.abc import Iterable
 
@@ -32,7 +33,11 @@ def failure(kind: pb.Failure.Kind, message: str, type_name: str = "", trace: str
 
 def from_exception(error: BaseException, kind: pb.Failure.Kind) -> pb.Failure:
     """What the user's code raised, without the frames of the bridge."""
-    return failure(kind, describe_error(error), type(error).__name__, format_trimmed(error))
+    text = describe_error(error)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        text = f"{text} (in {sys.executable}; to install it: {sys.executable} -m pip install {package})"
+    return failure(kind, text, type(error).__name__, format_trimmed(error))
 
 
 def describe_error(error: BaseException) -> str:

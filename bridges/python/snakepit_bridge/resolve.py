@@ -15,7 +15,8 @@ import importlib.util
 import os
 import sys
 import zlib
-from importlib.machinery import SourceFileLoader
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
@@ -24,13 +25,18 @@ from snakepit_bridge.adapters.base import BaseAdapter
 from snakepit_bridge.describe import commands_of, has_commands, is_hooks
 from snakepit_bridge.failures import Refusal, did_you_mean, failure, from_exception
 
-__all__ = ["resolve"]
+__all__ = ["own_argv", "resolve"]
 
 SHORT_NAMES = {"showcase": "snakepit_bridge.adapters.showcase:ShowcaseAdapter"}
 GROUP = "snakepit.adapters"
 """Entry points by which packages register adapters."""
 _NOT_FOUND = pb.Failure.Kind.ADAPTER_NOT_FOUND
 _FAILED = pb.Failure.Kind.ADAPTER_FAILED
+
+
+def own_argv(reference: str) -> None:
+    """What the adapter finds in `sys.argv`: its own name, and none of the bridge's words."""
+    sys.argv[:] = [reference]
 
 
 def resolve(reference: str, cwd: str | None = None) -> type:
@@ -89,6 +95,7 @@ def _refuse_reference(reference: str, registered: list[str]) -> NoReturn:
 def _put_first(folder: str) -> None:
     if sys.path[:1] != [folder]:
         sys.path.insert(0, folder)
+    _compile_anew(folder)
 
 
 def _import(name: str) -> ModuleType:
@@ -114,6 +121,37 @@ class _Fresh(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
         return self.source_to_code(self.get_data(path), path)
+
+
+class _Beside:
+    """Finds modules as Python does, and has those beside the adapter compiled as they are now."""
+
+    def __init__(self) -> None:
+        self.folders: list[str] = []
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and type(spec.loader) is SourceFileLoader and self._has(spec.origin or ""):
+            spec.loader = _Fresh(name, spec.origin or "")
+        return spec
+
+    def _has(self, file: str) -> bool:
+        return any(file.startswith(folder) and "site-packages" not in file[len(folder) :] for folder in self.folders)
+
+
+_beside = _Beside()
+
+
+def _compile_anew(folder: str) -> None:
+    """Modules below this folder, but not packages that are installed there."""
+    folder = os.path.join(os.path.abspath(folder), "")
+    if folder not in _beside.folders:
+        _beside.folders.append(folder)
+    if _beside not in sys.meta_path:
+        at = sys.meta_path.index(PathFinder) if PathFinder in sys.meta_path else len(sys.meta_path)
+        sys.meta_path.insert(at, _beside)
 
 
 def _load_file(path: str) -> ModuleType:

@@ -17,18 +17,19 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import os
 import signal
 import socket
 import sys
-import time
-from typing import Any, NoReturn
+from json import dumps, loads
+from time import sleep
+from typing import Any, NamedTuple, NoReturn
 
 from snakepit_bridge.title import set_title
 
 __all__ = ["main"]
 
+_Socket = socket.socket  # an adapter may patch it
 EXIT_UNWANTED = 125
 MOST_AT_ONCE = 64
 PACKET = 1 << 18
@@ -41,7 +42,7 @@ def main(instance: str) -> int:  # noqa: RET503 - `serve` never returns
     if not descriptor:
         print("snakepit_bridge template: not started by snakepit (SNAKEPIT_CONTROL_FD missing).", file=sys.stderr)
         return 2
-    control = socket.socket(fileno=int(descriptor))
+    control = _socket(int(descriptor))
     os.set_inheritable(control.fileno(), False)
     _import_everything()
     set_title(f"snakepit template base instance={instance}", "pit-template")
@@ -57,14 +58,13 @@ def _import_everything() -> None:
     import encodings.idna
     import inspect
     import random
-    import traceback
-    import uuid
 
     from snakepit_bridge import resolve
     from snakepit_bridge.adapters import base
     from snakepit_bridge.runtime import worker
 
-    _ = (asyncio, ctypes, encodings.idna, inspect, random, traceback, uuid, base, resolve, worker)
+    worker.import_all()
+    _ = (asyncio, ctypes, encodings.idna, inspect, random, base, resolve)
 
 
 def _freeze() -> None:
@@ -73,15 +73,32 @@ def _freeze() -> None:
     gc.freeze()
 
 
+class Imported(NamedTuple):
+    """The adapter's class, and what its import has changed for the whole process that is not inherited as it is."""
+
+    cls: type
+    env: dict[str, str | None]
+    """Variables that it has set, or (None) removed."""
+    cwd: str | None
+    """Where it has gone to."""
+
+
 # ------------------------------------------------------------------------------------------------ control
+
+
+def _socket(descriptor: int) -> socket.socket:
+    """It waits, whatever an adapter has made the default."""
+    found = _Socket(fileno=descriptor)
+    found.settimeout(None)
+    return found
 
 
 def send(channel: socket.socket, message: dict[str, Any]) -> None:
     """One JSON object, one packet; texts that would not fit are cut."""
-    data = json.dumps(message).encode()
+    data = dumps(message).encode()
     if len(data) > 60_000 and "failure" in message:
         message["failure"] = {key: text[:8_000] for key, text in message["failure"].items()}
-        data = json.dumps(message).encode()
+        data = dumps(message).encode()
     channel.send(data)
 
 
@@ -93,10 +110,10 @@ def receive(channel: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
         )
     except OSError:
         return None, []
-    return (json.loads(data) if data else None), descriptors
+    return (loads(data) if data else None), descriptors
 
 
-def serve(control: socket.socket, loaded: type | None) -> NoReturn:
+def serve(control: socket.socket, loaded: Imported | None) -> NoReturn:
     """Forks when told to; ends with the control socket."""
     warden = os.getppid()
     while True:
@@ -109,10 +126,11 @@ def serve(control: socket.socket, loaded: type | None) -> NoReturn:
             os.close(gate)
 
 
-def _fork(warden: int, control: socket.socket, gates: list[int], loaded: type | None) -> None:
+def _fork(warden: int, control: socket.socket, gates: list[int], loaded: Imported | None) -> None:
     """One intermediate, one child for each gate."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # an adapter may have closed or removed it
+            stream.flush()
     intermediate = os.fork()
     if intermediate:
         with contextlib.suppress(ChildProcessError):
@@ -131,7 +149,7 @@ def _fork(warden: int, control: socket.socket, gates: list[int], loaded: type | 
 
 
 def _child(
-    warden: int, middle: int, control: socket.socket, gates: list[int], *, gate: int, loaded: type | None
+    warden: int, middle: int, control: socket.socket, gates: list[int], *, gate: int, loaded: Imported | None
 ) -> NoReturn:
     """Never returns into the template's code, whatever happens."""
     try:
@@ -142,7 +160,7 @@ def _child(
         for other in gates:
             if other != gate:
                 os.close(other)
-        channel = socket.socket(fileno=gate)
+        channel = _socket(gate)
         send(channel, {"pid": os.getpid()})
         go, descriptors = receive(channel)
         if go is None:
@@ -165,7 +183,7 @@ def _wait_for_adoption(warden: int, middle: int) -> None:
             break
         if parent != middle:
             os._exit(EXIT_UNWANTED)
-        time.sleep(0.0002)
+        sleep(0.0002)
     if sys.platform.startswith("linux"):
         import ctypes
 
@@ -175,12 +193,12 @@ def _wait_for_adoption(warden: int, middle: int) -> None:
 
 
 def _reset_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGURG):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGURG):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def _become(go: dict[str, Any], channel: socket.socket, descriptors: list[int], loaded: type | None) -> NoReturn:
+def _become(go: dict[str, Any], channel: socket.socket, descriptors: list[int], loaded: Imported | None) -> NoReturn:
     """Takes on the role that the go message names."""
     _adopt_surroundings(go, descriptors)
     if go.get("role") == "template":
@@ -200,8 +218,10 @@ def _become(go: dict[str, Any], channel: socket.socket, descriptors: list[int], 
         gateway=os.environ["SNAKEPIT_GATEWAY"],
         token=go.get("token", ""),
         lifeline=channel.detach(),
-        loaded=loaded,
+        loaded=loaded.cls if loaded is not None else None,
     )
+    if loaded is not None:
+        _repeat(loaded)
     run(launch)
     os._exit(70)
 
@@ -209,6 +229,7 @@ def _become(go: dict[str, Any], channel: socket.socket, descriptors: list[int], 
 def _adopt_surroundings(go: dict[str, Any], descriptors: list[int]) -> None:
     """Log, standard input, environment, directory."""
     from snakepit_bridge.runtime.worker import prepare_output
+    from snakepit_bridge.safepath import forget_safe_path
 
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -223,10 +244,23 @@ def _adopt_surroundings(go: dict[str, Any], descriptors: list[int]) -> None:
     if "env" in go:
         os.environ.clear()
         os.environ.update(go["env"])
+        forget_safe_path()
     try:
         os.chdir(go.get("cwd") or ".")
     except OSError as error:
         print(f"snakepit_bridge: cannot change to {go.get('cwd')}: {error.strerror}", file=sys.stderr)
+
+
+def _repeat(loaded: Imported) -> None:
+    """What the adapter's import did to its process, in this one."""
+    for name, value in loaded.env.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    if loaded.cwd is not None:
+        with contextlib.suppress(OSError):
+            os.chdir(loaded.cwd)
 
 
 def _reseed() -> None:
@@ -247,10 +281,12 @@ def _serve_adapter(go: dict[str, Any], channel: socket.socket) -> NoReturn:
     """Imports the adapter's class and serves forks that have it already."""
     from snakepit_bridge.describe import commands_of
     from snakepit_bridge.failures import Refusal
-    from snakepit_bridge.resolve import resolve
+    from snakepit_bridge.resolve import own_argv, resolve
     from snakepit_bridge.sharing import Snapshot, other_threads
 
+    own_argv(go["adapter"])
     before, template = Snapshot(), os.getpid()
+    environ, cwd = dict(os.environ), os.getcwd()
     try:
         cls = resolve(go["adapter"], go.get("cwd") or None)
         commands = list(commands_of(cls))
@@ -270,7 +306,9 @@ def _serve_adapter(go: dict[str, Any], channel: socket.socket) -> NoReturn:
         send(channel, {"ready": False, "reason": obstacle})
         os._exit(0)
     send(channel, {"ready": True, "commands": commands})
-    serve(channel, cls)
+    changed = {name for name in {*environ, *os.environ} if environ.get(name) != os.environ.get(name)}
+    gone = os.getcwd()
+    serve(channel, Imported(cls, {name: os.environ.get(name) for name in changed}, gone if gone != cwd else None))
 
 
 def _failure_fields(reason: Any) -> dict[str, str]:

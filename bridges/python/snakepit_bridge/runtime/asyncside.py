@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+from time import monotonic
 from types import AsyncGeneratorType
 from typing import Any, Callable
 
@@ -26,6 +26,9 @@ from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.understudy import MOMENT
 
 __all__ = ["AsyncSide"]
+
+
+_Thread = threading.Thread  # an adapter may patch it
 
 
 class Raised(Exception):  # noqa: N818 - a parcel, not an error
@@ -48,7 +51,7 @@ class AsyncSide:
         self._capacity = 1
         self._when_idle: list[Callable[[], None]] = []
         self.loop = asyncio.new_event_loop()
-        threading.Thread(target=self._run_loop, name="snakepit-loop", daemon=True).start()
+        _Thread(target=self._run_loop, name="snakepit-loop", daemon=True).start()
 
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -179,7 +182,7 @@ class AsyncSide:
         """As blocks.run; other calls go on between two items and whenever a handler waits."""
         report = blocks.Report(call, careful=careful)
         for args in todo:
-            if time.monotonic() >= report.due:
+            if monotonic() >= report.due:
                 report.send()
                 await asyncio.sleep(0)
                 if report.room <= 0:
@@ -203,7 +206,7 @@ class AsyncSide:
         value = bound(args, call.context() if bound.command.context is not None else None)
         if isinstance(value, AsyncGeneratorType):
             return await self._stream(call, value)
-        if hasattr(value, "__await__"):
+        if hasattr(type(value), "__await__"):
             value = await value
         return await self._settle(call, value)
 
@@ -234,9 +237,9 @@ class AsyncSide:
                     if size + answers.OVERHEAD > limit:
                         raise answers.too_large(call.command, size, limit)
                     continue
-                if time.monotonic() >= due:
+                if monotonic() >= due:
                     outbox.wake()
-                    due = time.monotonic() + MOMENT
+                    due = monotonic() + MOMENT
                 else:
                     outbox.later()
                 room -= len(data) + 1

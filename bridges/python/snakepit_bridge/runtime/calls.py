@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import queue
-import time
 from collections import OrderedDict
+from time import monotonic
 from typing import Callable
 
 from snakepit_bridge import worker_pb2 as pb
@@ -54,7 +54,7 @@ class Call:
         """Chunks on their way out. The runner appends, the sender takes from the front."""
         self.credits: queue.SimpleQueue[int] = queue.SimpleQueue()
         """Room granted since the start; a 0 only wakes the waiting runner."""
-        self.arrived = time.monotonic()
+        self.arrived = monotonic()
         self.begun = 0.0
         """When its handler began; 0 while it waits."""
         self._spec = spec
@@ -96,7 +96,7 @@ class Call:
 
     def renew(self) -> None:
         """The next item of a block begins: its handler gets a context of its own."""
-        self.arrived = time.monotonic()
+        self.arrived = monotonic()
         self._context = None
 
     def cancel(self) -> None:
@@ -118,7 +118,7 @@ class Call:
 
     def succeed(self, value: bytes, *, later: bool = False) -> None:
         """`later`: the next answer will follow at once, so they may leave together."""
-        waited, ran = max(0.0, self.begun - self.arrived), time.monotonic() - self.begun
+        waited, ran = max(0.0, self.begun - self.arrived), monotonic() - self.begun
         if len(value) > LONG:
             self.outbox.put_long(pb.Result(id=self.id, wait_seconds=waited, run_seconds=ran), value, self)
             return
@@ -127,7 +127,7 @@ class Call:
 
     def fail(self, reason: pb.Failure) -> None:
         waited = max(0.0, self.begun - self.arrived)
-        ran = time.monotonic() - self.begun if self.begun else 0.0
+        ran = monotonic() - self.begun if self.begun else 0.0
         self.outbox.put_result(pb.Result(id=self.id, failure=reason, wait_seconds=waited, run_seconds=ran), self)
 
     def fail_cancelled(self) -> None:
@@ -162,7 +162,7 @@ class CallTable:
     def start(self, call: Call) -> bool:
         """Takes the call to run it; False if it has been answered already."""
         self._running[call.id] = call
-        call.begun = time.monotonic()
+        call.begun = monotonic()
         if self._waiting.pop(call.id, None) is None:
             self.finish(call)
             return False

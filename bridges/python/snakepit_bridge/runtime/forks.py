@@ -8,11 +8,13 @@ import contextlib
 import os
 import signal
 import sys
-from typing import Callable
+from typing import Any, Callable
 
 __all__ = ["is_forked", "leave_if_forked", "watch"]
 
 _OURS = (signal.SIGTERM, signal.SIGINT)
+_handlers: dict[int, Any] = {}
+"""Those of the worker."""
 _worker = 0
 """Pid of the worker; 0 before there is one."""
 
@@ -20,12 +22,14 @@ _worker = 0
 def watch(forked: Callable[[], None]) -> None:
     """This process is the worker. `forked` is called in each child that it forks."""
     global _worker  # noqa: PLW0603 - a process has one pid
+    _handlers.update({number: signal.getsignal(number) for number in _OURS})
+    if is_forked() or _worker:
+        return
     _worker = os.getpid()
-    handlers = {number: signal.getsignal(number) for number in _OURS}
 
     def in_child() -> None:
-        for number, ours in handlers.items():
-            # A handler that the adapter has set is the adapter's own business.
+        for number, ours in _handlers.items():
+            # A handler that a call has set is the adapter's own business.
             with contextlib.suppress(ValueError):
                 if signal.getsignal(number) is ours:
                     signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

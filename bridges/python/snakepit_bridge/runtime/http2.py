@@ -22,6 +22,12 @@ __all__ = ["ALREADY_EXISTS", "FAILED_PRECONDITION", "OK", "UNAUTHENTICATED", "UN
 OK, UNKNOWN, ALREADY_EXISTS, FAILED_PRECONDITION, UNAVAILABLE, UNAUTHENTICATED = 0, 2, 6, 9, 14, 16
 """gRPC status codes that make a difference here."""
 
+# What an adapter patches when it is imported must not reach the stream.
+_Socket = socket.socket
+_new_poll = select.poll
+_NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
+"""An adapter may have given SIGPIPE its default effect."""
+
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 _END_STREAM, _ACK, _END_HEADERS, _PADDED, _PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
@@ -78,10 +84,11 @@ class GatewayStream:
 
     def __init__(self, address: str, path: str, outbox: Outbox) -> None:
         """Raises OSError when nobody listens. The outbox is being sent from now on."""
-        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket = _Socket(socket.AF_UNIX)
+        self._socket.settimeout(None)  # whatever the adapter has made the default
         try:
             self._socket.connect(address.partition("unix:")[2] or address)
-            self._socket.sendall(_opening(path))
+            self._socket.sendall(_opening(path), _NO_SIGNAL)
         except OSError:
             self._socket.close()
             raise
@@ -113,7 +120,7 @@ class GatewayStream:
         """Waits for the server or for a byte in `wake`; made once for each."""
         found = self._polls.get(wake)
         if found is None:
-            found = self._polls[wake] = select.poll()
+            found = self._polls[wake] = _new_poll()
             found.register(self.fileno(), select.POLLIN)
             found.register(wake, select.POLLIN)
         return found
@@ -177,9 +184,9 @@ class GatewayStream:
             self._window -= size + len(head)
             self._stream_window -= size + len(head)
         with self._writing:
-            self._socket.sendall(_frame(_DATA, 0, _STREAM, head) + _frame_head(_DATA, 0, _STREAM, size))
+            self._socket.sendall(_frame(_DATA, 0, _STREAM, head) + _frame_head(_DATA, 0, _STREAM, size), _NO_SIGNAL)
             for part in parts:
-                self._socket.sendall(part)
+                self._socket.sendall(part, _NO_SIGNAL)
 
     def _room(self) -> int:
         return min(self._window, self._stream_window)
@@ -187,7 +194,7 @@ class GatewayStream:
     def _write(self, data: bytes) -> None:
         """Whole frames only: the reader answers pings and settings in between."""
         with self._writing:
-            self._socket.sendall(data)
+            self._socket.sendall(data, _NO_SIGNAL)
 
     # ---------------------------------------------------------------------------------------- receiving
 

@@ -44,6 +44,10 @@ class Interrupts:
         self.armed: Call | None = None
         """Set by the runner immediately around the user's code."""
         self._main = threading.get_ident()
+        self.arm()
+
+    def arm(self) -> None:
+        """The signal comes here, in the main thread."""
         signal.signal(SIGNAL, self._on_signal)
         signal.siginterrupt(SIGNAL, True)
 

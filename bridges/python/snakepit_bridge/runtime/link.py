@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import time
+from time import monotonic
 from typing import Callable, Protocol
 
 from snakepit_bridge import worker_pb2 as pb
@@ -19,6 +19,7 @@ from snakepit_bridge.runtime.requests import Requests
 __all__ = ["EXIT_REFUSED", "EXIT_UNREACHABLE", "EXIT_VERSION", "Link", "Listener"]
 
 METHOD = "/snakepit.worker.v1.Gateway/Attach"
+_new_poll = select.poll  # an adapter may patch it away
 EXIT_UNREACHABLE = 69
 EXIT_VERSION = 76
 EXIT_REFUSED = 77
@@ -53,7 +54,7 @@ class Link:
         self._closing = False
         self._backoff = BACKOFF_FIRST
         self._dial_at = 0.0
-        self._give_up_at = time.monotonic() + GIVE_UP_AFTER
+        self._give_up_at = monotonic() + GIVE_UP_AFTER
         self.later: Callable[[], None] = _at_once
         """Makes somebody flush within a moment."""
         self.limit = DEFAULT_LIMIT
@@ -103,22 +104,22 @@ class Link:
 
     def await_word(self, wake: int) -> None:
         """Waits for a byte in `wake` only."""
-        poll = select.poll()
+        poll = _new_poll()
         poll.register(wake, select.POLLIN)
         poll.poll()
         _hear(wake)
 
     def farewell(self, wake: int) -> None:
         """Sends the first message and nothing else; returns when the server has taken it."""
-        deadline = time.monotonic() + FAREWELL_AFTER
-        while self._status == http2.UNAVAILABLE and (left := deadline - time.monotonic()) > 0:
+        deadline = monotonic() + FAREWELL_AFTER
+        while self._status == http2.UNAVAILABLE and (left := deadline - monotonic()) > 0:
             self.step(wake, left)
 
     def _dial(self, wake: int, patience: float | None) -> GatewayStream | None:
-        pause = self._dial_at - time.monotonic()
+        pause = self._dial_at - monotonic()
         if self._closing or pause > 0:
             pause = max(pause, 0.0)
-            poll = select.poll()
+            poll = _new_poll()
             poll.register(wake, select.POLLIN)
             if poll.poll(1000 * (pause if patience is None else min(pause, patience))):
                 _hear(wake)
@@ -145,7 +146,7 @@ class Link:
         # Nobody waits for these answers any more; the ids would mean other calls on the next stream.
         self._table.cancel_all()
         self._requests.lost()
-        now = time.monotonic()
+        now = monotonic()
         if self._attached:
             self._attached = False
             self._backoff, self._give_up_at = BACKOFF_FIRST, now + GIVE_UP_AFTER

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Mapping
+from time import monotonic
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Callable
 
@@ -81,7 +81,7 @@ class Runner:
         kind = type(value)
         if kind is GeneratorType:
             return self._stream(call, value) if call.streams else self._collect(call, value)
-        if kind is CoroutineType or kind is AsyncGeneratorType or hasattr(value, "__await__"):
+        if kind is CoroutineType or kind is AsyncGeneratorType or hasattr(kind, "__await__"):
             return self._async_side().run(call, value)
         data = answers.encode(value, call.command, self._limit())
         if not call.streams:
@@ -111,7 +111,7 @@ class Runner:
 
         This is the hot loop: about a microsecond a chunk.
         """
-        interrupts, outbox, command, clock = self.interrupts, call.outbox, call.command, time.monotonic
+        interrupts, outbox, command, clock = self.interrupts, call.outbox, call.command, monotonic
         encode, limit, append = answers.encode, self._limit(), call.lines.append
         step, room, due = chunks.__next__, call.room, 0.0
         outbox.open_stream(call)

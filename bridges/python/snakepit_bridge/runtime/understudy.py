@@ -15,12 +15,13 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
+from time import sleep
 
 from snakepit_bridge.runtime.link import Link
 
 __all__ = ["MOMENT", "Understudy"]
 
+_Thread = threading.Thread  # an adapter may patch it
 MOMENT = 0.001
 """Seconds between two looks while there is something to send."""
 LOOK = 0.004
@@ -45,7 +46,7 @@ class Understudy:
         os.set_blocking(self._rope, False)
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="snakepit-understudy", daemon=True).start()
+        _Thread(target=self._run, name="snakepit-understudy", daemon=True).start()
 
     # ------------------------------------------------------------------------------------ main thread
 
@@ -96,10 +97,10 @@ class Understudy:
                     self._reading.release()
             if self._link.flush():
                 seen = calls
-                time.sleep(MOMENT)
+                sleep(MOMENT)
             elif self._busy or calls != seen:
                 seen = calls
-                time.sleep(LOOK)
+                sleep(LOOK)
             elif self._nothing_to_do():
                 self._link.await_word(self._bell)
                 self._asleep = False

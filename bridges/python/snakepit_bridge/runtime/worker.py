@@ -5,23 +5,24 @@ from __future__ import annotations
 import _thread
 import atexit
 import contextlib
+import faulthandler
 import inspect
 import os
 import platform
 import signal
 import sys
 import threading
-import time
 from collections import deque
 from dataclasses import dataclass
+from time import monotonic, sleep
 from types import FrameType
-from typing import Any, Callable
+from typing import Any
 
 from snakepit_bridge import arguments
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.describe import Command, commands_of
 from snakepit_bridge.failures import Refusal, failure, from_exception
-from snakepit_bridge.resolve import resolve
+from snakepit_bridge.resolve import own_argv, resolve
 from snakepit_bridge.runtime import forks
 from snakepit_bridge.runtime.asyncside import AsyncSide
 from snakepit_bridge.runtime.calls import Call, CallTable
@@ -31,6 +32,7 @@ from snakepit_bridge.runtime.understudy import Understudy
 
 __all__ = ["Launch", "run", "watch_lifeline"]
 
+_Thread = threading.Thread  # an adapter may patch it
 PROTOCOL = 1
 GRACE = 3.0
 """Seconds for what runs when SIGTERM comes, and again for cleanup()."""
@@ -96,21 +98,29 @@ class Worker:
 
     def run(self) -> int:
         """The exit code."""
-        signal.signal(signal.SIGTERM, self._on_terminate)
-        signal.signal(signal.SIGINT, self._on_terminate)
-        forks.watch(self._forked)
+        self._arm()
         try:
             runner = self._load()
             forks.leave_if_forked()
         except Refusal as refusal:
             forks.leave_if_forked(refusal.__cause__ or refusal)
             return self._fail_to_start(refusal.failure)
+        self._arm()
         self._ready = True
         self._understudy.start()
         stop = self._serve(runner)
         if stop.reason:
             _say(stop.reason)
         return self._finish(stop.code)
+
+    def _arm(self) -> None:
+        """Signals mean what the bridge says, also when the adapter has changed that while it was loaded."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_terminate)
+        if self._runner is not None:
+            self._runner.interrupts.arm()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGURG))
+        forks.watch(self._forked)
 
     def _forked(self) -> None:
         """In a child: no item or chunk after the one that forked is begun, and nothing is sent."""
@@ -139,14 +149,14 @@ class Worker:
         _thread.start_new_thread(_exit_after, (GRACE, code))
         if self._adapter is not None:
             try:
-                self._call_hook(getattr(self._adapter, "cleanup", None))
+                self._call_hook("cleanup")
                 forks.leave_if_forked()
             except BaseException as error:  # noqa: BLE001 - whatever it is, we are leaving
                 forks.leave_if_forked(error)
                 _say(f"cleanup() raised {type(error).__name__}: {error}")
         self._link.close()
-        deadline = time.monotonic() + LAST_WORDS
-        while self._link.open and (left := deadline - time.monotonic()) > 0:
+        deadline = monotonic() + LAST_WORDS
+        while self._link.open and (left := deadline - monotonic()) > 0:
             self._understudy.read(self._wake, left)
         return code
 
@@ -155,6 +165,7 @@ class Worker:
     def _load(self) -> Runner:
         if self._launch.broken:
             raise Refusal(failure(pb.Failure.Kind.ADAPTER_FAILED, self._launch.broken))
+        own_argv(self._launch.adapter)
         cls = self._launch.loaded or resolve(self._launch.adapter, self._launch.cwd or None)
         try:
             self._commands = commands_of(cls)
@@ -165,11 +176,11 @@ class Worker:
             bound = arguments.bind_all(self._adapter, self._commands)
             limit = self._limit
             self._runner = runner = Runner(bound, self._table, limit)
-            if wants_async or inspect.iscoroutinefunction(getattr(self._adapter, "initialize", None)):
+            if wants_async or inspect.iscoroutinefunction(getattr(cls, "initialize", None)):
                 self._async = AsyncSide(bound, self._table, limit)
                 self._async.serve(self._capacity)
                 runner.use_async(self._async)
-            self._call_hook(getattr(self._adapter, "initialize", None))
+            self._call_hook("initialize")
         except Exception as error:
             raise Refusal(from_exception(error, pb.Failure.Kind.ADAPTER_FAILED)) from error
         except SystemExit as error:
@@ -179,12 +190,12 @@ class Worker:
     def _limit(self) -> int:
         return self._link.limit
 
-    def _call_hook(self, hook: Callable[[], Any] | None) -> None:
-        """initialize() or cleanup(), plain or async."""
-        if hook is None:
+    def _call_hook(self, name: str) -> None:
+        """initialize() or cleanup(), plain or async. One that only a `__getattr__` makes up is none."""
+        if inspect.getattr_static(self._adapter, name, None) is None:
             return
-        result = hook()
-        if not hasattr(result, "__await__"):
+        result = getattr(self._adapter, name)()
+        if not hasattr(type(result), "__await__"):
             return
         if self._async is None:
             self._async = AsyncSide({}, self._table, self._limit)
@@ -262,11 +273,11 @@ class Worker:
 
     def _run_out(self) -> None:
         """Gives what runs a while, then cancels it, then leaves in any case."""
-        time.sleep(GRACE)
+        sleep(GRACE)
         if not self._ready:
             os._exit(1)  # still loading
         self._table.cancel_all()
-        time.sleep(GRACE * 2)
+        sleep(GRACE * 2)
         os._exit(1)
 
 
@@ -282,7 +293,7 @@ def _say(text: str) -> None:
 
 
 def _exit_after(seconds: float, code: int) -> None:
-    time.sleep(seconds)
+    sleep(seconds)
     os._exit(code)
 
 
@@ -300,7 +311,7 @@ def watch_lifeline(descriptor: int) -> None:
                 break
         os._exit(0)
 
-    threading.Thread(target=watch, name="snakepit-lifeline", daemon=True).start()
+    _Thread(target=watch, name="snakepit-lifeline", daemon=True).start()
 
 
 def prepare_output() -> None:
@@ -311,13 +322,29 @@ def prepare_output() -> None:
             reconfigure(line_buffering=True, errors="backslashreplace")
 
 
+def import_all() -> None:
+    """What is imported where it is needed: before a file beside the adapter can take its name."""
+    import base64
+    import datetime
+    import decimal
+    import difflib
+    import enum
+    import importlib.metadata
+    import traceback
+    import uuid
+
+    _ = (base64, datetime, decimal, difflib, enum, importlib.metadata, traceback, uuid)
+
+
 def run(launch: Launch) -> None:
     """Runs a worker in this process and ends the process."""
     prepare_output()
     sys.setswitchinterval(SWITCH_INTERVAL)
+    faulthandler.enable(all_threads=False)  # after a crash in a C extension, the log says where in Python it was
     if launch.lifeline is not None:
         watch_lifeline(launch.lifeline)
     code = 70
+    import_all()
     try:
         code = Worker(launch).run()
         _thread.start_new_thread(_exit_after, (GRACE, code))
