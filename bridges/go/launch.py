@@ -123,6 +123,7 @@ def main() -> None:
             lines = output.decode(errors="replace").strip().splitlines()
             words = "\n".join(line for line in lines if not line.startswith("# "))  # names of packages
         refusal = ["--adapter", given["--adapter"], "--broken", words[:8192]]
+        os.environ.update(PYTHONSAFEPATH="1", SNAKEPIT_SAFE_PATH="1")
         os.execv(given["--python"], [given["--python"], "-m", "snakepit_bridge", "worker", *refusal])
     os.execv(program, [program])
 

@@ -66,7 +66,7 @@ class Peer:
             self.process = subprocess.Popen(
                 argv,
                 env={
-                    **env, "SNAKEPIT_GATEWAY": f"unix:{path}", "SNAKEPIT_WORKER_ID": NAME, "SNAKEPIT_POOL": "check",
+                    **env, "SNAKEPIT_GATEWAY": f"unix:{path}", "SNAKEPIT_WORKER_ID": NAME,
                     "SNAKEPIT_INSTANCE": "check", "SNAKEPIT_TOKEN_FD": str(token_read),
                     "SNAKEPIT_LIFELINE_FD": str(lifeline_read),
                 },

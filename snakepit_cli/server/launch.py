@@ -136,7 +136,7 @@ def _converses(spec: Spec, argv: tuple[str, ...]) -> Launch:
     if spec.dialect == "lines" and (unbuffer := shutil.which("stdbuf", path=spec.env.get("PATH"))):
         # Most filters keep their answers in a buffer when they do not write to a terminal.
         command = (unbuffer, "-oL", *command)
-    return _by_itself(spec, command, {**spec.env, "SNAKEPIT_POOL": spec.name})
+    return _by_itself(spec, command, spec.env)
 
 
 def _executable(spec: Spec, program: str) -> str:
@@ -175,7 +175,7 @@ def _bridge(spec: Spec, gateway: str) -> Launch:
 
 def _environment(spec: Spec, gateway: str) -> dict[str, str]:
     """Of a worker that dials in."""
-    env = {**spec.env, "SNAKEPIT_GATEWAY": f"unix:{gateway}", "SNAKEPIT_POOL": spec.name}
+    env = {**spec.env, "SNAKEPIT_GATEWAY": f"unix:{gateway}"}
     if spec.capacity is not None:
         env["SNAKEPIT_CAPACITY"] = str(spec.capacity)
     return env
@@ -210,20 +210,21 @@ def make(spec: Spec, instance: str, gateway: str) -> Launch:
     ):
         env["PYTHONPATH"] = ":".join(part for part in (path, env.get("PYTHONPATH")) if part)
     strict = spec.contain == "strict"
+    # Nothing in the current directory may shadow a module of the bridge's own.
+    safe = env if "PYTHONSAFEPATH" in env else {**env, "PYTHONSAFEPATH": "1", "SNAKEPIT_SAFE_PATH": "1"}
     return Launch(
         argv=_namespace(spec) + _fill(manifest["worker"], holes),
         template=None if strict else _fill(manifest["template"], holes),
         why_cold=_WHY_COLD if strict else None,
-        env=env,
-        # Nothing in the current directory may shadow a module of the template's own.
-        template_env={**env, "PYTHONSAFEPATH": "1"},
+        env=safe,
+        template_env=safe,
         key="\0".join([spec.python, *sorted(f"{k}={v}" for k, v in env.items() if k.startswith("PYTHON"))]),
         go={
             "instance": instance,
             "pool": spec.name,
             "adapter": spec.adapter,
             "cwd": spec.cwd,
-            "env": env,
+            "env": safe,
         },
     )
 
