@@ -231,6 +231,8 @@ def test_the_fast_path_imports_next_to_nothing(fake: Fake) -> None:
     assert (result, code) == ('{"a":"1"}', "0")
     ours = {name for name in modules if name.startswith("snakepit_cli")}
     assert set(modules) - ours <= {"_socket", "_json", "__future__", "sysconfig"}
-    light = "base base.paths base.durations client client.call client.call.arguments client.call.call "
+    light = (
+        "base base.paths base.durations client client.call client.call.arguments client.call.call "
         "client.call.request fast wire wire.front"
+    )
     assert ours == {"snakepit_cli", *(f"snakepit_cli.{name}" for name in light.split())}
