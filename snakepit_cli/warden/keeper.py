@@ -31,9 +31,11 @@ def fork() -> None:
         return
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a parent that ignores it would have us lose every status
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
-    keeper = os.getpid()
+    keeper, name = os.getpid(), _name_of("self")
+    contain.set_name(NAME)  # before the fork: the child tells by it that it has a keeper
     warden = os.fork()
     if warden == 0:
+        contain.set_name(name)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         # SIGTERM, so that the warden ends what it started while it still can.
         if not contain.die_with_parent(keeper, signal.SIGTERM):
@@ -50,16 +52,19 @@ def fork() -> None:
 
 def present() -> bool:
     """Whether our parent is a keeper that lives."""
+    return _name_of(os.getppid()) == NAME
+
+
+def _name_of(pid: int | str) -> bytes:
     try:
-        with open(f"/proc/{os.getppid()}/comm", "rb") as file:
-            return file.read().strip() == NAME
+        with open(f"/proc/{pid}/comm", "rb") as file:
+            return file.read().strip()
     except OSError:
-        return False
+        return b""
 
 
 def _let_go() -> None:
     """Of everything that was inherited: files, the pipe to the client, the working directory."""
-    contain.set_name(NAME)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
