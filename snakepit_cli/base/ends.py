@@ -24,7 +24,12 @@ class Ends:
 
 
 def pair() -> tuple[Ends, Ends]:
-    """Ours and the program's."""
+    """Two crossed pipes: (server's ends, program's ends). The caller closes both. Raises OSError."""
     to_program, from_us = os.pipe()
-    to_us, from_program = os.pipe()
+    try:
+        to_us, from_program = os.pipe()
+    except OSError:
+        os.close(to_program)
+        os.close(from_us)
+        raise
     return Ends(to_us, from_us), Ends(to_program, from_program)

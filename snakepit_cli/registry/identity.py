@@ -90,7 +90,7 @@ def open_verified(identity: Identity) -> int | None:
 
 
 def send_signal(descriptor: int, number: int) -> bool:
-    """False when the process is gone."""
+    """False when the process is gone. Raises PermissionError for one that runs a set-user-id program."""
     try:
         signal.pidfd_send_signal(descriptor, number)
     except ProcessLookupError:

@@ -222,7 +222,11 @@ class Pit:
         event = message["event"]
         if event == "reaped":
             asked = self._reaps.pop(message["ticket"])
-            if not asked.done():  # whoever asked may have gone
+            if asked.done():
+                pass  # its client has gone
+            elif "error" in message:
+                asked.set_exception(PitError.from_dict(message["error"]))
+            else:
                 asked.set_result(message["report"])
             return
         name = message["pool"] if event == "template" else message["worker"].rpartition("-")[0]

@@ -28,6 +28,10 @@ class Child:
     """The cgroup that it and all that it starts are in, where there are any."""
     kill_at: float | None = None
     """When a stop turns into a kill (monotonic seconds); None while nobody asked it to stop."""
+    killed: bool = False
+    """By us."""
+    why: str | None = None
+    """The reason for which we killed it, when that was not asked for."""
 
     def stop(self, deadline: float) -> None:
         """TERM now, KILL at the deadline. Asking again never postpones it."""
@@ -35,7 +39,10 @@ class Child:
             contain.kill_own_child(self.pid, signal.SIGTERM)
         self.kill_at = deadline if self.kill_at is None else min(self.kill_at, deadline)
 
-    def kill(self) -> None:
+    def kill(self, why: str | None = None) -> None:
+        """At once, with all of its session and cgroup. `why` is told when it is buried."""
+        self.killed = True
+        self.why = self.why or why
         if self.cage is not None:
             cages.kill(self.cage)
         else:
@@ -49,3 +56,22 @@ class Child:
         self.pump.close()
         if self.channel is not None:
             self.channel.close()
+
+
+class Children(dict[int, Child]):
+    """Pid → child, from its birth to its burial."""
+
+    def named(self, name: str) -> Child | None:
+        return next((child for child in self.values() if child.id == name), None)
+
+    def of_role(self, role: str) -> list[Child]:
+        return [child for child in self.values() if child.role == role]
+
+    def ids(self, role: str) -> list[str]:
+        return [child.id for child in self.of_role(role)]
+
+    def enforce(self, now: float) -> None:
+        """Kills those that were asked to stop and have had the time."""
+        for child in self.values():
+            if child.kill_at is not None and child.kill_at <= now:
+                child.kill()

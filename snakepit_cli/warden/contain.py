@@ -6,10 +6,12 @@ import ctypes
 import os
 import signal
 import sys
+import time
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
+_TURN_SECONDS = 0.005
 _LINUX = sys.platform == "linux"
 _libc = ctypes.CDLL(None, use_errno=True) if _LINUX else None
 
@@ -102,9 +104,35 @@ def kill_group(leader: int) -> None:
         pass
 
 
-def kill_own_child(pid: int, number: int = signal.SIGKILL) -> None:
-    """An unreaped child's pid cannot be reused, so this needs no pidfd."""
+def kill_own_child(pid: int, number: int = signal.SIGKILL) -> bool:
+    """False when we may not: it runs a set-user-id program. An unreaped child's pid cannot be reused, so this needs
+    no pidfd."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
         pass
+    except PermissionError:
+        return False
+    return True
+
+
+def end_own_children(seconds: float) -> set[int]:
+    """Kills and reaps all our children, adopted ones included, and those that they leave to us; those that are left
+    after that time, because we may not kill them or they do not die."""
+    deadline = time.monotonic() + seconds
+    while strays := own_children():
+        for pid in strays:
+            kill_own_child(pid)
+        while _reaped():
+            pass
+        if time.monotonic() > deadline:
+            return own_children()
+        time.sleep(_TURN_SECONDS)
+    return set()
+
+
+def _reaped() -> bool:
+    try:
+        return os.waitpid(-1, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return False

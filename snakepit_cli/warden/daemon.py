@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -20,13 +21,14 @@ from snakepit_cli.base.ends import Ends
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.registry import identity as ident
 from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden import cages, contain, helpers, keeper, oom, reap, serverlink
+from snakepit_cli.warden import cages, contain, helpers, keeper, limits, oom, reap, serverlink
 from snakepit_cli.warden.cages import Cages
-from snakepit_cli.warden.children import Child
+from snakepit_cli.warden.children import Child, Children
 from snakepit_cli.warden.ledger import Ledger
-from snakepit_cli.warden.logs import CappedLog, Journal
+from snakepit_cli.warden.logs import CappedLog, Journal, OldLogs
 from snakepit_cli.warden.loop import Loop
 from snakepit_cli.warden.nursery import Nursery, Program
+from snakepit_cli.warden.orders import Orders
 from snakepit_cli.warden.paths import Places
 from snakepit_cli.warden.restarts import Restarts
 from snakepit_cli.warden.templates import Templates
@@ -35,6 +37,9 @@ from snakepit_cli.warden.watchdog import Watchdog
 _DRAIN_SECONDS = 10.0
 _STOP_SECONDS = 5.0
 _STRAY_SECONDS = 2.0
+_DEATH_SECONDS = 2.0
+"""What a killed process gets to die before we end without it: one that runs a set-user-id program cannot be killed."""
+_LOOK_SECONDS = 2.0
 
 Message = dict[str, Any]
 
@@ -52,16 +57,19 @@ class Warden:
         self._secret = secret
         self._say = say
         self._journal = Journal(CappedLog(places.log("warden")), foreground=foreground)
-        self._loop = Loop()
+        self._loop = Loop(self._journal)
         marks = {"SNAKEPIT_INSTANCE": places.instance, reap.COOKIE: secret, reap.RUN: run}
         self._ledger = Ledger(registry, run, self._journal)
         self._cages = Cages.build(places.state, secret, run)
         self._nursery = Nursery(
-            self._loop, self._ledger, places, self._cages, marks, born=self._born, failed=self._never_ran
+            self._loop, self._ledger, places, self._cages, marks, born=self._born, failed=self._never_ran,
+            open_files=limits.raise_open_files(),
         )  # fmt: skip
-        self._children: dict[int, Child] = {}
+        self._children = Children()
+        self._logs = OldLogs()
         self._link: serverlink.ServerLink | None = None
-        self._templates = Templates(self._loop, self._nursery, self._children, self._tell)
+        self._templates = Templates(self._loop, self._nursery, self._children, self._tell, self._journal)
+        self._orders = Orders(self._loop, self._nursery, self._templates, self._children, self._never_ran)
         self._memos: dict[str, Message] = {}  # pool → what the next server has to know of it
         self._pinned = False
         self._restarts = Restarts()
@@ -91,6 +99,7 @@ class Warden:
         )
         failpoint("warden.listening")
         self._journal(f"warden started: instance {self.places.instance}, pid {os.getpid()}, run {self.run_id}")
+        self._look()
         self._start_server()
         self._loop.run()
         self._end_strays()
@@ -103,27 +112,15 @@ class Warden:
     def _start_server(self) -> None:
         if self._stopping:
             return
-        ours, theirs = serverlink.pair()
-        self._link = serverlink.ServerLink(self._loop, ours, self._asked)
-        self._link.send(
-            {
-                "event": "hello",
-                "instance": self.places.instance,
-                "gateway": str(self.places.gateway),
-                "state": str(self.places.state),
-                "warden": os.getpid(),
-                "started": self.started,
-                "restarts": self._restarts.count,
-                "containment": self._containment(),
-                "pinned": self._pinned,
-                "pools": len(self._memos),
-                "workers": [child.id for child in self._children.values() if child.role == "worker"]
-                + self._nursery.expected("worker"),
-                "templates": [
-                    child.pool for child in self._children.values() if child.role == "template" and child.pool
-                ],
-            }
-        )
+        try:
+            ours, theirs = serverlink.pair()
+        except OSError as error:
+            self._never_ran("server", limits.why(error))
+            return
+        self._link = serverlink.ServerLink(
+            self._loop, ours, self._asked, note=self._journal, broken=self._kill_server
+        )  # fmt: skip
+        self._link.send(self._hello())
         for pool, memo in self._memos.items():
             self._link.send({"pool": pool, "memo": memo})
         argv = [sys.executable, "-m", "snakepit_cli.server", "--instance", self.places.instance]
@@ -132,16 +129,34 @@ class Warden:
         theirs.close()
         self._watchdog.heard()
 
+    def _look(self) -> None:
+        self._loop.at(time.monotonic() + _LOOK_SECONDS, self._look)
+        self._oom.look()
+
+    def _hello(self) -> Message:
+        return {
+            "event": "hello",
+            "instance": self.places.instance,
+            "gateway": str(self.places.gateway),
+            "state": str(self.places.state),
+            "warden": os.getpid(),
+            "started": self.started,
+            "restarts": self._restarts.count,
+            "containment": self._containment(),
+            "pinned": self._pinned,
+            "pools": len(self._memos),
+            "workers": self._children.ids("worker") + self._nursery.expected("worker"),
+            "templates": [child.pool for child in self._children.of_role("template") if child.pool],
+        }
+
     def _signal_server(self, number: int) -> None:
-        for child in self._children.values():
-            if child.role == "server":
-                self._journal("the server's event loop is stuck: its stacks are in the server's log")
-                contain.kill_own_child(child.pid, number)
+        for child in self._children.of_role("server"):
+            self._journal("the server's event loop is stuck: its stacks are in the server's log")
+            contain.kill_own_child(child.pid, number)
 
     def _kill_server(self) -> None:
-        for child in self._children.values():
-            if child.role == "server":
-                child.kill()
+        for child in self._children.of_role("server"):
+            child.kill()
 
     def _containment(self) -> list[str]:
         rungs = ["lifeline"]
@@ -176,6 +191,7 @@ class Warden:
         for child in self._children.values():
             child.stop(deadline)
         self._loop.at(deadline, self._enforce)
+        self._loop.at(deadline + _DEATH_SECONDS, self._loop.stop)
         self._maybe_done()
 
     def _maybe_done(self) -> None:
@@ -184,20 +200,14 @@ class Warden:
 
     def _end_strays(self) -> None:
         """Descendants that our workers left behind came to us as subreaper: none may stay."""
-        deadline = time.monotonic() + _STRAY_SECONDS
-        while (strays := contain.own_children()) and time.monotonic() < deadline:
-            for pid in strays:
-                contain.kill_own_child(pid)
-            for pid in strays:
-                try:
-                    os.waitpid(pid, 0)
-                except ChildProcessError:
-                    pass
+        for pid in contain.end_own_children(_STRAY_SECONDS):
+            self._journal(f"pid {pid} has not ended: it may not be killed by us, or does not die")
 
     # --------------------------------------------------------------------------------------- children
 
     def _born(self, child: Child) -> None:
         self._children[child.pid] = child
+        self._logs.born(child.pump.log.path)
         self._journal(f"{child.role} {child.id}: pid {child.pid}")
         if child.role == "worker":
             along, child.talk = child.talk, None
@@ -210,7 +220,7 @@ class Warden:
     def _never_ran(self, name: str, reason: str) -> None:
         self._journal(f"{name}: not started: {reason}")
         if name == "server":
-            self._server_gone(reason, [])
+            self._server_gone(reason, [], ran=False)
         elif name.startswith("template:"):
             self._templates.never_ran(name.partition(":")[2], reason)
         else:
@@ -227,17 +237,12 @@ class Warden:
                 break
             if found is None:
                 break
-            failpoint("warden.child-died")
-            child = self._children.pop(found.si_pid, None)
-            orphaned |= child is None or child.role == "worker"
-            if child is not None and os.getsid(found.si_pid) == found.si_pid:
-                # Before the leader is reaped: afterwards its id could be a stranger's.
-                contain.kill_group(found.si_pid)
-            starved = found.si_status == signal.SIGKILL and self._oom.happened()
-            limit = oom.limit() if starved else None
-            _, status = os.waitpid(found.si_pid, 0)
-            if child is not None:
-                self._bury(child, os.waitstatus_to_exitcode(status), {"limit": limit} if starved else None)
+            known = self._children.get(found.si_pid)
+            orphaned |= known is None or known.role == "worker"
+            try:
+                self._died(found.si_pid)
+            except Exception:  # noqa: BLE001 - the others are dead, too
+                self._journal(traceback.format_exc())
         self._cages.clear()
         if orphaned:
             self._end_helpers()
@@ -252,30 +257,49 @@ class Warden:
             self._journal(f"pid {pid} has outlived the worker that started it: killed")
             contain.kill_own_child(pid)
 
+    def _died(self, pid: int) -> None:
+        """It is reaped here, whatever else goes wrong."""
+        child = self._children.pop(pid, None)
+        try:
+            failpoint("warden.child-died")
+            if child is not None and os.getsid(pid) == pid:
+                # Before the leader is reaped: afterwards its id could be a stranger's.
+                contain.kill_group(pid)
+        finally:
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            if child is not None:
+                starved = code == -signal.SIGKILL and not child.killed and self._oom.happened()
+                self._bury(child, code, {"limit": oom.limit()} if starved else None)
+
     def _bury(self, child: Child, code: int, starved: Message | None) -> None:
         """`starved`: the kernel killed it for want of memory; holds the limit in bytes, if there is one."""
         self._loop.forget(child.pump.fd)
         if child.channel is not None:
             self._loop.forget(child.channel)
-        child.close()
-        self._cages.leave(child.cage)
         self._buried.append(child.id)
+        self._cages.leave(child.cage)
+        child.close()
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
         self._journal(f"{child.role} {child.id}: {how}")
         if child.role == "server":
             self._server_gone(how, child.pump.tail(), asked=child.kill_at is not None)
         elif child.role == "worker":
-            facts = {"code": code, "asked": child.kill_at is not None, "oom": starved, "log": child.pump.tail()}
+            facts = {
+                "code": code, "asked": child.kill_at is not None, "oom": starved, "log": child.pump.tail(),
+                "reason": child.why,
+            }  # fmt: skip
             self._tell({"event": "exited", "worker": child.id, **facts})
         else:
             self._templates.gone(child, how)
+        if child.role != "server":
+            self._logs.buried(child.pool, child.pump.log.path)
 
     def _forget_buried(self) -> None:
         """Rows of the dead go with the next commit: a row too many costs nothing, the next reap finds nobody."""
         self._ledger.forget(self._buried)
         self._buried.clear()
 
-    def _server_gone(self, how: str, tail: list[str], *, asked: bool = False) -> None:
+    def _server_gone(self, how: str, tail: list[str], *, asked: bool = False, ran: bool = True) -> None:
         """Its workers live on and dial home to the new server, which is told what the old one knew of them."""
         if self._link is not None:
             self._link.close()
@@ -284,9 +308,10 @@ class Warden:
             return
         self._watchdog.gone()
         failpoint("warden.server-gone")
-        pause = self._restarts.ended(time.monotonic(), asked=asked)
+        pause = self._restarts.ended(time.monotonic(), asked=asked, ran=ran)
         if pause is None:
             text = f"the server ends before it is ready, time and again, the last one with {how}"
+            text = text if ran else f"the server {how}"
             self._give_up({"kind": "unavailable", "message": text, "log": tail})
             return
         self._journal(f"starting the server again{f' in {pause:.1f} s' if pause else ''}")
@@ -328,55 +353,8 @@ class Warden:
                 child.stop(time.monotonic() + _STOP_SECONDS)
         self._loop.at(time.monotonic() + _STOP_SECONDS, self._enforce)
 
-    def _op_base(self, message: Message) -> None:
-        self._templates.base(message)
-
-    def _op_template(self, message: Message) -> None:
-        self._templates.fork(message)
-
-    def _op_spawn(self, message: Message) -> None:
-        tokens: dict[str, str] = message["tokens"]
-        pool = message["pool"]
-        if message["via"] == "exec":
-            program = Program(message["argv"], message["go"]["env"], message["go"]["cwd"], message["talks"])
-            self._nursery.execute("worker", pool, list(tokens), program, tokens=tokens)
-            return
-        template = self._templates.of(pool)
-        if template is None or template.channel is None:
-            for name in tokens:
-                self._never_ran(name, "its template is gone")
-            return
-        self._nursery.fork(template.channel, "worker", list(tokens), message["go"], tokens)
-
-    def _worker(self, name: str) -> Child | None:
-        return next((child for child in self._children.values() if child.id == name), None)
-
-    def _op_stop(self, message: Message) -> None:
-        child = self._worker(message["worker"])
-        if child is not None:
-            deadline = time.monotonic() + float(message["grace"])
-            child.stop(deadline)
-            self._loop.at(deadline, self._enforce)
-
     def _enforce(self) -> None:
-        """Kills whoever was asked to stop and has had the time."""
-        now = time.monotonic()
-        for child in self._children.values():
-            if child.kill_at is not None and child.kill_at <= now:
-                child.kill()
-
-    def _op_kill(self, message: Message) -> None:
-        child = self._worker(message["worker"])
-        if child is not None:
-            child.kill()
-
-    def _op_retire(self, message: Message) -> None:
-        """The pool is gone: so is its template."""
-        template = self._templates.of(message["pool"])
-        if template is not None:
-            deadline = time.monotonic() + _STOP_SECONDS
-            template.stop(deadline)
-            self._loop.at(deadline, self._enforce)
+        self._children.enforce(time.monotonic())
 
     def _op_memo(self, message: Message) -> None:
         """What the next server has to know of a pool; None: nothing any more."""
@@ -389,15 +367,23 @@ class Warden:
         self._pinned = True
 
     def _op_reap(self, message: Message) -> None:
-        dry = bool(message["dry_run"])
+        answer = {"event": "reaped", "ticket": message["ticket"]}
+        try:
+            answer["report"] = self._reap(dry=bool(message["dry_run"]))
+        except Exception as error:
+            answer["error"] = {"kind": "unavailable", "message": f"the registry cannot be used: {error}"}
+            raise
+        finally:
+            self._tell(answer)
+
+    def _reap(self, *, dry: bool) -> list[Message]:
         dead = cages.abandoned(self.places.state, self._secret, self.run_id)
         try:
-            report = reap.reap(self._ledger.registry, self._secret, self.run_id, dead, dry_run=dry)
+            return reap.reap(self._ledger.registry, self._secret, self.run_id, dead, dry_run=dry)
         except (sqlite3.Error, OSError) as error:
             # What the file knew of dead runs was reaped when we started; the environment still tells.
             self._ledger.renew(str(error))
-            report = reap.reap(self._ledger.registry, self._secret, self.run_id, dead, dry_run=dry)
-        self._tell({"event": "reaped", "ticket": message["ticket"], "report": report})
+            return reap.reap(self._ledger.registry, self._secret, self.run_id, dead, dry_run=dry)
 
     def _op_shutdown(self, message: Message) -> None:
         self._shutdown(float(message["grace"]))
@@ -408,12 +394,12 @@ _OPS: dict[str, Callable[[Warden, Message], None]] = {
     "tick": Warden._op_tick,  # noqa: SLF001
     "failed": Warden._op_failed,  # noqa: SLF001
     "restart": Warden._op_restart,  # noqa: SLF001
-    "base": Warden._op_base,  # noqa: SLF001
-    "template": Warden._op_template,  # noqa: SLF001
-    "spawn": Warden._op_spawn,  # noqa: SLF001
-    "stop": Warden._op_stop,  # noqa: SLF001
-    "kill": Warden._op_kill,  # noqa: SLF001
-    "retire": Warden._op_retire,  # noqa: SLF001
+    "base": lambda warden, message: warden._orders.base(message),  # noqa: SLF001
+    "template": lambda warden, message: warden._orders.template(message),  # noqa: SLF001
+    "spawn": lambda warden, message: warden._orders.spawn(message),  # noqa: SLF001
+    "stop": lambda warden, message: warden._orders.stop(message),  # noqa: SLF001
+    "kill": lambda warden, message: warden._orders.kill(message),  # noqa: SLF001
+    "retire": lambda warden, message: warden._orders.retire(message),  # noqa: SLF001
     "memo": Warden._op_memo,  # noqa: SLF001
     "pin": Warden._op_pin,  # noqa: SLF001
     "reap": Warden._op_reap,  # noqa: SLF001

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
 from pathlib import Path
 
 CAP = 1 << 20
@@ -16,7 +15,10 @@ _READ = 1 << 18
 _TAIL_LINES = 20
 _TAIL_BYTES = 8192
 _KEEP_SECONDS = 7 * 24 * 3600
-_KEEP_FILES = 200
+KEEP = 200
+"""Files that are kept."""
+KEEP_OF_POOL = 20
+"""Of these at most so many of dead workers of one pool."""
 
 
 class CappedLog:
@@ -65,10 +67,13 @@ class Pump:
         self.log = log
         self.fd, self.write_end = os.pipe()
         os.set_blocking(self.fd, False)
-        self._tail: deque[bytes] = deque(maxlen=2)
+        self._tail = b""
 
     def close_write_end(self) -> None:
-        os.close(self.write_end)
+        """Harmless when it is closed."""
+        if self.write_end >= 0:
+            os.close(self.write_end)
+            self.write_end = -1
 
     def pump(self) -> int | None:
         """Reads once: how many bytes came, 0 when there are none now, None at the end of the pipe."""
@@ -79,7 +84,7 @@ class Pump:
         if not data:
             return None
         self.log.write(data)
-        self._tail.append(data[-_TAIL_BYTES:])
+        self._tail = (self._tail + data[-_TAIL_BYTES:])[-_TAIL_BYTES:]
         return len(data)
 
     def drain(self) -> None:
@@ -90,10 +95,10 @@ class Pump:
 
     def tail(self) -> list[str]:
         """The last lines written."""
-        text = b"".join(self._tail)[-_TAIL_BYTES:].decode(errors="replace")
-        return text.splitlines()[-_TAIL_LINES:]
+        return self._tail.decode(errors="replace").splitlines()[-_TAIL_LINES:]
 
     def close(self) -> None:
+        self.close_write_end()
         os.close(self.fd)
         self.log.close()
 
@@ -116,11 +121,45 @@ class Journal:
                 pass
 
 
+class OldLogs:
+    """Logs of the dead: the newest `KEEP_OF_POOL` of each pool, and `KEEP` of all pools together, stay."""
+
+    def __init__(self) -> None:
+        self._pools: dict[Path, str] = {}
+        """Log → pool, in the order of the deaths."""
+
+    def born(self, log: Path) -> None:
+        """A process has taken the name, so its log is not that of a dead one any more."""
+        self._pools.pop(log, None)
+
+    def buried(self, pool: str, log: Path) -> None:
+        """Most processes never print and have none."""
+        if not log.exists():
+            return
+        self.born(log)
+        self._pools[log] = pool
+        of_pool = [path for path, name in self._pools.items() if name == pool]
+        for path in {*of_pool[:-KEEP_OF_POOL], *list(self._pools)[:-KEEP]}:
+            del self._pools[path]
+            _remove(path)
+
+
+def _remove(log: Path) -> None:
+    for path in (log, log.with_name(f"{log.name}.1")):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            pass  # a file system that has become read-only
+
+
 def prune(folder: Path) -> None:
     """Removes logs of long ago. Called when a warden starts."""
     found = sorted((entry.stat().st_mtime, entry) for entry in folder.glob("*.log*") if entry.is_file())
     limit = time.time() - _KEEP_SECONDS
-    excess = len(found) - _KEEP_FILES
+    excess = len(found) - KEEP
     for index, (modified, entry) in enumerate(found):
         if modified < limit or index < excess:
-            entry.unlink(missing_ok=True)
+            try:
+                entry.unlink(missing_ok=True)
+            except OSError:
+                pass

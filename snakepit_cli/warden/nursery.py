@@ -1,4 +1,8 @@
-"""Brings processes into the world: registered first, running second, by exec or by a template's fork."""
+"""Starts children by exec or template fork: registered first, running second.
+
+What cannot be had for one child (a descriptor, a process, a row on a full disk) fails that child, with the reason, and
+leaves nothing open.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,20 @@ import socket
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from snakepit_cli.base import ends
 from snakepit_cli.base.ends import Ends
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.registry import identity as ident
-from snakepit_cli.warden import spawn, template
+from snakepit_cli.registry.identity import Identity
+from snakepit_cli.warden import limits, spawn, template
 from snakepit_cli.warden.cages import Cages
 from snakepit_cli.warden.children import Child
-from snakepit_cli.warden.ledger import Ledger, Row
+from snakepit_cli.warden.ledger import Ledger
 from snakepit_cli.warden.logs import CappedLog, Pump
 from snakepit_cli.warden.loop import Loop
 from snakepit_cli.warden.paths import Places
@@ -40,13 +46,30 @@ class Program:
     """By lines on its stdin and stdout: it gets no token and no lifeline, the end of its input is one."""
 
 
+class _Waiting(NamedTuple):
+    """A child at its gate."""
+
+    name: str
+    gated: spawn.Gated
+    identity: Identity
+    pump: Pump
+    talk: Ends | None
+
+    def refuse(self) -> None:
+        self.gated.refuse()
+        self.pump.close()
+        if self.talk is not None:
+            self.talk.close()
+
+
 class Nursery:
     """`born` is called for each child that may run, `failed` with id and reason for each that never will."""
 
     def __init__(
         self, loop: Loop, ledger: Ledger, places: Places, cages: Cages, marks: Mapping[str, str], *, born: Born,
-        failed: Failed,
+        failed: Failed, open_files: limits.Limit | None = None,
     ) -> None:  # fmt: skip
+        """`open_files`: the limit that workers and templates get."""
         self._loop = loop
         self._ledger = ledger
         self._places = places
@@ -54,6 +77,7 @@ class Nursery:
         self._marks = marks
         self._born = born
         self._failed = failed
+        self._open_files = open_files
         self._births: list[template.Birth] = []
         # The read end goes into every executed child; the write end stays here and closes when we die.
         self._lifeline, self._lifeline_write = os.pipe()
@@ -67,38 +91,50 @@ class Nursery:
         """Ids of the children that are on their way."""
         return [child.id for birth in self._births for child in birth.unborn if child.role == role]
 
+    def cancel(self, name: str) -> bool:
+        """A child that is on its way shall never run. False when there is none of this name. `failed` is not called."""
+        for birth in list(self._births):
+            for child in birth.unborn:
+                if child.id == name:
+                    birth.unborn.remove(child)
+                    self._release(child)
+                    self._look(birth)
+                    return True
+        return False
+
+    # ------------------------------------------------------------------------------------------- exec
+
     def execute(
         self, role: str, pool: str, ids: Sequence[str], program: Program, *, tokens: Mapping[str, str] | None = None,
         descriptors: Mapping[str, int] | None = None, channel: socket.socket | None = None,
     ) -> None:  # fmt: skip
-        """Starts one process for each id."""
-        gated: list[tuple[str, spawn.Gated, Pump, Ends | None]] = []
-        rows: list[Row] = []
+        """Starts one process for each id. `channel` is closed when there is none."""
+        waiting: list[_Waiting] = []
+        failed: dict[str, str] = {}
+        for name in ids:
+            token = None if program.talks else (tokens or {}).get(name)
+            try:
+                waiting.append(self._fork(role, name, program, token, descriptors or {}))
+            except (OSError, ValueError) as error:
+                failed[name] = f"cannot be started: {limits.why(error)}"
         try:
-            for name in ids:
-                ours, theirs = ends.pair() if program.talks else (None, None)
-                token = None if program.talks else (tokens or {}).get(name)
-                one, pump = self._fork(name, program, token, descriptors or {}, theirs)
-                gated.append((name, one, pump, ours))
-                if found := ident.identify(one.pid):
-                    rows.append((name, role, found))
             failpoint("warden.after-fork")
-            self._ledger.register(rows)
+            self._ledger.register([(one.name, role, one.identity) for one in waiting])
         except (sqlite3.Error, OSError) as error:
-            for _, one, pump, ours in gated:
+            for one in waiting:
                 one.refuse()
-                pump.close()
-                if ours is not None:
-                    ours.close()
-            for name in ids:
-                self._failed(name, f"cannot register it: {error}")
-            return
-        for name, one, pump, ours in gated:
-            child = Child(name, role, pool, one.pid, pump, channel, ours, self._caged(role, name, one.pid))
-            self._adopt(child)
+                failed[one.name] = f"cannot be registered: {limits.why(error)}"
+            waiting.clear()
+        for one in waiting:
+            pid = one.gated.pid
+            self._adopt(Child(one.name, role, pool, pid, one.pump, channel, one.talk, self._caged(role, one.name, pid)))
             failpoint("warden.before-gate")
-            one.open()
+            one.gated.open()
             failpoint("warden.after-gate")
+        if not waiting and channel is not None:
+            channel.close()
+        for name, reason in failed.items():
+            self._failed(name, reason)
 
     def _caged(self, role: str, name: str, pid: int) -> Path | None:
         """The cage that ends with this child. A base has one, too, but its templates stay in it when it dies."""
@@ -108,28 +144,39 @@ class Nursery:
         return cage if role == "worker" else None
 
     def _fork(
-        self, name: str, program: Program, token: str | None, extra: Mapping[str, int], talk: Ends | None
-    ) -> tuple[spawn.Gated, Pump]:
-        pump = self._pump(name)
+        self, role: str, name: str, program: Program, token: str | None, extra: Mapping[str, int]
+    ) -> _Waiting:  # fmt: skip
+        """Raises OSError, with nothing left open."""
         descriptors = dict(extra)
-        if token is not None:
-            descriptors |= {"SNAKEPIT_TOKEN_FD": _readable(token), "SNAKEPIT_LIFELINE_FD": self._lifeline}
-        launch = spawn.Launch(
-            argv=[part.replace("{worker}", name) for part in program.argv],
-            env={**program.env, **self._marks, "SNAKEPIT_WORKER_ID": name},
-            cwd=program.cwd,
-            log=pump.write_end,
-            talk=talk,
-            descriptors=descriptors,
-        )
-        try:
-            return spawn.fork(launch), pump
-        finally:
-            pump.close_write_end()
-            if talk is not None:
-                talk.close()
+        with ExitStack() as undo, ExitStack() as theirs:
+            pump = self._pump(role, name, undo)
+            theirs.callback(pump.close_write_end)
+            ours, talk = ends.pair() if program.talks else (None, None)
+            if ours is not None and talk is not None:
+                undo.callback(ours.close)
+                theirs.callback(talk.close)
             if token is not None:
-                os.close(descriptors["SNAKEPIT_TOKEN_FD"])
+                readable = _readable(token)
+                theirs.callback(os.close, readable)
+                descriptors |= {"SNAKEPIT_TOKEN_FD": readable, "SNAKEPIT_LIFELINE_FD": self._lifeline}
+            launch = spawn.Launch(
+                argv=[part.replace("{worker}", name) for part in program.argv],
+                env={**program.env, **self._marks, "SNAKEPIT_WORKER_ID": name},
+                cwd=program.cwd,
+                log=pump.write_end,
+                talk=talk,
+                descriptors=descriptors,
+                open_files=None if role == "server" else self._open_files,
+            )
+            gated = spawn.fork(launch)
+            undo.callback(gated.refuse)
+            identity = ident.identify(gated.pid)
+            if identity is None:  # what cannot be registered must not run
+                raise OSError(f"/proc/{gated.pid}/stat cannot be read")
+            undo.pop_all()
+            return _Waiting(name, gated, identity, pump, ours)
+
+    # ------------------------------------------------------------------------------------------- fork
 
     def fork(self, parent: socket.socket, role: str, ids: Sequence[str], message: Mapping[str, Any],
              tokens: Mapping[str, str] | None = None) -> None:  # fmt: skip
@@ -142,85 +189,119 @@ class Nursery:
         tokens: Mapping[str, str],
     ) -> None:  # fmt: skip
         birth = template.Birth([], time.monotonic() + _BIRTH_SECONDS)
-        theirs: list[socket.socket] = []
-        for name in ids:
-            ours, other = template.pair()
-            theirs.append(other)
-            go = {
-                **message,
-                "role": role,
-                "worker": name,
-                "env": {**message["env"], **self._marks, "SNAKEPIT_WORKER_ID": name},
-            }
-            if name in tokens:
-                go["token"] = tokens[name]
-            birth.unborn.append(template.Unborn(name, role, go, self._pump(name), ours))
-        asked = template.send(parent, {"op": "fork", "count": len(ids)}, [one.fileno() for one in theirs])
-        for one in theirs:
-            one.close()
-        if not asked:
-            self._abandon(birth, "the template is gone")
-            return
-        self._births.append(birth)
+        failed: dict[str, str] = {}
+        with ExitStack() as theirs:
+            gates = []
+            for name in ids:
+                try:
+                    child, gate = self._conceive(role, name, {**message, "role": role, "worker": name}, tokens)
+                except OSError as error:
+                    failed[name] = f"cannot be started: {limits.why(error)}"
+                    continue
+                theirs.callback(gate.close)
+                gates.append(gate.fileno())
+                birth.unborn.append(child)
+            refused = template.send(parent, {"op": "fork", "count": len(gates)}, gates) if gates else None
+        if refused is not None:
+            self._fail(birth.unborn, f"cannot be forked from the template: {refused}")
+            birth.unborn = []
+        if birth.unborn:
+            self._births.append(birth)
+            self._loop.at(birth.deadline, lambda: self._overdue(birth))
         for child in birth.unborn:
-            self._loop.watch(child.gate, lambda child=child: self._said_pid(birth, child))  # type: ignore[misc]
-        self._loop.at(birth.deadline, lambda: self._overdue(birth))
+            self._loop.watch(
+                child.gate, lambda child=child: self._said_pid(birth, child),  # type: ignore[misc]
+                lambda child=child: self._miscarried(birth, child),  # type: ignore[misc]
+            )  # fmt: skip
+        for name, reason in failed.items():
+            self._failed(name, reason)
+
+    def _conceive(
+        self, role: str, name: str, go: dict[str, Any], tokens: Mapping[str, str]
+    ) -> tuple[template.Unborn, socket.socket]:
+        """The child and its end of the gate. Raises OSError."""
+        go["env"] = {**go["env"], **self._marks, "SNAKEPIT_WORKER_ID": name}
+        if name in tokens:
+            go["token"] = tokens[name]
+        with ExitStack() as undo:
+            pump = self._pump(role, name, undo)
+            ours, other = template.pair()
+            undo.pop_all()
+        return template.Unborn(name, role, go, pump, ours), other
 
     def _said_pid(self, birth: template.Birth, child: template.Unborn) -> None:
         self._loop.forget(child.gate)
-        birth.said_pid(child)
-        if not birth.waiting():
-            self._register(birth)
+        if template.said_pid(child):
+            self._look(birth)
+        else:
+            self._miscarried(birth, child)
+
+    def _miscarried(self, birth: template.Birth, child: template.Unborn) -> None:
+        if child in birth.unborn:
+            birth.unborn.remove(child)
+            self._fail([child], "the template could not fork it")
+            self._look(birth)
 
     def _overdue(self, birth: template.Birth) -> None:
-        if birth in self._births:
-            for child in birth.waiting():
-                self._loop.forget(child.gate)
-                birth.fail(child)
-            self._register(birth)
+        for child in birth.waiting():
+            self._miscarried(birth, child)
 
-    def _register(self, birth: template.Birth) -> None:
-        """All have said who they are: one commit, then all gates open."""
-        self._births.remove(birth)
-        failpoint("warden.after-fork")
+    def _look(self, birth: template.Birth) -> None:
+        """Registers those who have said who they are, when nobody is missing any more."""
+        if birth in self._births and not birth.waiting():
+            self._births.remove(birth)
+            if birth.unborn:
+                self._register(birth.unborn)
+
+    def _register(self, unborn: list[template.Unborn]) -> None:
+        """One commit, then all gates open."""
         try:
-            self._ledger.register([(child.id, child.role, child.identity) for child in birth.unborn if child.identity])
+            failpoint("warden.after-fork")
+            self._ledger.register([(child.id, child.role, child.identity) for child in unborn if child.identity])
         except (sqlite3.Error, OSError) as error:
-            self._abandon(birth, f"cannot register it: {error}")
+            self._fail(unborn, f"cannot be registered: {limits.why(error)}")
             return
-        for unborn in birth.unborn:
-            if unborn.identity is None:
+        for one in unborn:
+            if one.identity is None:
                 continue
-            pid = unborn.identity.pid
-            cage = self._cages.hold(unborn.id, pid) if unborn.role == "worker" else None
-            child = Child(unborn.id, unborn.role, unborn.go["pool"], pid, unborn.pump, unborn.gate, None, cage)
+            pid = one.identity.pid
+            cage = self._cages.hold(one.id, pid) if one.role == "worker" else None
+            child = Child(one.id, one.role, one.go["pool"], pid, one.pump, one.gate, None, cage)
             self._adopt(child)
             failpoint("warden.before-gate")
-            template.send(unborn.gate, unborn.go, [unborn.pump.write_end])
-            unborn.pump.close_write_end()
+            if refused := template.send(one.gate, one.go, [one.pump.write_end]):
+                child.kill(f"could not be told what to do: {refused}")
+            one.pump.close_write_end()
             failpoint("warden.after-gate")
-        birth.unborn = []
-        self._abandon(birth, "the template could not fork it")
 
-    def _abandon(self, birth: template.Birth, reason: str) -> None:
-        """Closing the gate makes a child exit without having run."""
-        for child in birth.failed + birth.unborn:
-            self._loop.forget(child.gate)
-            child.gate.close()
-            child.pump.close_write_end()
-            child.pump.close()
+    def _fail(self, unborn: Sequence[template.Unborn], reason: str) -> None:
+        for child in unborn:
+            self._release(child)
             self._failed(child.id, reason)
 
+    def _release(self, child: template.Unborn) -> None:
+        """Closing the gate makes a child exit without having run."""
+        self._loop.forget(child.gate)
+        child.gate.close()
+        child.pump.close()
+
+    # ----------------------------------------------------------------------------------------- output
+
     def _adopt(self, child: Child) -> None:
-        self._loop.watch(child.pump.fd, lambda: self._pumped(child))
+        # A pipe that nobody reads blocks its writer for good.
+        self._loop.watch(child.pump.fd, lambda: self._pumped(child), lambda: child.kill("its output could not be read"))
         self._born(child)
 
     def _pumped(self, child: Child) -> None:
         if child.pump.pump() is None:
             self._loop.forget(child.pump.fd)
 
-    def _pump(self, name: str) -> Pump:
-        return Pump(CappedLog(self._places.log(name)))
+    def _pump(self, role: str, name: str, undo: ExitStack) -> Pump:
+        pump = Pump(CappedLog(self._places.log(name)))
+        undo.callback(pump.close)
+        if role != "server":
+            limits.leave_reserve(pump.write_end)
+        return pump
 
 
 def _readable(secret: str) -> int:

@@ -6,15 +6,24 @@ from pathlib import Path
 
 
 class OutOfMemory:
-    """Compares the kernel's counter with what it was at the last look."""
+    """Compares the kernel's counter, which is that of the whole machine, with what it was a moment ago.
+
+    Only what it rose by lately, between the last two looks and now, can have been a child of ours.
+    """
 
     def __init__(self) -> None:
-        self._killed = _killed()
+        self._seen = self._last = _killed()
+
+    def look(self) -> None:
+        """To be called every now and then: what was killed before the last look was somebody else's."""
+        self._seen, self._last = max(self._seen, self._last), _killed()
 
     def happened(self) -> bool:
-        """Since the last question. Ask when a process was killed with SIGKILL by none of us."""
-        before, self._killed = self._killed, _killed()
-        return self._killed > before
+        """Whether a death was one. Ask when a process that we did not kill died of SIGKILL."""
+        if _killed() <= self._seen:
+            return False
+        self._seen += 1
+        return True
 
 
 def _killed() -> int:

@@ -153,7 +153,10 @@ def _title(identity: Identity) -> str:
 
 
 def end(orphans: list[Orphan]) -> dict[int, bool]:
-    """Kills each through a verified pidfd and waits for its death. pid → whether it is gone."""
+    """Kills each through a verified pidfd and waits for its death. pid → whether it is gone.
+
+    One that we may not kill (it runs a set-user-id program) is not gone; the others do not wait for it.
+    """
     poll = select.poll()
     waiting: dict[int, int] = {}
     gone = dict.fromkeys((orphan.identity.pid for orphan in orphans), True)
@@ -162,10 +165,14 @@ def end(orphans: list[Orphan]) -> dict[int, bool]:
         if descriptor is None:
             continue
         failpoint("reap.verified")
-        ident.send_signal(descriptor, signal.SIGKILL)
+        gone[orphan.identity.pid] = False
+        try:
+            ident.send_signal(descriptor, signal.SIGKILL)
+        except PermissionError:
+            os.close(descriptor)
+            continue
         poll.register(descriptor, select.POLLIN)
         waiting[descriptor] = orphan.identity.pid
-        gone[orphan.identity.pid] = False
     while waiting:
         ready = poll.poll(_DEATH_SECONDS * 1000)
         if not ready:
@@ -187,6 +194,7 @@ def reap(
     `dead`: cgroups of dead runs, removed when they are empty.
     """
     report: list[dict[str, Any]] = []
+    stuck: set[Identity] = set()
     for _ in range(5):
         orphans, gone = find(registry, secret, live_run, dead)
         if dry_run:
@@ -194,6 +202,7 @@ def reap(
         _forget(registry, gone)
         for cage in dead:
             cages.clean(cage, spared=_lineage())
+        orphans = [orphan for orphan in orphans if orphan.identity not in stuck]
         if not orphans:
             break
         failpoint("reap.found")
@@ -201,8 +210,7 @@ def reap(
         _forget(registry, [orphan.id for orphan in orphans if ended[orphan.identity.pid]])
         failpoint("reap.forgotten")
         report += [orphan.as_dict(ended=ended[orphan.identity.pid]) for orphan in orphans]
-        if not all(ended.values()):
-            break
+        stuck |= {orphan.identity for orphan in orphans if not ended[orphan.identity.pid]}
     _forget(registry, [], durably=True)
     return report
 

@@ -18,18 +18,25 @@ class Restarts:
         """Servers after the first one."""
         self._ends: list[float] = []
         self._unready = 0
+        self._served = False
 
     def ready(self) -> None:
         """The server accepts commands."""
         self._unready = 0
+        self._served = True
 
-    def ended(self, now: float, *, asked: bool) -> float | None:
-        """Seconds to wait before the next one; None: give up."""
+    def ended(self, now: float, *, asked: bool, ran: bool = True) -> float | None:
+        """Seconds to wait before the next one; None: give up.
+
+        One that never `ran` could not be started (the disk is full, too many files are open). For the first server
+        that is the end. Later there are warm workers to be kept, and it can pass: it is tried again.
+        """
         self.count += 1
         if asked:
             return 0.0
-        self._unready += 1
-        if self._unready > HOPELESS:
+        if ran:
+            self._unready += 1
+        if self._unready > HOPELESS or not (ran or self._served):
             return None
         self._ends = [when for when in self._ends if now - when < WINDOW] + [now]
         over = len(self._ends) - FREE

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import socket
+import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from snakepit_cli.base import packets
 from snakepit_cli.base.ends import Ends
 from snakepit_cli.warden.loop import Loop
 
-_PACKET = 1 << 18
 _BUFFER = 1 << 20
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """Ours and the server's end, with room for a message about hundreds of workers."""
+    """Ours and the server's end, with room for a message about hundreds of workers. Raises OSError."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in (ours, theirs):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
@@ -24,19 +25,35 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 class ServerLink:
-    """Our end, for as long as one server lives. A stopped server fills its queue; we go on."""
+    """Our end, for as long as one server lives. A stopped server fills its queue; we go on.
 
-    def __init__(self, loop: Loop, channel: socket.socket, handle: Callable[[dict[str, Any]], None]) -> None:
+    A message that cannot be understood, sent or obeyed is noted and dropped: it ends nothing. `broken` is called when
+    the pipe itself cannot be used any more.
+    """
+
+    def __init__(
+        self, loop: Loop, channel: socket.socket, handle: Callable[[dict[str, Any]], None], *,
+        note: Callable[[str], None], broken: Callable[[], None],
+    ) -> None:  # fmt: skip
         self._loop = loop
         self._channel = channel
         self._handle = handle
+        self._note = note
         self._outbox: deque[tuple[bytes, Ends | None]] = deque()
         channel.setblocking(False)
-        loop.watch(channel, self._ready)
+        loop.watch(channel, self._ready, broken)
 
     def send(self, message: Mapping[str, Any], along: Ends | None = None) -> None:
         """The descriptors `along` are handed over, and closed here."""
-        self._outbox.append((json.dumps(message).encode(), along))
+        data = json.dumps(message).encode()
+        try:
+            packets.check(data)
+        except packets.PacketError as error:
+            self._note(f"the server is not told {message.get('event', 'of a pool')!r}: {error}")
+            if along is not None:
+                along.close()
+            return
+        self._outbox.append((data, along))
         if len(self._outbox) == 1:
             self._flush()
 
@@ -53,29 +70,37 @@ class ServerLink:
 
     def _flush(self) -> None:
         while self._outbox:
+            data, along = self._outbox[0]
             try:
-                data, along = self._outbox[0]
-                socket.send_fds(self._channel, [data], [] if along is None else [along.source, along.sink])
+                packets.send(self._channel, data, [] if along is None else [along.source, along.sink])
             except BlockingIOError:
                 break
-            except OSError:
-                self._give_up()  # the server is gone; SIGCHLD says so too
+            except OSError as error:
+                # Mostly the server is gone, and SIGCHLD says so too.
+                self._note(f"the server cannot be told anything: {error.strerror}")
+                self._give_up()
                 return
             self._outbox.popleft()
             if along is not None:
                 along.close()
-        self._loop.watch_writes(self._channel, self._ready, writes=bool(self._outbox))
+        self._loop.watch_writes(self._channel, writes=bool(self._outbox))
 
     def _ready(self) -> None:
         if self._outbox:
             self._flush()
         try:
-            data = self._channel.recv(_PACKET)
+            data, _ = packets.receive(self._channel)
         except BlockingIOError:
+            return
+        except packets.PacketError as error:
+            self._note(f"a message of the server is dropped: {error}")
             return
         except OSError:
             data = b""
         if not data:
             self._loop.forget(self._channel)
             return
-        self._handle(json.loads(data))
+        try:
+            self._handle(json.loads(data))
+        except Exception:  # noqa: BLE001 - one bad message must not cost us the link to the server
+            self._note(f"a message of the server is dropped: {data[:200]!r}\n{traceback.format_exc()}")

@@ -9,6 +9,7 @@ End of file on the gate means that the warden died or could not register the chi
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import stat
@@ -16,11 +17,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from snakepit_cli.base.ends import Ends
-from snakepit_cli.warden import contain
+from snakepit_cli.warden import contain, limits
 
 NEVER_RAN = 125
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
+_NOT_EXECUTABLE = {errno.EACCES, errno.ENOEXEC}
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Launch:
     """Environment variable → descriptor that the program inherits and finds the number of there."""
     talk: Ends | None = None
     """What becomes stdin and stdout."""
+    open_files: limits.Limit | None = None
+    """The limit of open files that it gets; None: ours."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,15 @@ class Gated:
 
 
 def fork(launch: Launch) -> Gated:
-    """Forks the child up to its gate."""
+    """Forks the child up to its gate. Raises OSError, with nothing left open."""
     gate_read, gate_write = os.pipe()
     parent = os.getpid()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(gate_read)
+        os.close(gate_write)
+        raise
     if pid == 0:
         os.close(gate_write)
         _child(launch, gate_read, parent)
@@ -87,26 +96,43 @@ def _child(launch: Launch, gate: int, parent: int) -> None:
             return
         status = NOT_FOUND
         env = dict(launch.env)
-        for name, descriptor in launch.descriptors.items():
-            _make_own(descriptor)
-            os.set_inheritable(descriptor, True)
-            env[name] = str(descriptor)
         _close_others(launch.descriptors.values())
-        os.chdir(launch.cwd if os.path.isdir(launch.cwd) else "/")
-        os.execvpe(launch.argv[0], list(launch.argv), env)
-    except OSError as error:
-        status = NOT_EXECUTABLE if error.errno in {errno.EACCES, errno.ENOEXEC} else status
-        os.write(2, f"snakepit: cannot execute {launch.argv[0]}: {error.strerror}\n".encode())
+        if launch.open_files is not None:
+            limits.restore_open_files(launch.open_files)
+        for name, descriptor in launch.descriptors.items():
+            env[name] = str(_hand_over(descriptor))
+        _execute(launch, env)
+    except (OSError, ValueError) as error:
+        # ValueError: a NUL in an argument or a variable, or a character that has no bytes.
+        status = NOT_EXECUTABLE if getattr(error, "errno", 0) in _NOT_EXECUTABLE else status
+        os.write(2, f"snakepit: cannot execute {launch.argv[0]}: {limits.why(error)}\n".encode(errors="replace"))
     finally:
         os._exit(status)
 
 
-def _make_own(descriptor: int) -> None:
-    """All workers share the lifeline. Opened anew, one that makes its end non-blocking does so for itself alone."""
+def _execute(launch: Launch, env: Mapping[str, str]) -> None:
+    """Returns only when it cannot change to the directory. Raises OSError, ValueError."""
+    try:
+        os.chdir(launch.cwd)
+    except OSError as error:
+        # Not in another directory instead: relative paths would mean other files.
+        os.write(2, f"snakepit: cannot change to {launch.cwd}: {error.strerror}\n".encode(errors="replace"))
+        return
+    os.execvpe(launch.argv[0], list(launch.argv), env)
+
+
+def _hand_over(descriptor: int) -> int:
+    """The number under which the program finds it: low, because a program may use select(2).
+
+    All workers share the lifeline. Opened anew, one that makes its end non-blocking does so for itself alone.
+    """
     if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
         own = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY)
-        os.dup2(own, descriptor)
-        os.close(own)
+        os.set_inheritable(own, True)
+    else:
+        own = fcntl.fcntl(descriptor, fcntl.F_DUPFD, 3)
+    os.close(descriptor)
+    return own
 
 
 def passed(gate: int) -> bool:
@@ -115,9 +141,12 @@ def passed(gate: int) -> bool:
 
 
 def _close_others(keep: Iterable[int]) -> None:
-    """Python closes what it opened on exec; what we inherited from whoever started us is closed here."""
-    last = 2
-    for descriptor in sorted(keep):
-        os.closerange(last + 1, descriptor)
-        last = descriptor
-    os.closerange(last + 1, os.sysconf("SC_OPEN_MAX"))
+    """Python closes what it opened on exec; what we inherited from whoever started us is closed here.
+
+    Not up to the limit of open files, which may be a thousand million.
+    """
+    for descriptor in {int(name) for name in os.listdir("/proc/self/fd")} - {0, 1, 2, *keep}:
+        try:
+            os.close(descriptor)
+        except OSError:
+            pass  # the listing's own

@@ -1,6 +1,6 @@
 """The warden's side of a template: a process that has imported everything and forks on command.
 
-Messages are JSON, one a packet (SOCK_SEQPACKET), descriptors ride along. Each child gets its own socket, its *gate*:
+Messages are JSON, one a packet (base/packets.py), descriptors ride along. Each child gets its own socket, its *gate*:
 it says its pid there, waits there until it is registered, is told there what to be, and sees there when the
 warden dies. docs/worker-contract.md describes the exchange.
 """
@@ -11,14 +11,14 @@ import json
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from snakepit_cli.base import packets
 from snakepit_cli.registry import identity as ident
 from snakepit_cli.registry.identity import Identity
 from snakepit_cli.warden.logs import Pump
 
-PACKET = 1 << 16
 BATCH = 64
 """Children asked for in one message: descriptors in one packet are limited (253 on Linux)."""
 
@@ -27,19 +27,25 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
-def send(channel: socket.socket, message: Mapping[str, Any], descriptors: Sequence[int] = ()) -> bool:
-    """False when the other side is gone."""
+def send(channel: socket.socket, message: Mapping[str, Any], descriptors: Sequence[int] = ()) -> str | None:
+    """None when it was sent, else why it was not. Never waits for a template that does not read."""
     try:
-        socket.send_fds(channel, [json.dumps(message).encode()], list(descriptors))
-    except OSError:
-        return False
-    return True
+        packets.send(channel, json.dumps(message).encode(), descriptors)
+    except BlockingIOError:
+        return "it does not read"
+    except (BrokenPipeError, ConnectionResetError):
+        return "it is gone"
+    except OSError as error:
+        return str(error.strerror)
+    except packets.PacketError as error:
+        return str(error)
+    return None
 
 
 def receive(channel: socket.socket) -> dict[str, Any] | None:
     """The next message; None when the other side is gone or speaks nonsense."""
     try:
-        data = channel.recv(PACKET)
+        data, _ = packets.receive(channel)
         message = json.loads(data) if data else None
     except (OSError, ValueError):
         return None
@@ -64,21 +70,17 @@ class Birth:
 
     unborn: list[Unborn]
     deadline: float
-    failed: list[Unborn] = field(default_factory=list)
 
     def waiting(self) -> list[Unborn]:
         return [one for one in self.unborn if one.identity is None]
 
-    def said_pid(self, one: Unborn) -> None:
-        """Reads what the child says on its gate; a child that says nothing true has failed."""
-        message = receive(one.gate)
-        pid = message.get("pid") if message else None
-        found = ident.stat(pid) if isinstance(pid, int) else None
-        if found is None or found.ppid != os.getpid():
-            self.fail(one)
-        else:
-            one.identity = Identity(ident.boot_id(), ident.pid_namespace(), int(str(pid)), found.start)
 
-    def fail(self, one: Unborn) -> None:
-        self.unborn.remove(one)
-        self.failed.append(one)
+def said_pid(one: Unborn) -> bool:
+    """Reads what the child says on its gate; False when it says nothing true."""
+    message = receive(one.gate)
+    pid = message.get("pid") if message else None
+    found = ident.stat(pid) if isinstance(pid, int) else None
+    if found is None or found.ppid != os.getpid():
+        return False
+    one.identity = Identity(ident.boot_id(), ident.pid_namespace(), int(str(pid)), found.start)
+    return True

@@ -2,45 +2,53 @@
 
 from __future__ import annotations
 
-import socket
+import itertools
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from snakepit_cli.warden.children import Child
+from snakepit_cli.warden import limits
+from snakepit_cli.warden.children import Child, Children
 from snakepit_cli.warden.loop import Loop
 from snakepit_cli.warden.nursery import Nursery, Program
-from snakepit_cli.warden.template import receive
+from snakepit_cli.warden.template import pair, receive
 
 Message = Mapping[str, Any]
 
 
 class Templates:
-    """`children` is the warden's own table of living processes; `tell` reaches the server."""
+    """`children` is the warden's own table of living processes; `tell` reaches the server, `note` the log."""
 
     def __init__(
-        self, loop: Loop, nursery: Nursery, children: Mapping[int, Child], tell: Callable[[dict[str, Any]], None]
-    ) -> None:
+        self, loop: Loop, nursery: Nursery, children: Children, tell: Callable[[dict[str, Any]], None],
+        note: Callable[[str], None],
+    ) -> None:  # fmt: skip
         self._loop = loop
         self._nursery = nursery
         self._children = children
         self._tell = tell
+        self._note = note
         self._bases: dict[str, str] = {}  # interpreter and its start-up environment → id of its base
+        self._numbers = itertools.count(1)  # never given twice: a name leads to one interpreter for ever
 
     def base(self, message: Message) -> Child | None:
-        """The template that has imported the bridge for this interpreter; started on first use."""
+        """The template that has imported the bridge for this interpreter, started on first use. Or None."""
         name = self._bases.get(message["key"])
-        if found := self._named(name):
+        if name is not None and (found := self._children.named(name)):
             return found
-        name = f"template:base-{len(self._bases) + 1}"
+        name = f"template:base-{next(self._numbers)}"
+        try:
+            ours, theirs = pair()
+        except OSError as error:
+            self._note(f"{name}: not started: {limits.why(error)}")
+            return None
         self._bases[message["key"]] = name
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._nursery.execute(
             "template", "", [name], Program(message["argv"], message["env"]),
             descriptors={"SNAKEPIT_CONTROL_FD": theirs.fileno()}, channel=ours,
         )  # fmt: skip
         theirs.close()
-        return self._named(name)
+        return self._children.named(name)
 
     def of(self, pool: str) -> Child | None:
         """The template of a pool, unless it is on its way out."""
@@ -51,6 +59,7 @@ class Templates:
         """A template for a pool, from the base of its interpreter. The answer goes to the server."""
         base = self.base(message)
         pool = message["pool"]
+        self._nursery.cancel(f"template:{pool}")
         if stale := self.of(pool):  # still importing the adapter, and nobody waits for it any more
             stale.stop(time.monotonic())
             stale.kill()
@@ -61,7 +70,7 @@ class Templates:
 
     def born(self, child: Child) -> None:
         if child.channel is not None:
-            self._loop.watch(child.channel, lambda: self._said(child))
+            self._loop.watch(child.channel, lambda: self._said(child), lambda: child.kill("what it said made no sense"))
 
     def never_ran(self, pool: str, reason: str) -> None:
         self._answer(pool, {"ready": False, "reason": reason})
@@ -70,7 +79,7 @@ class Templates:
         if not child.pool:
             self._bases = {key: name for key, name in self._bases.items() if name != child.id}
         elif child.kill_at is None:
-            reason = f"the template ended with {how}"
+            reason = f"the template {child.why or f'ended with {how}'}"
             self._answer(child.pool, {"ready": False, "reason": reason, "log": child.pump.tail()})
 
     def _said(self, child: Child) -> None:
@@ -85,6 +94,3 @@ class Templates:
 
     def _answer(self, pool: str, message: Message) -> None:
         self._tell({**message, "event": "template", "pool": pool})
-
-    def _named(self, name: str | None) -> Child | None:
-        return next((child for child in self._children.values() if child.id == name), None)

@@ -22,6 +22,7 @@ class Watchdog:
         self._dump = dump
         self._kill = kill
         self._heard: float | None = None
+        self._due = time.monotonic()
         self._look()
 
     def heard(self) -> None:
@@ -33,12 +34,18 @@ class Watchdog:
         self._heard = None
 
     def _look(self) -> None:
-        # What it said while we were kept from running ourselves has been read before this timer is due.
-        if self._heard is not None and time.monotonic() - self._heard > SILENCE_SECONDS:
+        now, due = time.monotonic(), self._due
+        self._due = now + LOOK_SECONDS
+        self._loop.at(self._due, self._look)
+        if self._heard is None:
+            return
+        if now - due > LOOK_SECONDS:
+            # We were kept from running (a paused container, a laptop asleep), and the server most likely, too.
+            self._heard = now
+        elif now - self._heard > SILENCE_SECONDS:
             self._heard = None
+            self._loop.at(now + LAST_WORDS_SECONDS, self._finish)
             self._dump()
-            self._loop.at(time.monotonic() + LAST_WORDS_SECONDS, self._finish)
-        self._loop.at(time.monotonic() + LOOK_SECONDS, self._look)
 
     def _finish(self) -> None:
         if self._heard is None:

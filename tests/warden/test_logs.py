@@ -6,6 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from snakepit_cli.warden import logs
 
 
@@ -72,3 +74,54 @@ def test_old_logs_are_removed(tmp_path: Path) -> None:
     os.utime(old, (0, 0))
     logs.prune(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["new.log"]
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one write", "in many"])
+def test_the_last_lines_are_known_however_they_came(tmp_path: Path, at_once: bool) -> None:
+    pump = logs.Pump(logs.CappedLog(tmp_path / "a.log"))
+    lines = [f"line {number}" for number in range(100)]
+    for text in ["\n".join(lines)] if at_once else [f"{line}\n" for line in lines]:
+        os.write(pump.write_end, text.encode())
+        pump.pump()
+    assert pump.tail() == lines[-20:]
+    pump.close()
+
+
+class TestOldLogs:
+    def die(self, old: logs.OldLogs, folder: Path, pool: str, numbers: range) -> None:
+        for number in numbers:
+            path = folder / f"{pool}-{number}.log"
+            path.write_text("x")
+            path.with_name(f"{path.name}.1").write_text("x")
+            old.buried(pool, path)
+
+    def left(self, folder: Path) -> list[str]:
+        return sorted(path.name for path in folder.iterdir())
+
+    def test_the_newest_of_a_pool_stay_with_their_older_halves(self, tmp_path: Path) -> None:
+        old = logs.OldLogs()
+        self.die(old, tmp_path, "p", range(100))
+        self.die(old, tmp_path, "q", range(1))
+        newest = [f"p-{number}.log" for number in range(100 - logs.KEEP_OF_POOL, 100)] + ["q-0.log"]
+        assert self.left(tmp_path) == sorted(newest + [f"{name}.1" for name in newest])
+
+    def test_of_many_pools_the_newest_stay(self, tmp_path: Path) -> None:
+        old = logs.OldLogs()
+        for pool in range(logs.KEEP + 5):
+            self.die(old, tmp_path, f"p{pool}", range(1))
+        assert len(self.left(tmp_path)) == 2 * logs.KEEP
+        assert not (tmp_path / "p4-0.log").exists()
+
+    def test_the_log_of_one_that_lives_again_stays(self, tmp_path: Path) -> None:
+        old = logs.OldLogs()
+        self.die(old, tmp_path, "p", range(1))
+        old.born(tmp_path / "p-0.log")
+        self.die(old, tmp_path, "p", range(1, 100))
+        assert (tmp_path / "p-0.log").exists()
+
+    def test_those_that_never_printed_have_none_and_count_nothing(self, tmp_path: Path) -> None:
+        old = logs.OldLogs()
+        self.die(old, tmp_path, "p", range(1))
+        for number in range(1, 100):
+            old.buried("p", tmp_path / f"p-{number}.log")
+        assert (tmp_path / "p-0.log").exists()

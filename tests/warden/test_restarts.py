@@ -26,3 +26,19 @@ def test_a_restart_that_was_asked_for_costs_nothing() -> None:
     restarts = Restarts()
     assert [restarts.ended(0.0, asked=True) for _ in range(20)] == [0.0] * 20
     assert restarts.count == 20
+
+
+def test_a_first_server_that_cannot_be_started_is_the_last_one() -> None:
+    assert Restarts().ended(0.0, asked=False, ran=False) is None
+
+
+def test_a_later_one_that_cannot_be_started_is_tried_again_with_pauses() -> None:
+    """The disk is full, say, and there are warm workers to be kept."""
+    one, now, pauses = Restarts(), 0.0, []
+    one.ready()
+    for _ in range(50):
+        pause = one.ended(now, asked=False, ran=False)
+        assert pause is not None
+        pauses.append(pause)
+        now += pause + 0.01
+    assert now > 20.0, "it does not spin"

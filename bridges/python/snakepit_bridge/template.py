@@ -21,6 +21,7 @@ import os
 import signal
 import socket
 import sys
+from array import array
 from json import dumps, loads
 from time import sleep
 from typing import Any, NamedTuple, NoReturn
@@ -32,7 +33,8 @@ __all__ = ["main"]
 _Socket = socket.socket  # an adapter may patch it
 EXIT_UNWANTED = 125
 MOST_AT_ONCE = 64
-PACKET = 1 << 18
+PACKET = 1 << 16
+"""Bytes that a packet may have, in both directions."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -94,23 +96,35 @@ def _socket(descriptor: int) -> socket.socket:
 
 
 def send(channel: socket.socket, message: dict[str, Any]) -> None:
-    """One JSON object, one packet; texts that would not fit are cut."""
+    """One JSON object, one packet. What does not fit travels in a file in memory."""
     data = dumps(message).encode()
-    if len(data) > 60_000 and "failure" in message:
-        message["failure"] = {key: text[:8_000] for key, text in message["failure"].items()}
-        data = dumps(message).encode()
-    channel.send(data)
+    if len(data) <= PACKET:
+        channel.send(data)
+        return
+    with open(os.memfd_create("snakepit-message"), "wb") as file:
+        file.write(data)
+        file.flush()
+        socket.send_fds(channel, [b'{"in_file": true}'], [file.fileno()])
 
 
 def receive(channel: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
     """The next message and its descriptors; None at the end."""
     try:
-        data, descriptors, _flags, _address = socket.recv_fds(
-            channel, PACKET, MOST_AT_ONCE + 1, getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-        )
+        # socket.recv_fds ignores its flags.
+        numbers = array("i")
+        room = socket.CMSG_LEN((MOST_AT_ONCE + 1) * numbers.itemsize)
+        data, along, _, _ = channel.recvmsg(PACKET, room, getattr(socket, "MSG_CMSG_CLOEXEC", 0))
     except OSError:
         return None, []
-    return (loads(data) if data else None), descriptors
+    for _, _, part in along:
+        numbers.frombytes(part[: len(part) - len(part) % numbers.itemsize])
+    descriptors = list(numbers)
+    message = loads(data) if data else None
+    if message and message.get("in_file"):
+        with open(descriptors.pop(), "rb") as file:
+            file.seek(0)
+            message = loads(file.read())
+    return message, descriptors
 
 
 def serve(control: socket.socket, loaded: Imported | None) -> NoReturn:
@@ -161,7 +175,10 @@ def _child(
             if other != gate:
                 os.close(other)
         channel = _socket(gate)
-        send(channel, {"pid": os.getpid()})
+        try:
+            send(channel, {"pid": os.getpid()})
+        except OSError:  # it is not wanted any more
+            os._exit(EXIT_UNWANTED)
         go, descriptors = receive(channel)
         if go is None:
             os._exit(EXIT_UNWANTED)

@@ -1,0 +1,97 @@
+"""What the server orders for its processes: spawn, stop, kill; templates.
+
+Every order about a worker is answered: by the death of its process or, when there is none, at once. A worker that is
+being born is one that exists: to stop it means that it never runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from snakepit_cli.warden.children import Child, Children
+from snakepit_cli.warden.loop import Loop
+from snakepit_cli.warden.nursery import Nursery, Program
+from snakepit_cli.warden.templates import Templates
+
+_TEMPLATE_SECONDS = 5.0
+_UNWANTED = "is not wanted any more"
+_UNKNOWN = "does not run"
+
+Message = Mapping[str, Any]
+
+
+class Orders:
+    """`never_ran` is told of each worker that will not run, with the reason."""
+
+    def __init__(
+        self, loop: Loop, nursery: Nursery, templates: Templates, children: Children,
+        never_ran: Callable[[str, str], None],
+    ) -> None:  # fmt: skip
+        self._loop = loop
+        self._nursery = nursery
+        self._templates = templates
+        self._children = children
+        self._never_ran = never_ran
+
+    def spawn(self, message: Message) -> None:
+        tokens: dict[str, str] = message["tokens"]
+        try:
+            self._spawn(message, tokens)
+        except Exception as error:
+            known = {*self._children.ids("worker"), *self._nursery.expected("worker")}
+            for name in tokens.keys() - known:
+                self._never_ran(name, f"cannot be started: {type(error).__name__}: {error}")
+            raise
+
+    def _spawn(self, message: Message, tokens: dict[str, str]) -> None:
+        pool = message["pool"]
+        if message["via"] == "exec":
+            program = Program(message["argv"], message["go"]["env"], message["go"]["cwd"], message["talks"])
+            self._nursery.execute("worker", pool, list(tokens), program, tokens=tokens)
+            return
+        template = self._templates.of(pool)
+        if template is None or template.channel is None:
+            for name in tokens:
+                self._never_ran(name, "its template is gone")
+            return
+        self._nursery.fork(template.channel, "worker", list(tokens), message["go"], tokens)
+
+    def stop(self, message: Message) -> None:
+        if (child := self._worker(message)) is not None:
+            self._stop(child, float(message["grace"]))
+
+    def kill(self, message: Message) -> None:
+        if (child := self._worker(message)) is not None:
+            child.kill()
+
+    def _worker(self, message: Message) -> Child | None:
+        """None, and answered, when it does not run or never will."""
+        name = message["worker"]
+        child = self._children.named(name)
+        if child is None:
+            self._never_ran(name, _UNWANTED if self._nursery.cancel(name) else _UNKNOWN)
+        return child
+
+    def base(self, message: Message) -> None:
+        self._templates.base(message)
+
+    def template(self, message: Message) -> None:
+        try:
+            self._templates.fork(message)
+        except Exception as error:
+            self._templates.never_ran(message["pool"], f"{type(error).__name__}: {error}")
+            raise
+
+    def retire(self, message: Message) -> None:
+        """The pool is gone: so is its template."""
+        self._nursery.cancel(f"template:{message['pool']}")
+        template = self._templates.of(message["pool"])
+        if template is not None:
+            self._stop(template, _TEMPLATE_SECONDS)
+
+    def _stop(self, child: Child, grace: float) -> None:
+        deadline = time.monotonic() + grace
+        child.stop(deadline)
+        self._loop.at(deadline, lambda: self._children.enforce(time.monotonic()))

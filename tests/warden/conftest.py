@@ -1,0 +1,113 @@
+"""The warden's parts, put together in the test's own process."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from snakepit_cli.registry.store import Registry
+from snakepit_cli.warden import contain
+from snakepit_cli.warden.cages import Cages
+from snakepit_cli.warden.children import Child, Children
+from snakepit_cli.warden.ledger import Ledger
+from snakepit_cli.warden.loop import Loop
+from snakepit_cli.warden.nursery import Nursery
+from snakepit_cli.warden.paths import Places
+
+
+def open_descriptors() -> set[int]:
+    return {int(name) for name in os.listdir("/proc/self/fd") if os.path.lexists(f"/proc/self/fd/{name}")}
+
+
+class Rig:
+    """A loop, a registry and a nursery; `born`, `failed` and `notes` are what they said."""
+
+    def __init__(self, folder: Path) -> None:
+        self.notes: list[str] = []
+        self.born: dict[str, Child] = {}
+        self.failed: dict[str, str] = {}
+        self.told: list[dict[str, object]] = []
+        self.loop = Loop(self.notes.append)
+        (folder / "logs").mkdir()
+        self.places = Places("default", folder, folder)
+        self.ledger = Ledger(Registry(folder / "registry.db"), "run", self.notes.append)
+        self.children = Children()
+        self.nursery = Nursery(
+            self.loop, self.ledger, self.places, Cages(None), {"MARK": "mark"}, born=self._born,
+            failed=self.failed.__setitem__,
+        )  # fmt: skip
+
+    def _born(self, child: Child) -> None:
+        self.born[child.id] = self.children[child.pid] = child
+
+    def until(self, condition: Callable[[], object], what: str, seconds: float = 10.0) -> None:
+        """Runs the loop until the condition holds."""
+        deadline = time.monotonic() + seconds
+
+        def look() -> None:
+            if condition() or time.monotonic() > deadline:
+                self.loop.stop()
+            else:
+                self.loop.at(time.monotonic() + 0.002, look)
+
+        self.loop._running = True
+        look()
+        self.loop.run()
+        assert condition(), what
+
+    def log(self, name: str) -> str:
+        path = self.places.log(name)
+        return path.read_text() if path.exists() else ""
+
+    def ended(self, name: str) -> int:
+        """Exit code of a child, when all that it wrote is in its log."""
+        child = self.born[name]
+        code = os.waitstatus_to_exitcode(os.waitpid(child.pid, 0)[1])
+        child.pump.drain()
+        return code
+
+    def close(self) -> None:
+        for child in self.children.values():
+            child.kill()
+        contain.end_own_children(5.0)
+        for birth in self.nursery._births:
+            for unborn in birth.unborn:
+                self.nursery._release(unborn)
+        for child in self.children.values():
+            if child.channel is not None:
+                child.channel.close()
+        self.ledger.close()
+        self.loop.close()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGCHLD)}
+    one = Rig(tmp_path)
+    yield one
+    one.close()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def few_files() -> Iterator[Callable[[int], None]]:
+    """Called with N: so many more descriptors can be opened."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def limit(more: int) -> None:
+        # A limit is on the number, so holes below the highest open one count as free, too.
+        free, number, taken = 0, 0, open_descriptors()
+        while free < more or number <= 2:
+            free += number not in taken
+            number += 1
+        resource.setrlimit(resource.RLIMIT_NOFILE, (number, before[1]))
+
+    yield limit
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
