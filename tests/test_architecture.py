@@ -89,6 +89,20 @@ def test_the_core_has_no_clock_and_no_io() -> None:
         assert not banned & {name.split(".")[0] for name in imports(path)}, path
 
 
+def test_the_server_starts_no_process_and_walks_through_none() -> None:
+    for path in sources(PACKAGE / "server"):
+        assert not {"subprocess", "psutil", "multiprocessing"} & {name.split(".")[0] for name in imports(path)}, path
+
+
+def test_the_server_loads_nothing_that_starts_processes() -> None:
+    """Not by way of another layer either, except what asyncio itself loads."""
+    code = "import sys, asyncio, uvloop; before = set(sys.modules); import snakepit_cli.server.app; "
+    code += "print(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not {"psutil", "multiprocessing"} & set(done.stdout.split())
+    assert "snakepit_cli.server.pit" in done.stdout
+
+
 @pytest.mark.parametrize("path", [*sources(PACKAGE), *sources(BRIDGES)], ids=lambda path: path.name)
 def test_files_stay_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= MAX_LINES

@@ -15,7 +15,7 @@ from typing import Any
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.base.settings import load
-from snakepit_cli.server import gateway, launch, probe, recycle
+from snakepit_cli.server import gateway, launch, liveness, recycling
 from snakepit_cli.server.front import Connection
 from snakepit_cli.server.pit import Pit
 from snakepit_cli.server.queries import Desk
@@ -76,8 +76,8 @@ async def serve() -> None:
     failpoint("server.ready")
     warden.send("ready")
     tasks.add(loop.create_task(_tick(warden)))
-    tasks.add(loop.create_task(probe.watch(lambda: list(pit.pools.values()))))
-    tasks.add(loop.create_task(recycle.watch(lambda: list(pit.pools.values()))))
+    tasks.add(loop.create_task(liveness.watch(lambda: list(pit.pools.values()))))
+    tasks.add(loop.create_task(recycling.watch(lambda: list(pit.pools.values()))))
     tasks.add(loop.create_task(_watch_idleness(pit, warden, connections)))
     await loop.create_future()  # the warden ends us
 

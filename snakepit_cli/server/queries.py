@@ -13,7 +13,7 @@ import msgspec
 
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.server import family, pool_queries, stream_queries
+from snakepit_cli.server import pool_queries, process_usage, stream_queries
 from snakepit_cli.server.pit import Pit
 from snakepit_cli.server.stream_queries import Say
 from snakepit_cli.server.warden import WardenLink
@@ -79,8 +79,9 @@ async def _status(desk: Desk, _: ops.Status) -> Any:
 async def _workers(desk: Desk, request: ops.Workers) -> Any:
     pools = list(desk.pit.pools.values()) if request.pool is None else [desk.pit.running(request.pool)]
     rows = [row for pool in pools for row in pool.worker_rows()]
+    used = await asyncio.to_thread(process_usage.resident, [row["pid"] for row in rows if row["pid"] is not None])
     for row in rows:
-        row["memory"] = None if row["pid"] is None else family.resident(row["pid"])
+        row["memory"] = used.get(row["pid"])
     return rows
 
 

@@ -26,11 +26,13 @@ class Worker:
     """The calls that its handlers make; there when `link` is."""
     requests: int = 0
     heard: bool = True
-    """It has said something since somebody looked; `probe` looks."""
+    """It has said something since `liveness` looked."""
     asked_at: float | None = None
     """When it was asked for a sign of life that has not come."""
+    measured_at: float | None = None
+    """When its processor time was read, after it had been silent for a while."""
     cpu: float = 0.0
-    """Processor seconds it had used then."""
+    """Processor seconds that it and its children had used then."""
 
     def ask(self, request: pb.Request, parent: Call | None, pool: str) -> None:
         if self.nested is not None:
