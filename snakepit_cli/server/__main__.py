@@ -12,8 +12,8 @@ def main() -> None:
         sys.exit("snakepit: the server is started by the warden; run `snakepit server start` or `snakepit server run`")
     from snakepit_cli.server.app import serve
 
-    if sys.platform == "win32":
-        asyncio.run(serve())
+    if sys.platform == "win32" or os.environ.get("PYTHONASYNCIODEBUG"):
+        asyncio.run(serve())  # uvloop does not tell which callbacks of protocols are slow
     else:
         import uvloop
 

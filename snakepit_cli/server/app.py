@@ -25,6 +25,8 @@ from snakepit_cli.server.warden import WardenLink, first_message
 _IDLE_CHECK_SECONDS = 30.0
 _WARDEN_SECONDS = 5.0
 _TICK_SECONDS = 1.0
+_SLOW_SECONDS = 0.05
+"""With PYTHONASYNCIODEBUG, callbacks that take longer are logged."""
 _RUBBISH = 20_000
 """Objects made before the collector looks for cycles: hundreds of calls at once are no cycles."""
 
@@ -40,6 +42,7 @@ async def serve() -> None:
     memos = [first_message(control) for _ in range(hello["pools"])]
     failpoint("server.hello")
     loop = asyncio.get_running_loop()
+    loop.slow_callback_duration = _SLOW_SECONDS
 
     def reported(message: dict[str, Any]) -> None:
         if message["event"] == "drain":
@@ -58,7 +61,7 @@ async def serve() -> None:
     # The template takes as long to load as the gateway: side by side they take as long as one.
     warden.send("base", **launch.base_template(hello["instance"], os.environ))
     spools = Spools(Path(hello["state"]) / "streams", settings.spool_max_bytes, settings.spool_keep)
-    spools.recall()
+    await asyncio.to_thread(spools.recall)
     pit = Pit(hello["instance"], hello["gateway"], settings, warden, spools)
     doors: list[asyncio.Server] = [await gateway.listen(pit, hello["gateway"])]
     failpoint("server.gateway")

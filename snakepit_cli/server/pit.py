@@ -172,6 +172,7 @@ class Pit:
             pool.drain(grace)
         for pool in pools:
             await pool.drained.wait()
+        await self.spools.settled()
         return len(pools), workers
 
     def busy(self) -> bool:

@@ -155,6 +155,7 @@ async def _hand_over(desk: Desk, grace: float) -> Any:
     """Only the server process ends, when it has no calls any more. The workers stay as they are."""
     desk.turn_away()
     await desk.pit.quiesce(grace)
+    await desk.pit.spools.settled()
     asyncio.get_running_loop().call_later(_ANSWER_SECONDS, lambda: desk.warden.send("restart"))
     pools = desk.pit.pools.values()
     return {"pools": len(pools), "workers": sum(len(pool.workers) for pool in pools), "warden": desk.hello["warden"]}

@@ -23,6 +23,8 @@ _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 _MOST_BYTES = 4 << 30
 """Of all spools together: the oldest that have ended go first."""
 _READ = 1 << 18
+_AHEAD = 4 << 20
+"""Bytes that a stream may be ahead of the disk."""
 
 
 @dataclass
@@ -42,25 +44,37 @@ class Facts:
 
 
 class Spool:
-    """One stream: the caller of its call, and what others read."""
+    """One stream: the caller of its call, and what others read.
 
-    congested = False
-    """A file takes everything at once."""
+    What comes is written by a thread, in order, a batch at a time; `facts` tell what has been written. The functions
+    that are not coroutines wait for nothing.
+    """
 
     def __init__(self, folder: Path, facts: Facts, most: int) -> None:
         self.facts = facts
         self.give_up: Callable[[], None] = _nobody
         """Cancels the call. Set by whoever submits it."""
+        self.resume: Callable[[], None] = _nobody
+        """Asks for more after `congested`. Set by whoever submits the call."""
         self._path = folder / f"{facts.id}.lines"
         self._facts_path = folder / f"{facts.id}.json"
         self._most = most
+        self._taken = facts.bytes
+        self._batch: list[bytes] = []
+        self._outcome: tuple[str, dict[str, Any] | None] | None = None
         self._out: int | None = None
+        self._writer: asyncio.Task[None] | None = None
         self._waiting: list[asyncio.Future[None]] = []
 
     # ------------------------------------------------------------------------------------- written
 
+    @property
+    def congested(self) -> bool:
+        """The disk is slower than the stream."""
+        return self._taken - self.facts.bytes > _AHEAD
+
     def open(self) -> None:
-        """Raises PitError when there is no place for it."""
+        """For a thread. Raises PitError when there is no place for it."""
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self._out = os.open(self._path, flags, 0o600)
@@ -69,23 +83,15 @@ class Spool:
             raise PitError("output_failed", f"{self._path}: {error.strerror}") from None
 
     def chunks(self, _request: int, lines: bytes) -> None:
-        if self._out is None:
+        if self._outcome is not None:
             return
-        if self.facts.bytes + len(lines) > self._most:
+        if self._taken + len(lines) > self._most:
             text = f"stream {self.facts.id} has more than {self._most:,} bytes of chunks"
             self._fail(PitError("output_failed", text, hint="raise server.spool_max_bytes in the configuration"))
             return
-        try:
-            written = os.write(self._out, lines)
-            if written < len(lines):  # the disk is full: the part of a line is cut off again
-                os.ftruncate(self._out, self.facts.bytes)
-                raise OSError(28, os.strerror(28))
-        except OSError as error:
-            self._fail(PitError("output_failed", f"{self._path}: {error.strerror}"))
-            return
-        self.facts.bytes += len(lines)
-        self.facts.chunks += lines.count(b"\n")
-        self._wake()
+        self._taken += len(lines)
+        self._batch.append(lines)
+        self._write_on()
 
     def note(self, request: int, text: str) -> None:
         """No user waits for it."""
@@ -105,23 +111,73 @@ class Spool:
         self.give_up()
 
     def _end(self, state: str, error: dict[str, Any] | None) -> None:
-        if self.facts.state != "running":
-            return
-        self.facts.state, self.facts.error, self.facts.ended = state, error, time.time()
-        if self._out is not None:
-            os.close(self._out)
-            self._out = None
-        try:
-            self._keep_facts()
-        except OSError:
-            pass  # a full disk; this server knows, and the next one will say that it was lost
+        if self._outcome is None:
+            self._outcome = state, error
+            self._write_on()
+
+    def _write_on(self) -> None:
+        if self._writer is None:
+            self._writer = asyncio.get_running_loop().create_task(self._write())
+
+    async def _write(self) -> None:
+        """Until there is nothing to write."""
+        while self._batch:
+            batch, self._batch = b"".join(self._batch), []
+            held_back = self.congested
+            try:
+                await asyncio.to_thread(self._append, batch)
+            except OSError as error:
+                self._batch.clear()
+                self._outcome = None  # whatever the worker says: it is not kept
+                self._fail(PitError("output_failed", f"{self._path}: {error.strerror}"))
+                break
+            self.facts.bytes += len(batch)
+            self.facts.chunks += batch.count(b"\n")
+            self._wake()
+            if held_back and not self.congested:
+                self.resume()
+        if self._outcome is not None:
+            await asyncio.to_thread(self.finish, *self._outcome)
+        self._writer = None
         self._wake()
 
-    def _keep_facts(self) -> None:
+    def _append(self, lines: bytes) -> None:
+        """Raises OSError; then the file ends with a whole line, as before or after some of these."""
+        assert self._out is not None  # noqa: S101 — it has not ended
+        left = lines
+        while left:
+            written = os.write(self._out, left)
+            left = left[written:]
+            if left and not written:
+                raise OSError(28, os.strerror(28))
+
+    def finish(self, state: str, error: dict[str, Any] | None) -> None:
+        """For a thread. Its facts are complete."""
+        if self._out is not None:
+            size = os.fstat(self._out).st_size
+            if size > self.facts.bytes:  # the disk is full: whole lines are kept, the part of one is cut off
+                chunks, size = _whole_lines(self._path)
+                self.facts.chunks, self.facts.bytes = chunks, size
+            os.close(self._out)
+            self._out = None
+        # The state comes last: with it the others are to be relied on.
+        self.facts.error, self.facts.ended = error, time.time()
+        try:
+            self._keep_facts(state)
+        except OSError:
+            pass  # a full disk; this server knows, and the next one will say that it was lost
+        self.facts.state = state
+
+    def _keep_facts(self, state: str | None = None) -> None:
         fresh = self._facts_path.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(asdict(self.facts)))
+        fresh.write_bytes(msgspec.json.encode({**asdict(self.facts), "state": state or self.facts.state}))
         fresh.chmod(0o600)
         fresh.replace(self._facts_path)
+
+    async def settled(self) -> None:
+        """Waits until all that has come is written."""
+        while self._writer is not None:
+            await asyncio.wait([self._writer])
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -142,7 +198,7 @@ class Spool:
         await future
 
     def offset(self, start: str | int) -> int:
-        """The byte at which reading begins: at the `start`, at the `end`, or after so many chunks.
+        """The byte at which reading begins: at the `start`, at the `end`, or after so many chunks. For a thread.
 
         Raises OSError, ValueError.
         """
@@ -163,7 +219,10 @@ class Spool:
         return at
 
     def read(self, offset: int) -> bytes:
-        """Whole lines from there on, about a quarter of a MiB; nothing when there are no more yet. Raises OSError."""
+        """Whole lines from there on, about a quarter of a MiB; nothing when there are no more yet. For a thread.
+
+        Raises OSError.
+        """
         return next(self._blocks(offset), b"")
 
     def _blocks(self, offset: int) -> Iterator[bytes]:
@@ -199,27 +258,32 @@ class Spools:
     all: dict[str, Spool] = field(default_factory=dict)
 
     def recall(self) -> None:
-        """Finds those of earlier servers."""
+        """Finds those of earlier servers. For a thread."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in sorted(self.folder.glob("*.json")):
             try:
                 facts = msgspec.json.decode(path.read_bytes(), type=Facts)
-                size = _whole_lines(path.with_suffix(".lines"), facts)
+                if facts.state == "running":
+                    facts.chunks, facts.bytes = _whole_lines(path.with_suffix(".lines"))
             except (msgspec.MsgspecError, OSError):
                 continue  # torn by a power cut: not ours to delete
             spool = self.all[facts.id] = Spool(self.folder, facts, self.most)
             if facts.state == "running":
-                facts.chunks, facts.bytes = size
-                spool.error(0, PitError("server_restarted", "the server ended while the stream ran"))
-        self.expire()
+                lost = PitError("server_restarted", "the server ended while the stream ran")
+                spool.finish("failed", lost.as_dict())
+        for spool in self._expired():
+            spool.remove()
 
-    def new(self, command: str, pool: str) -> Spool:
+    async def new(self, command: str, pool: str) -> Spool:
         """Raises PitError."""
-        self.expire()
+        await self.expire()
         name = next(name for name in iter(_name, "") if name not in self.all)
-        spool = Spool(self.folder, Facts(name, command, pool, time.time()), self.most)
-        spool.open()
-        self.all[name] = spool
+        spool = self.all[name] = Spool(self.folder, Facts(name, command, pool, time.time()), self.most)
+        try:
+            await asyncio.to_thread(spool.open)
+        except PitError:
+            del self.all[name]
+            raise
         return spool
 
     def get(self, name: object) -> Spool:
@@ -228,25 +292,34 @@ class Spools:
             raise PitError("usage", f"no stream {name!r}", hint="list them with `snakepit streams`")
         return found
 
-    def expire(self) -> None:
+    async def expire(self) -> None:
+        for spool in self._expired():
+            await asyncio.to_thread(spool.remove)
+
+    def _expired(self) -> list[Spool]:
+        """Those that are to be removed; they are not in `all` any more."""
         now = time.time()
         ended = sorted((one for one in self.all.values() if one.over), key=lambda one: one.facts.ended or 0.0)
         total = sum(one.facts.bytes for one in self.all.values())
+        found = []
         for one in ended:
             if now - (one.facts.ended or 0.0) > self.keep or total > _MOST_BYTES:
                 total -= one.facts.bytes
-                one.remove()
-                del self.all[one.facts.id]
+                found.append(self.all.pop(one.facts.id))
+        return found
+
+    async def settled(self) -> None:
+        """Waits until all that has come is written."""
+        for spool in list(self.all.values()):
+            await spool.settled()
 
 
 def _name() -> str:
     return "s-" + "".join(secrets.choice(_ALPHABET) for _ in range(5))
 
 
-def _whole_lines(path: Path, facts: Facts) -> tuple[int, int]:
-    """Chunks and bytes of a file that may end in the middle of a line: that is cut off."""
-    if facts.state != "running":
-        return facts.chunks, facts.bytes
+def _whole_lines(path: Path) -> tuple[int, int]:
+    """Chunks and bytes of a file that may end in the middle of a line: that is cut off. Raises OSError."""
     chunks = size = 0
     with open(path, "rb") as file:
         for line in file:

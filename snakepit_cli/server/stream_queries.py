@@ -28,18 +28,19 @@ async def _detach(pit: Pit, request: ops.Detach, _say: Say) -> Any:
         timeout=request.timeout or _LONGEST_SECONDS, stream=True, affinity=Affinity(request.affinity),
     )  # fmt: skip
     pit.pool(header.pool)
-    spool = pit.spools.new(header.command, header.pool)
+    spool = await pit.spools.new(header.command, header.pool)
     try:
         pool, call = pit.submit(spool, 0, header, request.args.encode())
     except PitError as error:
         spool.error(0, error)
         raise
     spool.give_up = lambda: pool.cancel(call)
+    spool.resume = lambda: pool.resume(call)
     return asdict(spool.facts)
 
 
 async def _streams(pit: Pit, _: ops.Streams, _say: Say) -> Any:
-    pit.spools.expire()
+    await pit.spools.expire()
     return [asdict(one.facts) for one in sorted(pit.spools.all.values(), key=lambda one: one.facts.started)]
 
 
@@ -47,10 +48,10 @@ async def _tail(pit: Pit, request: ops.Tail, say: Say) -> Any:
     """All chunks from some point on, until the end of the stream; an error when it has ended badly."""
     spool = pit.spools.get(request.id)
     try:
-        offset = spool.offset(request.start)
+        offset = await asyncio.to_thread(spool.offset, request.start)
         while True:
             over = spool.over
-            while lines := spool.read(offset):
+            while lines := await asyncio.to_thread(spool.read, offset):
                 offset += len(lines)
                 await say(lines)
             if over:
