@@ -5,6 +5,8 @@ import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { parentPort, workerData } from 'node:worker_threads'
 import { read, write } from './json.mjs'
+import { parametersOf } from './parameters.mjs'
+import { syntaxError, trace } from './traces.mjs'
 import { Kind } from './wire.mjs'
 
 const MOMENT = 1 // milliseconds after which answers of a block leave
@@ -40,11 +42,13 @@ class Refusal extends Error {
 // ------------------------------------------------------------------------------------------------- loading
 
 async function load() {
+  const adapter = path.resolve(workerData.cwd ?? '.', workerData.adapter)
   try {
-    module = await import(pathToFileURL(path.resolve(workerData.cwd ?? '.', workerData.adapter)))
+    module = await import(pathToFileURL(adapter))
   } catch (error) {
     const missing = error.code === 'ERR_MODULE_NOT_FOUND' && String(error.message).includes(workerData.adapter)
-    return broken(missing ? Kind.ADAPTER_NOT_FOUND : Kind.ADAPTER_FAILED, error)
+    const found = error instanceof SyntaxError ? syntaxError(adapter) : null
+    return broken(missing ? Kind.ADAPTER_NOT_FOUND : Kind.ADAPTER_FAILED, error, found)
   }
   commands = module.commands ?? module.default?.commands
   if (commands === null || typeof commands !== 'object') {
@@ -65,33 +69,15 @@ async function load() {
   parentPort.postMessage({ ready: { commands: specs, capacity } })
 }
 
-function broken(kind, error) {
-  parentPort.postMessage({ broken: { kind, type: error.name, message: error.message, traceback: error.stack } })
+function broken(kind, error, place = null) {
+  const message = place === null ? error.message : `${place.where}: ${error.message}`
+  parentPort.postMessage({ broken: { kind, type: error.name, message, traceback: place?.text ?? trace(error) } })
 }
 
 /** Names of a first parameter that is taken apart are its arguments: async compute({a, b = 1}) {…} */
 function spec([name, handler]) {
-  const head = /^[^(]*\(\s*\{([^}]*)\}/.exec(Function.prototype.toString.call(handler))
-  const parameters = (head?.[1] ?? '').split(',').map((part) => part.trim()).filter(Boolean)
-  return {
-    name,
-    summary: handler.summary ?? '',
-    streaming: GeneratorFunctions.has(handler.constructor.name),
-    open: head === null || parameters.some((part) => part.startsWith('...')),
-    parameters: parameters.filter((part) => !part.startsWith('...')).map((part) => {
-      const [label, fallback] = part.split('=').map((word) => word.trim())
-      const value = fallback === undefined ? undefined : literal(fallback)
-      return { name: label.split(':')[0].trim(), required: fallback === undefined, defaultJson: value ?? '' }
-    }),
-  }
-}
-
-function literal(text) {
-  try {
-    return JSON.stringify(JSON.parse(text.replaceAll("'", '"')))
-  } catch {
-    return ''
-  }
+  const streaming = GeneratorFunctions.has(handler.constructor.name)
+  return { name, summary: handler.summary ?? '', streaming, ...parametersOf(handler) }
 }
 
 // ------------------------------------------------------------------------------------------------- calls
@@ -358,7 +344,7 @@ function refuseNoNumbers(_, value) {
 function failure(error) {
   if (error instanceof Refusal) return error.failure
   if (error instanceof Error) {
-    return { kind: Kind.COMMAND_FAILED, type: error.name, message: error.message, traceback: error.stack ?? '' }
+    return { kind: Kind.COMMAND_FAILED, type: error.name, message: error.message, traceback: trace(error) }
   }
   return { kind: Kind.COMMAND_FAILED, type: typeof error, message: String(error) }
 }
@@ -402,7 +388,7 @@ async function finish() {
   try {
     await module.cleanup?.()
   } catch (error) {
-    process.stderr.write(`snakepit node bridge: cleanup() failed: ${error.stack ?? error}\n`)
+    process.stderr.write(`snakepit node bridge: cleanup() failed: ${trace(error) || error}\n`)
   }
   process.exit(0)
 }

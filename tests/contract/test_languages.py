@@ -258,6 +258,64 @@ def test_a_syntax_error_is_told_at_once_in_the_languages_own_words(shared: Pit, 
     shared.run("down", "none", check=False)
 
 
+def test_node_names_the_place_of_a_syntax_error_and_shows_the_adapters_frames(shared: Pit) -> None:
+    shared.adapter("export const helper = 1\nconst = 2\n", "helper.mjs")
+    shared.adapter("import { helper } from './helper.mjs'\nexport const commands = { helper }\n", "imports.mjs")
+    done = shared.run("up", "broken", "--adapter", "node:./imports.mjs", "--size", "1", check=False)
+    assert "helper.mjs, line 2: " in done.stderr
+    shared.run("down", "broken", check=False)
+    source = "function deep() { throw new Error('here') }\nexport const commands = {\n  async f() { deep() },\n}\n"
+    shared.adapter(source, "deep.mjs")
+    shared.run("up", "deep", "--adapter", "node:./deep.mjs", "--size", "1")
+    trace = shared.json("exec", "f", "--pool", "deep", "--json", check=False)["error"]["traceback"]
+    assert [line.rpartition("/")[2] for line in trace.splitlines()[1:]] == ["deep.mjs:1:25)", "deep.mjs:3:15)"]
+    shared.run("down", "deep")
+
+
+FORKS = """
+class Forks
+  def split(how: 'exit')
+    pid = fork
+    if pid.nil?
+      exit(3) if how == 'exit'
+      raise 'in the child' if how == 'raise'
+      return 'child'
+    end
+    Process.wait2(pid)[1].exitstatus
+  end
+
+  def ended
+    pid = fork { sleep }
+    Process.kill('TERM', pid)
+    Process.wait2(pid)[1].termsig
+  end
+
+  def who = Process.pid
+  def ask = gets
+  def answer(question:, context:) = [question, context]
+end
+"""
+
+
+def test_the_child_of_a_ruby_handler_leaves(shared: Pit) -> None:
+    shared.adapter(FORKS, "forks.rb")
+    shared.run("up", "forks", "--adapter", "ruby:./forks.rb", "--size", "1")
+
+    def call(command: str, *args: str) -> Any:
+        return json.loads(shared.run("exec", command, *args, "--pool", "forks").stdout)
+
+    worker = call("who")
+    for how, status in (("exit", 3), ("raise", 1), ("return", 0)):
+        assert call("split", f"how={how}") == status
+        out = shared.run("map", "split", "--arg", "how", "--pool", "forks", input=f'"{how}"\n' * 3).stdout
+        assert out == f"{status}\n" * 3
+    assert call("ended") == signal.SIGTERM
+    assert call("ask") is None, "there is no standard input, and no words of the bridge"
+    assert call("answer", "question=who", "context=text") == ["who", "text"]
+    assert call("who") == worker
+    shared.run("down", "forks")
+
+
 def test_a_missing_runtime_says_how_to_install_it(shared: Pit) -> None:
     pit_env = {**shared.env, "PATH": "/nowhere"}
     done = shared.run("up", "other", "--adapter", ADAPTERS["node"], check=False, env=pit_env)

@@ -21,7 +21,7 @@ module Snakepit
 
   # One command: a public method of the adapter, and how its arguments are handed over.
   class Handler
-    CONTEXT = %i[ctx context].freeze
+    CONTEXT = %i[ctx].freeze
 
     attr_reader :name, :streaming
 
