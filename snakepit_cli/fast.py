@@ -136,6 +136,10 @@ def main() -> None:
     try:
         code = attempt(argv)
         if code is None:
+            if sys.flags.no_site:  # scripts/snakepit starts us so; Typer may be in another place than we are
+                import site
+
+                site.main()
             from snakepit_cli.cli.app import run
 
             code = run(argv)

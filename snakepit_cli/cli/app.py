@@ -72,7 +72,6 @@ for module in (
     reap,
     adapters,
     bridge,
-    completion,
     server,
     debug,
     completion,

@@ -35,7 +35,7 @@ class Installed:
 
     def __init__(self, folder: Path) -> None:
         self.source = folder / "source"
-        self.bin = folder / "venv" / "bin"
+        self.bin = folder / "a virtual environment" / "bin"
         self.instance = f"test-{os.getpid()}"
 
     def install(self) -> None:
@@ -104,8 +104,7 @@ def test_the_command_is_a_program(installed: Installed) -> None:
     """Not only through PATH: cron jobs and service managers name it in full."""
     program = installed.bin / "snakepit"
     assert program.stat().st_mode & stat.S_IXUSR
-    assert program.read_text().splitlines()[0].startswith(f"#!{installed.bin}/python")
-    for command in (f"{program}", "snakepit", "python -m snakepit_cli"):
+    for command in (f"'{program}'", "snakepit", "python -m snakepit_cli"):
         done = installed.sh(f"{command} --version")
         assert (done.returncode, done.stdout.strip(), done.stderr) == (0, f"snakepit {__version__}", "")
 
@@ -120,10 +119,10 @@ def test_workers_of_another_language_need_nothing_but_its_runtime(installed: Ins
 
 def test_what_is_installed(installed: Installed) -> None:
     """The tool and the bridge, and nothing that would get into the way of others."""
-    listed = installed.sh("pip show --files snakepit")
+    listed = installed.sh("pip show --files snakepit-cli")
     assert listed.returncode == 0, listed.stderr
     files = [line.strip() for line in listed.stdout.partition("Files:\n")[2].splitlines()]
-    tops = {name.partition("/")[0] for name in files} - {f"snakepit-{__version__}.dist-info"}
+    tops = {name.partition("/")[0] for name in files} - {f"snakepit_cli-{__version__}.dist-info"}
     assert tops == {"..", "snakepit_cli", "snakepit_bridge"}
     assert [name for name in files if name.startswith("..")] == ["../../../bin/snakepit"]
     ours = ("node/worker.mjs", "ruby/lib/snakepit/worker.rb", "go/wire.go")
