@@ -49,7 +49,7 @@ class Roster:
             self.idle[worker] = state
         if isinstance(state, Starting | Serving | Dying):
             self.placed += 1
-        if isinstance(state, Starting | Draining | Stopping):
+        if isinstance(state, Starting | Draining | Stopping | Dying):
             # Not only what is due first: an abandoned call may be over before the deadline of the drain.
             self.watch(worker, state.deadline)
 

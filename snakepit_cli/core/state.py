@@ -24,6 +24,8 @@ from snakepit_cli.core.worker import Draining, Dying, Serving, Starting, Stoppin
 FIRST_RETRY = 1.0
 # The warden kills a stopped worker after its grace; it gets this much longer before the pool does it again.
 STOP_SLACK = 1.0
+# A killed worker is gone within milliseconds. Whoever does not hear of it asks again, and is told.
+KILL_AGAIN = 5.0
 # So many rounds of workers that are not ready in time, and the pool says so; a call makes it try again, for longer.
 _SLOW_ROUNDS = 2
 _MOST_DOUBLINGS = 5
@@ -100,8 +102,8 @@ class State:
         if elapsed >= self.startup_timeout:  # the first of its round
             self.slow_starts += 1
 
-    def kill(self, worker: str, live: dict[int, Call], out: Effects) -> None:
-        self.roster.put(worker, Dying(live))
+    def kill(self, worker: str, live: dict[int, Call], now: float, out: Effects) -> None:
+        self.roster.put(worker, Dying(live, now + KILL_AGAIN))
         out.append(Kill(worker))
 
     def stop(self, worker: str, now: float, out: Effects) -> None:
@@ -122,7 +124,7 @@ class State:
         self.failed_starts += 1
         if permanent:
             for worker in self.roster.those(Starting):  # they would fail in the same way
-                self.kill(worker, {}, out)
+                self.kill(worker, {}, now, out)
         elif self.failed_starts < self.limits.give_up_after and self.slow_starts < _SLOW_ROUNDS:
             return
         self.replacing.clear()  # what there is, is better than nothing

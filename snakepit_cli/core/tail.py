@@ -13,7 +13,7 @@ from snakepit_cli.core.pace import STALL
 from snakepit_cli.core.seats import assign
 from snakepit_cli.core.state import Effects, State
 from snakepit_cli.core.table import Closing, Failed, Open, Over
-from snakepit_cli.core.worker import Draining, Serving, Starting, Stopping, calls_of
+from snakepit_cli.core.worker import Draining, Dying, Serving, Starting, Stopping, calls_of
 
 
 def next_deadline(pool: State) -> float | None:
@@ -71,7 +71,7 @@ def _expire_workers(pool: State, now: float, out: Effects) -> None:
     for worker in pool.roster.due(now):
         match pool.roster.workers[worker]:
             case Starting(since=since):
-                pool.kill(worker, {}, out)
+                pool.kill(worker, {}, now, out)
                 pool.count_slow_start(now - since)
                 limit = pool.limits.startup_timeout
                 reason = failures.startup_timeout(pool.name, limit, worker, now - since)
@@ -80,15 +80,17 @@ def _expire_workers(pool: State, now: float, out: Effects) -> None:
                 pool.settle_all(pool.roster.drop(state), failures.stopped(pool.name, over=False), now, out)
                 pool.stop(worker, now, out)
             case Draining(live=live):
-                pool.kill(worker, live, out)
+                pool.kill(worker, live, now, out)
             case Serving() as state if min(state.abandoned.values(), default=inf) > now:
                 _look_at_stack(pool, worker, state, now, out)
             case Serving(live=live):
                 pool.tally.restarts += 1
                 pool.replacing.pop(worker, None)
-                pool.kill(worker, live, out)
+                pool.kill(worker, live, now, out)
             case Stopping():
-                pool.kill(worker, {}, out)
+                pool.kill(worker, {}, now, out)
+            case Dying(live=live):
+                pool.kill(worker, live, now, out)
 
 
 def _look_at_stack(pool: State, worker: str, state: Serving, now: float, out: Effects) -> None:

@@ -68,12 +68,13 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class Dying:
-    """Killed, with the calls that die with it unless they are answered first.
+    """Killed, with the calls that die with it unless they are answered first. At `deadline` it is killed again.
 
     It keeps its place in the pool until it is gone: its memory, its GPU, its port are not free before that.
     """
 
     live: dict[int, Call]
+    deadline: float
 
 
 Worker = Starting | Serving | Draining | Stopping | Dying
@@ -84,14 +85,12 @@ GONE = Gone()
 def due(state: Worker) -> float:
     """The instant at which something must be done about the worker, inf if never."""
     match state:
-        case Starting() | Stopping():
+        case Starting() | Stopping() | Dying():
             return state.deadline
         case Serving():
             return min(state.look_at, _first(state.abandoned))
         case Draining():
             return min(state.deadline, _first(state.abandoned))
-        case Dying():
-            return inf
 
 
 def _first(abandoned: dict[int, float]) -> float:

@@ -50,4 +50,4 @@ def unresponsive(pool: State, event: Unresponsive, state: Serving | Draining, no
     calls = pool.roster.drop(state)
     pool.replacing.pop(event.worker, None)
     pool.orphaned(calls, event.failure, now, out)
-    pool.kill(event.worker, {}, out)
+    pool.kill(event.worker, {}, now, out)

@@ -38,6 +38,7 @@ from snakepit_cli.core.events import (
 )
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.core.pool import Pool
+from snakepit_cli.core.state import KILL_AGAIN
 
 LIMITS = Limits(
     queue_size=5,
@@ -78,6 +79,7 @@ class Process:
     attached: bool = False
     stopped: bool = False
     killed: bool = False
+    killed_at: float = 0.0
     holds: dict[int, bool] = field(default_factory=dict)
     doubt: dict[int, float] = field(default_factory=dict)
     recalled: set[int] = field(default_factory=set)
@@ -167,8 +169,9 @@ class World(RuleBasedStateMachine):
                 assert not any(process.holds.values()), "stopped with a live call"
                 process.stopped = True
             case Kill(worker):
-                assert not self.alive[worker].killed
-                self.alive[worker].killed = True
+                process = self.alive[worker]
+                assert not process.killed or self.now >= process.killed_at + KILL_AGAIN
+                process.killed, process.killed_at = True, self.now
             case Drained():
                 assert self.draining
                 assert not self.alive

@@ -106,8 +106,10 @@ def test_a_permanent_failure_ends_all_starts_at_once():
     effects = pool.handle(StartFailed("p-1", BROKEN, permanent=True), 0.5)
 
     assert effects == [Kill("p-3"), Kill("p-2"), Settle(1, BROKEN)]
-    assert pool.next_deadline() is None
+    assert pool.next_deadline() == 5.5, "it asks again when it does not hear of their deaths"
     assert pool.handle(Exited("p-2", CRASH), 0.6) == []
+    assert pool.handle(Exited("p-3", CRASH), 0.6) == []
+    assert pool.next_deadline() is None
 
 
 def test_after_a_pause_that_grows_a_call_makes_a_failed_pool_try_again():
@@ -288,12 +290,13 @@ def test_a_draining_worker_that_does_not_let_go_is_killed():
     assert pool.handle(Exited("p-1", CRASH), 3.0) == [Settle(2, CRASH)]
 
 
-def test_a_worker_that_ignores_stop_is_killed_once():
+def test_a_worker_that_ignores_stop_is_killed():
     pool = serving(2)
     pool.handle(Resize(1), 0.0)
 
     assert pool.next_deadline() == 6.0
     assert pool.handle(Tick(), 6.0) == [Kill("p-2")]
+    assert pool.handle(Exited("p-2", CRASH), 6.1) == []
     assert pool.next_deadline() is None
     assert pool.handle(Tick(), 99.0) == []
 
@@ -427,3 +430,39 @@ def test_workers_that_only_need_longer_are_given_longer():
 
 def spawned(effects: list[Effect]) -> list[str]:
     return [worker for effect in effects if isinstance(effect, Spawn) for worker in effect.workers]
+
+
+def _starting_too_long(pool: Pool) -> None:
+    pool.handle(Tick(), 10.0)
+
+
+def _stopping_too_long(pool: Pool) -> None:
+    pool.handle(Attached("p-1"), 0.0)
+    pool.handle(Drain(0.0), 0.0)
+    pool.handle(Tick(), pool.next_deadline() or 0.0)
+
+
+def _unresponsive(pool: Pool) -> None:
+    pool.handle(Attached("p-1"), 0.0)
+    pool.handle(Unresponsive("p-1", CRASH), 5.0)
+
+
+@pytest.mark.parametrize("dying", [_starting_too_long, _stopping_too_long, _unresponsive])
+def test_one_whose_death_is_not_heard_of_is_killed_again_and_again(dying):
+    pool = starting()
+    dying(pool)
+    for _ in range(3):
+        at = pool.next_deadline()
+        assert at is not None, "every state has a deadline"
+        assert pool.handle(Tick(), at - 0.01) == []
+        assert pool.handle(Tick(), at) == [Kill("p-1")]
+    pool.handle(Exited("p-1", CRASH), 100.0)
+    assert "p-1" not in {worker for worker, _, _ in pool.snapshot().workers}
+
+
+def test_what_dies_keeps_its_calls_until_it_is_gone():
+    pool = serving(1)
+    pool.handle(Submit(1, "ping", timeout=1.0), 0.0)
+    kills = [effect for at in range(1, 60) for effect in pool.handle(Tick(), float(at)) if isinstance(effect, Kill)]
+    assert len(kills) > 1
+    assert pool.handle(Exited("p-1", CRASH), 60.0)[0] == Spawn(("p-2",))
