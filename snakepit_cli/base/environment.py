@@ -50,6 +50,8 @@ _NAMES = frozenset(
         "BUILD_ID",
     ]
 )
+_LONGEST = 1 << 17
+"""MAX_ARG_STRLEN of Linux: bytes of one variable, its name and the NUL at its end included."""
 _PLACES = ("SNAKEPIT_RUNTIME_DIR", "SNAKEPIT_STATE_DIR", "SNAKEPIT_CONFIG")
 _PREFIXES = ("LC_", "XDG_", "PYTHON", "CONDA_", "CUDA_", "NVIDIA_", "OMP_", "MKL_", "OPENBLAS_", "HF_", "TORCH_")
 _SECRETS = frozenset([
@@ -73,6 +75,18 @@ def _passes(name: str) -> bool:
     if name in _NAMES or name in _PLACES or name.endswith("_NUM_THREADS"):
         return True
     return name.startswith(_PREFIXES) and _SECRETS.isdisjoint(name.upper().split("_"))
+
+
+def unfit(name: str, value: str) -> str | None:
+    """Why no program can be started with this variable; None when one can."""
+    if not name or "=" in name or "\0" in name:
+        return f"a variable cannot be named {name[:100]!r}"
+    if "\0" in value:
+        return f"the variable {name} holds a NUL character, which the environment cannot"
+    size = len(os.fsencode(f"{name}={value}")) + 1
+    if size > _LONGEST:
+        return f"the variable {name} has {size} bytes with its name; the kernel takes {_LONGEST} (write it to a file)"
+    return None
 
 
 def threads(size: int) -> dict[str, str]:

@@ -21,6 +21,8 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.references import DIALECTS
 
 _TITLE_ROOM = "." * 200
+_MOST = 2 << 20
+"""Bytes that describe a pool. A message to the warden holds them several times."""
 _CLASS = re.compile(r":[A-Z][\w:]*$")
 """What may follow the name of an adapter's file."""
 _NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -181,8 +183,25 @@ def _environment(spec: Spec, gateway: str) -> dict[str, str]:
     return env
 
 
+def _check_size(spec: Spec) -> None:
+    """The warden, and the kernel when a program is started, take only so much. Raises PitError, naming what it is."""
+    for name, value in spec.env.items():
+        if (why := environment.unfit(name, value)) is not None:
+            raise PitError("invalid_configuration", f"pool {spec.name!r}: {why}")
+    sizes = {
+        "the environment": sum(len(name) + len(value) for name, value in spec.env.items()),
+        "the adapter's configuration": 0 if spec.custom is None else len(repr(spec.custom)),
+        "the adapter": len(spec.adapter),
+    }
+    if sum(sizes.values()) > _MOST:
+        what = max(sizes, key=lambda name: sizes[name])
+        text = f"pool {spec.name!r}: {what} has {sizes[what]} bytes; with all that describes a pool it may have {_MOST}"
+        raise PitError("invalid_configuration", text)
+
+
 def make(spec: Spec, instance: str, gateway: str) -> Launch:
     """Fills in the manifest of the pool's bridge for this pool. Raises PitError."""
+    _check_size(spec)
     if spec.dialect is not None:
         return _program(spec)
     if spec.custom is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 
 import pytest
 
@@ -30,3 +31,30 @@ def test_workers_share_the_processors(
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)))
     assert set(environment.threads(size).values()) == {threads}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("X", "x" * (1 << 17), "X has 131075 bytes"),
+        ("X", "é" * (1 << 16), "X has 131075 bytes"),
+        ("X", "a\0b", "X holds a NUL"),
+        ("", "x", "named ''"),
+        ("A=B", "x", "named 'A=B'"),
+        ("X", "x" * ((1 << 17) - 3), None),
+        ("X", "", None),
+    ],
+)
+def test_a_variable_with_which_no_program_can_be_started_is_named(name: str, value: str, why: str | None) -> None:
+    said = environment.unfit(name, value)
+    assert said == why if why is None else why in str(said)
+
+
+@pytest.mark.parametrize("size", [(1 << 17) - 3, (1 << 17) - 2])
+def test_the_limit_is_the_kernels(size: int) -> None:
+    value = "x" * size
+    try:
+        started = subprocess.run(["/bin/true"], env={"X": value}, check=True).returncode == 0
+    except OSError:
+        started = False
+    assert started is (environment.unfit("X", value) is None)
