@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
@@ -23,6 +24,10 @@ HEADROOM = 64 << 10
 """What a frame may have beyond the largest arguments: its header line."""
 _BUFFER_HIGH = 2 << 20
 _LONG = 1 << 16
+_QUEUED = 4
+"""Times the longest message: bytes of arguments that a client may have in calls without an answer."""
+_UNREAD = 8
+"""Times the longest message: bytes of answers that a client may leave unread."""
 _encode = msgspec.json.Encoder().encode
 _decode_header = msgspec.json.Decoder(Header).decode
 _MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -63,6 +68,11 @@ class Connection(asyncio.Protocol):
         self._head: bytes | None = None
         self._header: Header
         self._calls: dict[int, tuple[Pool, Call]] = {}
+        self._sizes: dict[int, int] = {}
+        self._held = 0
+        """Bytes of arguments of its calls, which `_sizes` has one by one."""
+        self._deaf = False
+        """Nothing is read from it until it has read what it was sent."""
         self._queries: dict[int, asyncio.Task[None]] = {}
         self.congested = False
 
@@ -91,6 +101,9 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.congested = False
         self._room.set()
+        if self._deaf:
+            self._deaf = False
+            self._transport.resume_reading()
         for pool, call in self._calls.values():
             pool.resume(call)
 
@@ -146,6 +159,9 @@ class Connection(asyncio.Protocol):
                 raise _skew(header.version, busy=self._host.busy())
             if self._runs(request):
                 raise _still_running(request)
+            most = _QUEUED * self._host.max_message_bytes
+            if self._held and self._held + len(args) > most:
+                raise _too_much(self._held, most)
             pool, call = self._host.submit(self, request, header, args)
         except _MALFORMED as error:
             self._refuse(request, PitError("usage", f"malformed call: {ops.why(Header, head, error)}"))
@@ -155,6 +171,8 @@ class Connection(asyncio.Protocol):
             # A call that was settled at once is over already.
             if call.open:
                 self._calls[request] = pool, call
+                self._sizes[request] = len(args)
+                self._held += len(args)
 
     def _ask(self, request: int, body: bytes) -> None:
         if self._runs(request):
@@ -225,14 +243,30 @@ class Connection(asyncio.Protocol):
             self._transport.writelines(frames)  # nothing long is copied
         else:
             self._transport.write(b"".join(frames))
+        if self.congested:
+            self._hold_back()
+
+    def _hold_back(self) -> None:
+        """A client that asks and does not read: first it is not heard any more, then it is given up."""
+        unread, longest = self._transport.get_write_buffer_size(), self._host.max_message_bytes
+        if unread > _UNREAD * longest:
+            print(f"a client with {unread:,} bytes that it does not read is given up", file=sys.stderr, flush=True)
+            self._transport.abort()
+        elif unread > longest and not self._deaf:
+            self._deaf = True
+            self._transport.pause_reading()
 
     def result(self, request: int, value: bytes) -> None:
-        self._calls.pop(request, None)
+        self._forget(request)
         self._put(wire.RESULT, request, value)
 
     def error(self, request: int, error: PitError) -> None:
-        self._calls.pop(request, None)
+        self._forget(request)
         self._refuse(request, error)
+
+    def _forget(self, request: int) -> None:
+        self._calls.pop(request, None)
+        self._held -= self._sizes.pop(request, 0)
 
     def _refuse(self, request: int, error: PitError) -> None:
         """An error about a frame that began nothing. A request of the same number that runs goes on."""
@@ -258,6 +292,11 @@ _KINDS: dict[int, Callable[[Connection, int, bytes], None]] = {
 def _too_large(length: int, limit: int) -> PitError:
     hint = "pass a file name instead, or raise server.max_message_bytes in the configuration"
     return PitError("invalid_arguments", f"the request has {length:,} bytes; {limit:,} are allowed", hint=hint)
+
+
+def _too_much(held: int, most: int) -> PitError:
+    text = f"this client has {held:,} bytes of arguments in calls without an answer; {most:,} are allowed"
+    return PitError("pool_saturated", text, hint="read answers before you send more, or pass file names")
 
 
 def _still_running(request: int) -> PitError:

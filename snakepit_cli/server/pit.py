@@ -131,7 +131,9 @@ class Pit:
             self._warden.send("pin")
 
     def _create(self, spec: launch.Spec, plan: launch.Launch, survivors: Survivors | None = None) -> Pool:
-        pool = self.pools[spec.name] = Pool(spec, plan, self._warden, self.post, self._changed, self.submit, survivors)
+        pool = self.pools[spec.name] = Pool(
+            spec, plan, self._warden, self.post, self._changed, self.submit, survivors, self.max_message_bytes
+        )
         return pool
 
     def _changed(self, pool: Pool) -> None:

@@ -38,13 +38,14 @@ _FAREWELL_SECONDS = 3.0
 class Pool:
     def __init__(  # noqa: PLR0917
         self, spec: Spec, launch: Launch, warden: WardenLink, post: Post, changed: Callable[[Pool], None], ask: Submit,
-        survivors: Survivors | None = None,
+        survivors: Survivors | None = None, longest: int = 32 << 20,
     ) -> None:  # fmt: skip
         """Starts its workers.
 
         `changed` is called when there are others, or in another state, than before. `ask` accepts the calls that
-        handlers make.
+        handlers make. `longest`: bytes of a line of a program that talks by lines.
         """
+        self._longest = longest
         self._ask = ask
         self.spec = spec
         self._rules = None if spec.custom is None else Rules(spec.adapter, spec.custom)
@@ -214,6 +215,7 @@ class Pool:
             lambda message: self.heard(worker, message),
             lambda why: self._broken(worker, why),
             lambda: self.hung_up(worker),
+            self._longest,
         )
         talker = Program(listener) if self.spec.dialect == "json" else Filter(listener)
         await converse(talker, talk)

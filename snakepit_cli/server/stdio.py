@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from snakepit_cli.base.ends import Ends
+from snakepit_cli.server.gateway import CREDIT
 from snakepit_cli.wire import worker_pb2 as pb
 
 Kind = pb.Failure.Kind
@@ -23,6 +24,8 @@ _QUIET_SECONDS = 0.05
 """So long the first answer of a worker is held back, to see whether more lines follow that nobody asked for."""
 _MANY, _MOMENT = 256, 0.001
 """While so many lines are to come, they are left to gather for so many seconds: a filter writes each by itself."""
+_ENOUGH = 1 << 20
+"""Bytes of answers to a block's items that are passed on before the others have come."""
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _check = msgspec.json.Decoder(msgspec.Raw).decode
@@ -42,13 +45,15 @@ class Listener:
 
     def __init__(
         self, ready: Callable[[pb.Hello], None], said: Callable[[pb.FromWorker], None],
-        broken: Callable[[str], None], ended: Callable[[], None],
+        broken: Callable[[str], None], ended: Callable[[], None], longest: int,
     ) -> None:  # fmt: skip
         self.ready = ready
         self.said = said
         self.broken = broken
         """It does not keep to the protocol, for this reason: it has to go."""
         self.ended = ended
+        self.longest = longest
+        """Bytes that a line may have."""
 
 
 class Talker(asyncio.Protocol):
@@ -61,15 +66,41 @@ class Talker(asyncio.Protocol):
         self.listener = listener
         self.transport: asyncio.ReadTransport
         self.sink: asyncio.WriteTransport
-        self._buffer = b""
+        self._parts: list[bytes] = []
+        self._size = 0
+        """Bytes of a line whose end has not come."""
+        self._over = False
+        """Nothing that it says counts any more."""
+        self._ahead: dict[int, int] = {}
+        """Bytes of chunks for which the caller has made no room yet, by call."""
+        self._paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        *lines, self._buffer = (self._buffer + data).split(b"\n") if b"\n" in data else (self._buffer + data,)
+        if self._over:
+            return
+        *lines, rest = data.split(b"\n")
+        if self._size + len(lines[0] if lines else rest) > self.listener.longest:
+            self._parts.clear()
+            self.broken(f"it wrote a line of more than {self.listener.longest:,} bytes")
+            return
         if lines:
+            if self._parts:
+                lines[0] = b"".join((*self._parts, lines[0]))
+            self._parts, self._size = [], 0
             self.heard(lines)
+        if rest:
+            self._parts.append(rest)
+            self._size += len(rest)
+
+    def broken(self, why: str) -> None:
+        """It does not keep to the protocol: nothing more is read."""
+        self._over = True
+        self._parts, self._size = [], 0
+        self._balance()
+        self.listener.broken(why)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — the reason changes nothing
         self.listener.ended()
@@ -88,8 +119,29 @@ class Talker(asyncio.Protocol):
         if self.idle:
             self.listener.said(pb.FromWorker(pong=pb.Pong(nonce=nonce)))
 
+    def chunks(self, chunks: pb.Chunks) -> None:
+        """To the caller. While it has enough of them nothing is read from the program."""
+        self._ahead[chunks.id] = self._ahead.get(chunks.id, 0) + len(chunks.lines)
+        self.listener.said(pb.FromWorker(chunks=[chunks]))
+        self._balance()
+
     def credit(self, call_id: int, count: int) -> None:
-        """What is under way is never more than a block."""
+        if call_id in self._ahead:
+            self._ahead[call_id] -= count
+            self._balance()
+
+    def _forget(self, call_id: int) -> None:
+        if self._ahead.pop(call_id, None) is not None:
+            self._balance()
+
+    def _balance(self) -> None:
+        wanted = self._over or any(ahead > CREDIT for ahead in self._ahead.values())
+        if wanted != self._paused and not self.transport.is_closing():
+            self._paused = wanted
+            if wanted:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
 
     def reply(self, result: pb.Result) -> None:
         """It makes no calls."""
@@ -99,9 +151,11 @@ class Talker(asyncio.Protocol):
         self.sink.close()
 
     def settle(self, call_id: int, value: bytes) -> None:
+        self._forget(call_id)
         self.listener.said(pb.FromWorker(results=[pb.Result(id=call_id, value=value)]))
 
     def fail(self, call_id: int, failure: pb.Failure) -> None:
+        self._forget(call_id)
         self.listener.said(pb.FromWorker(results=[pb.Result(id=call_id, failure=failure)]))
 
     def give_back(self, call_id: int) -> None:
@@ -127,6 +181,16 @@ class Asked:
     count: int
     block: bool
     answers: list[bytes] = field(default_factory=list)
+    """Those that have not been passed on."""
+    size: int = 0
+    """Bytes of these."""
+    passed: int = 0
+    """How many have been passed on."""
+
+    @property
+    def left(self) -> int:
+        """How many are to come."""
+        return self.count - self.passed - len(self.answers)
 
 
 class Filter(Talker):
@@ -142,7 +206,6 @@ class Filter(Talker):
         self._asked: deque[Asked] = deque()
         self._trusted = False
         """It has once answered with no more lines than it should."""
-        self._over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -177,6 +240,7 @@ class Filter(Talker):
 
     def cancel(self, call_id: int) -> None:
         """One that waits. One that is on its way cannot be taken back: a slow filter is killed."""
+        self._forget(call_id)
         self._take_back(call_id, lambda: self.fail(call_id, pb.Failure(kind=Kind.CANCELLED, message="cancelled")))
 
     def recall(self, call_ids: Iterable[int]) -> None:
@@ -193,18 +257,19 @@ class Filter(Talker):
         self.sink.write(self._asked[0].lines)
 
     def heard(self, lines: list[bytes]) -> None:
-        if self._over:
-            return
-        if not self._asked or len(self._asked[0].answers) + len(lines) > self._asked[0].count:
-            self._over = True
-            self.listener.broken("it answered with more lines than it was asked")
+        if not self._asked or len(lines) > self._asked[0].left:
+            self.broken("it answered with more lines than it was asked")
             return
         asked = self._asked[0]
         asked.answers += lines
-        if (left := asked.count - len(asked.answers)) > 0:
-            if left > _MANY:
+        asked.size += sum(map(len, lines))
+        if asked.left:
+            if asked.size > _ENOUGH:
+                self._pass_on(asked)
+            if asked.left > _MANY and not self._paused:
+                self._paused = True
                 self.transport.pause_reading()
-                asyncio.get_running_loop().call_later(_MOMENT, self._resume)
+                asyncio.get_running_loop().call_later(_MOMENT, self._balance)
             return
         if self._trusted:
             self._done()
@@ -212,32 +277,35 @@ class Filter(Talker):
             self._trusted = True
             asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._done)
 
-    def _resume(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
-
     def _done(self) -> None:
         if self._over:
             return
         asked = self._asked.popleft()
-        texts, failed = [], []
-        for number, line in enumerate(() if _all_json(asked) else asked.answers):
-            try:
-                texts.append(_value(line, text=asked.text))
-            except RefusedError as refusal:
-                failed.append(number)
-                facts = {"kind": "invalid_result", "message": refusal.failure.message}
-                texts.append(_encode(facts) if asked.block else b"")
-                if not asked.block:
-                    self.fail(asked.call, refusal.failure)
         if asked.block:
-            lines = b"\n".join(texts or asked.answers) + b"\n"
-            chunks = pb.Chunks(id=asked.call, lines=lines, count=asked.count, failed=failed)
-            self.listener.said(pb.FromWorker(chunks=[chunks], results=[pb.Result(id=asked.call, value=b"null")]))
-        elif not failed:
-            self.settle(asked.call, (texts or asked.answers)[0])
+            self._pass_on(asked)
+            self.settle(asked.call, b"null")
+        else:
+            try:
+                self.settle(asked.call, _value(asked.answers[0], text=asked.text))
+            except RefusedError as refusal:
+                self.fail(asked.call, refusal.failure)
         if self._asked:
             self._send()
+
+    def _pass_on(self, asked: Asked) -> None:
+        """The answers to items that have come."""
+        texts, failed = asked.answers, []
+        if not _all_json(asked):
+            texts = []
+            for number, line in enumerate(asked.answers):
+                try:
+                    texts.append(_value(line, text=asked.text))
+                except RefusedError as refusal:
+                    failed.append(number)
+                    texts.append(_encode({"kind": "invalid_result", "message": refusal.failure.message}))
+        count = len(texts)
+        asked.answers, asked.size, asked.passed = [], 0, asked.passed + count
+        self.chunks(pb.Chunks(id=asked.call, lines=b"\n".join(texts) + b"\n", count=count, failed=failed))
 
 
 def _asked(call_id: int, command: str, args: bytes, block: pb.Block | None) -> Asked:

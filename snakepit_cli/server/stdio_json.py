@@ -60,7 +60,6 @@ class Program(Talker):
         self._ids = itertools.count(1)
         self._requests: dict[int, Request] = {}
         self._greeted = False
-        self._over = False
 
     @property
     def idle(self) -> bool:
@@ -100,6 +99,7 @@ class Program(Talker):
         self.sink.write(_encode({"id": number, **body}) + b"\n")
 
     def cancel(self, call_id: int) -> None:
+        self._forget(call_id)
         for number, request in self._requests.items():
             if request.call == call_id:
                 self.sink.write(b'{"cancel":%d}\n' % number)
@@ -118,7 +118,7 @@ class Program(Talker):
             try:
                 reply = _decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                self._break(f"it wrote a line that is no reply: {line[:80]!r} ({error})")
+                self.broken(f"it wrote a line that is no reply: {line[:80]!r} ({error})")
                 return
             if reply.hello is not None or not self._greeted:
                 self._hello(reply.hello)
@@ -128,7 +128,7 @@ class Program(Talker):
     def _hello(self, hello: dict[str, Any] | None) -> None:
         commands = (hello or {}).get("commands")
         if self._greeted or not isinstance(commands, list) or not all(_named(one) for one in commands):
-            self._break('its first line, and no other, must be {"hello": {"commands": [NAME…]}}')
+            self.broken('its first line, and no other, must be {"hello": {"commands": [NAME…]}}')
             return
         capacity = (hello or {}).get("capacity", 1)
         self._greeted = True
@@ -143,7 +143,7 @@ class Program(Talker):
     def _take(self, reply: _Reply) -> None:
         request = self._requests.get(reply.id or 0)
         if request is None:
-            self._break(f"it answered a request {reply.id} that it does not have")
+            self.broken(f"it answered a request {reply.id} that it does not have")
         elif reply.chunk is not msgspec.UNSET:
             self._chunk(request, bytes(reply.chunk))
         else:
@@ -159,7 +159,7 @@ class Program(Talker):
 
     def _chunk(self, request: Request, text: bytes) -> None:
         if request.block is None and request.stream:
-            self.listener.said(pb.FromWorker(chunks=[pb.Chunks(id=request.call, lines=text + b"\n", count=1)]))
+            self.chunks(pb.Chunks(id=request.call, lines=text + b"\n", count=1))
 
     def _finish(self, request: Request, text: bytes) -> None:
         """A plain answer to somebody who wants a stream is its only chunk."""
@@ -179,13 +179,9 @@ class Program(Talker):
             block.next += 1
         if not texts:
             return
-        chunks = pb.Chunks(id=block.call, lines=b"\n".join(texts) + b"\n", count=len(texts), failed=positions)
-        results = [pb.Result(id=block.call, value=b"null")] if block.next == block.count else []
-        self.listener.said(pb.FromWorker(chunks=[chunks], results=results))
-
-    def _break(self, why: str) -> None:
-        self._over = True
-        self.listener.broken(why)
+        self.chunks(pb.Chunks(id=block.call, lines=b"\n".join(texts) + b"\n", count=len(texts), failed=positions))
+        if block.next == block.count:
+            self.settle(block.call, b"null")
 
 
 def _raw(args: bytes) -> msgspec.Raw:

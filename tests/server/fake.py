@@ -25,10 +25,21 @@ class Transport:
         self.pair = socket.socketpair()
         self.written = b""
         self.aborted = False
+        self.unread = 0
+        self.reading = True
 
     def get_extra_info(self, name: str) -> socket.socket:
         assert name == "socket"
         return self.pair[0]
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
 
     def set_write_buffer_limits(self, high: int) -> None:
         pass

@@ -228,3 +228,28 @@ def test_another_user_is_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
     with Client() as client:
         assert client.transport.aborted
         assert client.connections == set()
+
+
+def test_a_client_may_not_have_too_many_bytes_in_calls_that_wait() -> None:
+    with Client() as client:
+        argument = b'"%s"' % (b"x" * (LIMIT - 2))
+        client.say(*(call(number, argument) for number in range(1, 6)))
+        assert client.heard == [("E", 5, "pool_saturated")]
+        client.host.settle(client.host.calls[0])
+        client.say(call(6, argument))
+        assert len(client.host.calls) == 5, "an answer makes room"
+
+
+def test_a_client_that_does_not_read_is_not_heard_until_it_does() -> None:
+    with Client() as client:
+        client.say(call(1), call(2), call(3))
+        client.connection.pause_writing()
+        client.transport.unread = LIMIT + 1
+        client.host.settle(client.host.calls[0])
+        assert not client.transport.reading
+        client.connection.resume_writing()
+        assert client.transport.reading
+        client.connection.pause_writing()
+        client.transport.unread = 8 * LIMIT + 1
+        client.host.settle(client.host.calls[1])
+        assert client.transport.aborted
