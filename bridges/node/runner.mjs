@@ -121,7 +121,10 @@ class Run {
       get cancelled() { return this.signal.aborted },
       /** Milliseconds until the caller stops waiting; null when it waits for ever. */
       remaining: () => (deadline === null ? null : Math.max(0, deadline - performance.now())),
-      path: (file) => path.resolve(cwd || '.', file),
+      path: (file) => {
+        if (!cwd && !path.isAbsolute(file)) throw new Error(`${file}: the caller's directory is not known; give an absolute path`)
+        return path.resolve(cwd || '/', file)
+      },
       call: (command, args = {}, more = {}) => ask(this, command, args, more),
     }
   }

@@ -52,6 +52,8 @@ _NAMES = frozenset(
 )
 _LONGEST = 1 << 17
 """MAX_ARG_STRLEN of Linux: bytes of one variable, its name and the NUL at its end included."""
+UMASK = "SNAKEPIT_UMASK"
+"""What a worker's files may be is up to the caller; the warden and the server keep theirs to themselves."""
 _PLACES = ("SNAKEPIT_RUNTIME_DIR", "SNAKEPIT_STATE_DIR", "SNAKEPIT_CONFIG")
 _PREFIXES = ("LC_", "XDG_", "PYTHON", "CONDA_", "CUDA_", "NVIDIA_", "OMP_", "MKL_", "OPENBLAS_", "HF_", "TORCH_")
 _SECRETS = frozenset([
@@ -66,13 +68,29 @@ _NUMERIC = (
 
 def for_workers(environ: Mapping[str, str]) -> dict[str, str]:
     """What of the caller's `environ` a worker gets."""
-    passed = {name: value for name, value in environ.items() if _passes(name)}
+    passed = {name: _text(value) for name, value in environ.items() if _passes(name) and _text(name) == name}
     # A handler may run snakepit itself, from another folder.
     return passed | {name: os.path.abspath(passed[name]) for name in _PLACES if passed.get(name)}
 
 
+def _text(value: str) -> str:
+    """Without the entries of a search path that are not UTF-8: messages cannot hold them."""
+    if value.isascii():
+        return value
+    return os.pathsep.join(
+        part for part in value.split(os.pathsep) if not any("\ud800" <= one <= "\udfff" for one in part)
+    )
+
+
+def umask() -> str:
+    """Of this process, in octal digits. It can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return f"{mask:04o}"
+
+
 def _passes(name: str) -> bool:
-    if name in _NAMES or name in _PLACES or name.endswith("_NUM_THREADS"):
+    if name in _NAMES or name in _PLACES or name == UMASK or name.endswith("_NUM_THREADS"):
         return True
     return name.startswith(_PREFIXES) and _SECRETS.isdisjoint(name.upper().split("_"))
 

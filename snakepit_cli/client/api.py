@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import snakepit_cli
-from snakepit_cli.base.environment import for_workers
+from snakepit_cli.base.environment import UMASK, for_workers, umask
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client.call.request import Request, cwd
 from snakepit_cli.wire import front
@@ -205,8 +205,8 @@ def up(
     """POOL, with `changed`: whether it was not already so."""
     answer: Json = connection.query(
         "up", patience=None if timeout is None else timeout + _LATE_SECONDS,
-        pool=pool, size=size, capacity=capacity, contain=contain, spare=spare, adapter=adapter, cwd=cwd(),
-        env=for_workers(os.environ), timeout=timeout, wait=wait,
+        pool=pool, size=size, capacity=capacity, contain=contain, spare=spare, adapter=adapter, cwd=cwd() or "/",
+        env={**for_workers(os.environ), UMASK: umask()}, timeout=timeout, wait=wait,
     )  # fmt: skip
     return answer
 

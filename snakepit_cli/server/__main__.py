@@ -10,6 +10,7 @@ import sys
 def main() -> None:
     if "SNAKEPIT_CONTROL_FD" not in os.environ:
         sys.exit("snakepit: the server is started by the warden; run `snakepit server start` or `snakepit server run`")
+    os.umask(0o077)
     from snakepit_cli.server.app import serve
 
     if sys.platform == "win32" or os.environ.get("PYTHONASYNCIODEBUG"):

@@ -101,6 +101,7 @@ def _child(launch: Launch, gate: int, parent: int) -> None:
             limits.restore_open_files(launch.open_files)
         for name, descriptor in launch.descriptors.items():
             env[name] = str(_hand_over(descriptor))
+        _set_umask(env.get("SNAKEPIT_UMASK", ""))
         _execute(launch, env)
     except (OSError, ValueError) as error:
         # ValueError: a NUL in an argument or a variable, or a character that has no bytes.
@@ -108,6 +109,12 @@ def _child(launch: Launch, gate: int, parent: int) -> None:
         os.write(2, f"snakepit: cannot execute {launch.argv[0]}: {limits.why(error)}\n".encode(errors="replace"))
     finally:
         os._exit(status)
+
+
+def _set_umask(octal: str) -> None:
+    """The caller's: ours keeps our own files private, and a worker's files are the caller's."""
+    if octal.isdecimal() and set(octal) <= set("01234567"):
+        os.umask(int(octal, 8) & 0o777)
 
 
 def _execute(launch: Launch, env: Mapping[str, str]) -> None:

@@ -14,4 +14,4 @@ def test_the_guide_names_all_that_is_passed_and_nothing_else() -> None:
     told = set(re.findall(r"`([A-Za-z0-9_*]+)`", section)) - {"up", "snakepit", "HF_TOKEN"}
     told |= {name.upper() for name in told if name.endswith("_proxy")}
     passed = set(environment._NAMES) | {f"{start}*" for start in environment._PREFIXES} | {"*_NUM_THREADS"}
-    assert told == passed | set(environment._PLACES)
+    assert told == passed | {*environment._PLACES, environment.UMASK}

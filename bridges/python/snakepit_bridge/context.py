@@ -75,8 +75,14 @@ class CallContext:
         return None if self.deadline is None else max(0.0, self.deadline - monotonic())
 
     def path(self, path: str | Path) -> Path:
-        """A file name from the arguments, as the caller meant it: relative to the caller's directory."""
-        return Path(self.cwd).joinpath(Path(path).expanduser())
+        """A file name from the arguments, as the caller meant it: relative to the caller's directory.
+
+        Raises ValueError when that is not known.
+        """
+        found = Path(path).expanduser()
+        if not self.cwd and not found.is_absolute():
+            raise ValueError(f"{path}: the caller's directory is not known (is its name UTF-8?); give an absolute path")
+        return Path(self.cwd).joinpath(found)
 
     def call(
         self, command: str, *, pool: str = "", session: str = "", timeout: float | None = None, **arguments: Any

@@ -262,6 +262,9 @@ def _adopt_surroundings(go: dict[str, Any], descriptors: list[int]) -> None:
         os.environ.clear()
         os.environ.update(go["env"])
         forget_safe_path()
+        mask = os.environ.get("SNAKEPIT_UMASK", "")
+        if mask.isdecimal():
+            os.umask(int(mask, 8))
     try:
         os.chdir(go.get("cwd") or ".")
     except OSError as error:

@@ -200,7 +200,12 @@ def _encodable(text: str) -> None:
 
 
 def cwd() -> str:
+    """Empty when its name is not UTF-8 and cannot be told: a handler that needs it says so."""
     try:
-        return os.getcwd()
-    except OSError:  # somebody removed it; only relative file names would need it
+        found = os.getcwd()
+        found.encode()
+    except OSError:  # it has been removed; only relative file names would need it
         return "/"
+    except UnicodeEncodeError:
+        return ""
+    return found

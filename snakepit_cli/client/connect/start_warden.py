@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from snakepit_cli.base import paths
+from snakepit_cli.base.environment import UMASK, umask
 from snakepit_cli.base.errors import PitError
 
 _NOTICE_SECONDS = 0.3
@@ -58,6 +59,7 @@ def environment(instance: str) -> dict[str, str]:
     if env.get("PYTHONPATH"):
         env["PYTHONPATH"] = os.pathsep.join(os.path.abspath(p) for p in env["PYTHONPATH"].split(os.pathsep) if p)
     env["SNAKEPIT_INSTANCE"] = instance
+    env[UMASK] = umask()
     return env
 
 

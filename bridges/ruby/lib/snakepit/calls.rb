@@ -83,7 +83,12 @@ module Snakepit
     def remaining = @run.remaining
 
     # A file name as the caller means it.
-    def path(name) = File.expand_path(name, cwd.empty? ? Dir.pwd : cwd)
+    def path(name)
+      unknown = cwd.empty? && !name.start_with?('/', '~')
+      raise ArgumentError, "#{name}: the caller's directory is not known; give an absolute path" if unknown
+
+      File.expand_path(name, cwd.empty? ? '/' : cwd)
+    end
 
     # Calls a command of this or another pool. Raises CallFailed.
     def call(command, args = {}, pool: '', session: '', timeout: 0)
