@@ -15,8 +15,9 @@ from typing import Any
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.base.settings import load
-from snakepit_cli.server import gateway, launch, liveness, recycling
+from snakepit_cli.server import launch, liveness, recycling
 from snakepit_cli.server.front import Connection
+from snakepit_cli.server.listeners import Listeners
 from snakepit_cli.server.pit import Pit
 from snakepit_cli.server.queries import Desk
 from snakepit_cli.server.spool import Spools
@@ -47,6 +48,8 @@ async def serve() -> None:
     def reported(message: dict[str, Any]) -> None:
         if message["event"] == "drain":
             tasks.add(loop.create_task(_end(pit, warden, float(message["grace"]))))
+        elif message["event"] == "sockets":
+            tasks.add(loop.create_task(listeners.anew(message.get("listener"))))
         else:
             pit.reported(message)
 
@@ -63,13 +66,13 @@ async def serve() -> None:
     spools = Spools(Path(hello["state"]) / "streams", settings.spool_max_bytes, settings.spool_keep)
     await asyncio.to_thread(spools.recall)
     pit = Pit(hello["instance"], hello["gateway"], settings, warden, spools)
-    doors: list[asyncio.Server] = [await gateway.listen(pit, hello["gateway"])]
-    failpoint("server.gateway")
     connections: set[Connection] = set()
     desk = Desk(pit, warden, hello, connections)
-    server = await loop.create_unix_server(lambda: Connection(pit, desk.answer, connections), sock=listener)
-    doors.append(server)
-    desk.turn_away = server.close
+    listeners = Listeners(pit, hello["gateway"], lambda: Connection(pit, desk.answer, connections))
+    await listeners.let_workers_in()
+    failpoint("server.gateway")
+    await listeners.let_clients_in(listener)
+    desk.turn_away = listeners.turn_clients_away
     # The warden stops us; by hand we are stopped like a crash, and it starts another.
     loop.add_signal_handler(signal.SIGTERM, os._exit, 0)
     pit.recall(hello, memos)

@@ -69,8 +69,10 @@ class WardenLink:
         if not data:
             os._exit(0)
         message = msgspec.json.decode(data)
-        if descriptors:
+        if len(descriptors) == 2:
             message["talk"] = Ends(*descriptors)
+        elif descriptors:
+            message["listener"] = descriptors[0]
         self._handle(message)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sqlite3
 import sys
 import time
@@ -24,6 +25,7 @@ from snakepit_cli.registry.store import Registry
 from snakepit_cli.warden import cages, contain, helpers, keeper, limits, oom, reap, serverlink
 from snakepit_cli.warden.cages import Cages
 from snakepit_cli.warden.children import Child, Children
+from snakepit_cli.warden.door import Door
 from snakepit_cli.warden.ledger import Ledger
 from snakepit_cli.warden.logs import CappedLog, Journal, OldLogs
 from snakepit_cli.warden.loop import Loop
@@ -39,7 +41,7 @@ _STOP_SECONDS = 5.0
 _STRAY_SECONDS = 2.0
 _DEATH_SECONDS = 2.0
 """What a killed process gets to die before we end without it: one that runs a set-user-id program cannot be killed."""
-_LOOK_SECONDS = 2.0
+_LOOK_SECONDS = 1.0
 
 Message = dict[str, Any]
 
@@ -78,6 +80,8 @@ class Warden:
         self._subreaper = contain.become_subreaper()
         self._kept = keeper.present()
         self._stopping = False
+        self._ready = False
+        """There is a server that serves."""
         self._buried: list[str] = []
 
     # ------------------------------------------------------------------------------------------- life
@@ -87,16 +91,14 @@ class Warden:
         self._loop.on_signal(signal.SIGCHLD, self._children_changed)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             self._loop.on_signal(number, self._asked_to_stop)
-        self._listener = self.places.listen()
-        self.places.publish(
-            {
-                "front": str(self.places.front),
-                "pid": os.getpid(),
-                "identity": asdict(ident.own()),
-                "run": self.run_id,
-                "started": self.started,
-            }
-        )
+        facts = {
+            "front": str(self.places.front),
+            "pid": os.getpid(),
+            "identity": asdict(ident.own()),
+            "run": self.run_id,
+            "started": self.started,
+        }
+        self._door = Door(self.places, facts, self._secret, self._journal)
         failpoint("warden.listening")
         self._journal(f"warden started: instance {self.places.instance}, pid {os.getpid()}, run {self.run_id}")
         self._look()
@@ -124,7 +126,7 @@ class Warden:
         for pool, memo in self._memos.items():
             self._link.send({"pool": pool, "memo": memo})
         argv = [sys.executable, "-m", "snakepit_cli.server", "--instance", self.places.instance]
-        descriptors = {"SNAKEPIT_CONTROL_FD": theirs.fileno(), "SNAKEPIT_FRONT_FD": self._listener.fileno()}
+        descriptors = {"SNAKEPIT_CONTROL_FD": theirs.fileno(), "SNAKEPIT_FRONT_FD": self._door.listener.fileno()}
         self._nursery.execute("server", "", ["server"], Program(argv, os.environ), descriptors=descriptors)
         theirs.close()
         self._watchdog.heard()
@@ -132,6 +134,14 @@ class Warden:
     def _look(self) -> None:
         self._loop.at(time.monotonic() + _LOOK_SECONDS, self._look)
         self._oom.look()
+        if not self._stopping and not self._door.look(self._new_sockets if self._ready else None):
+            self._journal("another warden has taken over: ending")
+            self._shutdown(_STOP_SECONDS)
+
+    def _new_sockets(self, listener: socket.socket | None) -> None:
+        """The server takes connections at the new front socket, too, and makes its gateway again."""
+        if self._link is not None:
+            self._link.send({"event": "sockets"}, given=[] if listener is None else [os.dup(listener.fileno())])
 
     def _hello(self) -> Message:
         return {
@@ -185,8 +195,7 @@ class Warden:
         self._stopping = True
         self._journal("stopping everything")
         failpoint("warden.stopping")
-        self.places.unpublish()
-        self._listener.close()
+        self._door.close()
         deadline = time.monotonic() + grace
         for child in self._children.values():
             child.stop(deadline)
@@ -304,6 +313,7 @@ class Warden:
         if self._link is not None:
             self._link.close()
             self._link = None
+        self._ready = False
         if self._stopping:
             return
         self._watchdog.gone()
@@ -337,6 +347,7 @@ class Warden:
 
     def _op_ready(self, _: Message) -> None:
         self._restarts.ready()
+        self._ready = True
         self._say({"accepting": str(self.places.front), "pid": os.getpid()})
 
     def _op_tick(self, _: Message) -> None:

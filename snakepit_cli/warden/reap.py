@@ -54,13 +54,23 @@ def cookie(state: Path) -> str:
     except OSError:
         pass
     fresh = secrets.token_hex(16)
+    _write_cookie(state, fresh)
+    return fresh
+
+
+def keep_cookie(state: Path, secret: str) -> None:
+    """Writes it again when it is gone: without it the next warden would not know our orphans. Raises OSError."""
+    if not (state / "cookie").exists():
+        _write_cookie(state, secret)
+
+
+def _write_cookie(state: Path, secret: str) -> None:
     temporary = state / "cookie.new"
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
-        file.write(fresh)
+        file.write(secret)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
-    return fresh
+    temporary.replace(state / "cookie")
 
 
 def find(

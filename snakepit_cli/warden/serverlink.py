@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from snakepit_cli.base import packets
@@ -39,21 +40,21 @@ class ServerLink:
         self._channel = channel
         self._handle = handle
         self._note = note
-        self._outbox: deque[tuple[bytes, Ends | None]] = deque()
+        self._outbox: deque[tuple[bytes, list[int]]] = deque()
         channel.setblocking(False)
         loop.watch(channel, self._ready, broken)
 
-    def send(self, message: Mapping[str, Any], along: Ends | None = None) -> None:
-        """The descriptors `along` are handed over, and closed here."""
+    def send(self, message: Mapping[str, Any], along: Ends | None = None, *, given: Sequence[int] = ()) -> None:
+        """The descriptors `along` and `given` are handed over, and closed here."""
+        descriptors = [*given] if along is None else [along.source, along.sink, *given]
         data = json.dumps(message).encode()
         try:
             packets.check(data)
         except packets.PacketError as error:
             self._note(f"the server is not told {message.get('event', 'of a pool')!r}: {error}")
-            if along is not None:
-                along.close()
+            _close(descriptors)
             return
-        self._outbox.append((data, along))
+        self._outbox.append((data, descriptors))
         if len(self._outbox) == 1:
             self._flush()
 
@@ -63,16 +64,15 @@ class ServerLink:
         self._give_up()
 
     def _give_up(self) -> None:
-        for _, along in self._outbox:
-            if along is not None:
-                along.close()
+        for _, descriptors in self._outbox:
+            _close(descriptors)
         self._outbox.clear()
 
     def _flush(self) -> None:
         while self._outbox:
-            data, along = self._outbox[0]
+            data, descriptors = self._outbox[0]
             try:
-                packets.send(self._channel, data, [] if along is None else [along.source, along.sink])
+                packets.send(self._channel, data, descriptors)
             except BlockingIOError:
                 break
             except OSError as error:
@@ -81,8 +81,7 @@ class ServerLink:
                 self._give_up()
                 return
             self._outbox.popleft()
-            if along is not None:
-                along.close()
+            _close(descriptors)
         self._loop.watch_writes(self._channel, writes=bool(self._outbox))
 
     def _ready(self) -> None:
@@ -104,3 +103,8 @@ class ServerLink:
             self._handle(json.loads(data))
         except Exception:  # noqa: BLE001 - one bad message must not cost us the link to the server
             self._note(f"a message of the server is dropped: {data[:200]!r}\n{traceback.format_exc()}")
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for one in descriptors:
+        os.close(one)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -150,21 +149,6 @@ def test_sockets_that_were_left_behind_are_replaced(cold: Pit) -> None:
         procs.kill(pid)
     assert (cold.folder / "run" / "default" / "front.sock").exists()
     assert cold.run("exec", "ping").returncode == 0
-
-
-def test_a_runtime_directory_that_vanishes(cold: Pit) -> None:
-    """As at logout: the server cannot be reached any more, which is said, and it can be ended."""
-    cold.run("up")
-    first = cold.warden
-    shutil.rmtree(cold.folder / "run")
-    done = cold.run("exec", "ping", check=False)
-    assert (done.returncode, done.stdout) == (69, "")
-    assert "front.sock has been removed" in done.stderr
-    assert "snakepit down" in done.stderr
-    assert "nothing is left" in cold.run("down").stderr
-    assert cold.processes() == []
-    assert cold.run("exec", "ping").returncode == 0
-    assert cold.warden != first
 
 
 def test_a_server_under_another_runtime_directory_is_found(cold: Pit) -> None:

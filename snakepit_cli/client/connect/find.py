@@ -20,7 +20,7 @@ from snakepit_cli.client.connect import start_warden
 
 _START_SECONDS = 30.0
 _TURN_SECONDS = 0.01
-_DEAF_SECONDS = 1.0
+_DEAF_SECONDS = 3.0
 
 
 def find(instance: str) -> socket.socket | None:
