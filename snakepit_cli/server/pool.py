@@ -194,7 +194,7 @@ class Pool:
                     self._feed(ev.StartFailed(name, reason, permanent=True))
         else:
             self._start.via = "template" if message["ready"] else "exec"
-            self._start.note = None if message["ready"] else failures.why_cold(message)
+            self._start.note = message.get("note") if message["ready"] else failures.why_cold(message)
             self._ask_for(waiting)
 
     def spawned(self, name: str, pid: int, talk: Ends | None) -> None:

@@ -185,10 +185,10 @@ def test_what_does_not_fit_is_refused(name: str, value: Any, words: str) -> None
 
 
 @pytest.mark.parametrize(("name", "number"), [("real", 21), ("whole", 21), ("truth", True)])
-def test_text_for_a_number(library: str, name: str, number: Any) -> None:
+def test_text_for_a_number(name: str, number: Any) -> None:
     """msgspec reads it; without it the caller is told how to write it."""
     text = str(number).lower()
-    if library == "with msgspec":
+    if annotations._msgspec is not None:
         assert call(name, text) == number
     else:
         with pytest.raises(Refusal, match=f"write it:={text}"):

@@ -69,8 +69,10 @@ def test_context(worker: Attached, tmp_path: Path) -> None:
     assert json.loads(here) == {
         "command": "about", "session": "s1", "cwd": "/some/dir", "path": "/some/dir/f.csv", "limited": True,
     }  # fmt: skip
-    assert json.loads(worker.value("about"))["limited"] is False
+    assert json.loads(worker.value("about", cwd="/"))["limited"] is False
     assert worker.failure("about", b'{"ctx":1}').kind == Kind.INVALID_ARGUMENTS
+    assert "directory is not known" in worker.failure("about", b'{"name":"f.csv"}').message
+    assert json.loads(worker.value("about", b'{"name":"/f.csv"}'))["path"] == "/f.csv"
 
 
 @pytest.mark.parametrize(

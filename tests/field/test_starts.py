@@ -67,3 +67,9 @@ def test_a_command_line_within_a_handler_is_answered_by_the_default_pool_of_this
     run(pit, "up", "asks", "--adapter", "adapters/warm.py", "--size", "1")
     code, out, err = json.loads(run(pit, "exec", "script", "--pool", "asks"))
     assert (code, json.loads(out)["status"]) == (0, "pong"), err
+
+
+def test_an_adapter_without_commands_is_noticed(pit: Pit) -> None:
+    pit.adapter("class Forgot:\n    def predict(self, x): return x\n", "adapters/forgot.py")
+    done = pit.run("up", "forgot", "--adapter", f"{pit.work}/adapters/forgot.py:Forgot", "--size", "1", cwd="/")
+    assert "note: Forgot has no commands: write @command above" in done.stderr

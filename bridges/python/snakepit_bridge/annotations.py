@@ -12,11 +12,11 @@ import datetime
 import decimal
 import enum
 import inspect
-import json
 import pathlib
 import types
 import typing
 import uuid
+from json import dumps, loads
 from typing import Any, Callable, Union
 
 from snakepit_bridge.jsonio import _msgspec
@@ -192,7 +192,7 @@ def _scalar(value: Any, kind: Any) -> Any:
 
 def _reason(error: Exception, value: Any, annotation: Any) -> str:
     if type(value) in (str, int, float, bool, type(None)) or not str(error):
-        text = json.dumps(value, ensure_ascii=False)
+        text = dumps(value, ensure_ascii=False)
         shown = text if len(text) <= 60 else text[:57] + "…"
         return f"must be {_name(annotation)}, not {shown}"
     return f"must be {_name(annotation)}: {error}"
@@ -203,7 +203,7 @@ def _advice(name: str, value: Any, annotation: Any) -> str:
     wanted = _as_they_are(annotation)
     if isinstance(value, str) and str not in wanted:
         try:
-            meant = json.loads(value)
+            meant = loads(value)
         except ValueError:
             return ""
         return f": write {name}:={value}" if type(meant) in wanted else ""
@@ -214,7 +214,7 @@ def _advice(name: str, value: Any, annotation: Any) -> str:
 
 def _name(annotation: Any) -> str:
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        return "one of " + ", ".join(json.dumps(one.value, default=str) for one in list(annotation)[:20])
+        return "one of " + ", ".join(dumps(one.value, default=str) for one in list(annotation)[:20])
     if typing.get_origin(annotation) is typing.Literal:
-        return "one of " + ", ".join(json.dumps(one, default=str) for one in typing.get_args(annotation)[:20])
+        return "one of " + ", ".join(dumps(one, default=str) for one in typing.get_args(annotation)[:20])
     return inspect.formatannotation(annotation).replace("typing.", "")

@@ -16,6 +16,8 @@ from snakepit_bridge import nonfinite
 __all__ = ["InvalidJson", "NoJsonForm", "dumps", "loads_object"]
 
 
+# An adapter may patch the module.
+_std_dumps, _std_loads = json.dumps, json.loads
 _NOT_FINITE = "NaN and the infinities have no JSON form"
 
 
@@ -53,7 +55,7 @@ def _finite(text: str) -> float:
 
 
 def _slow_loads(data: bytes) -> Any:
-    return json.loads(data.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
+    return _std_loads(data.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
 
 
 _fast_loads = cast("Callable[[bytes], Any]", _msgspec.json.Decoder().decode if _msgspec else _slow_loads)
@@ -131,11 +133,11 @@ def _slow_dumps(value: Any) -> bytes:
 def _write(value: Any) -> bytes:
     how: Any = {"ensure_ascii": False, "allow_nan": False, "separators": (",", ":"), "default": _plain}
     try:
-        return json.dumps(value, **how).encode("utf-8")
+        return _std_dumps(value, **how).encode("utf-8")
     except TypeError as error:
         if not str(error).startswith("keys must be"):
             raise
-    return json.dumps(_with_texts_as_keys(value, ()), **how).encode("utf-8")
+    return _std_dumps(_with_texts_as_keys(value, ()), **how).encode("utf-8")
 
 
 def _with_texts_as_keys(value: Any, around: tuple[int, ...]) -> Any:

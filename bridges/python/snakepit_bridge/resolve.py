@@ -25,13 +25,18 @@ from snakepit_bridge.adapters.base import BaseAdapter
 from snakepit_bridge.describe import commands_of, has_commands, is_hooks
 from snakepit_bridge.failures import Refusal, did_you_mean, failure, from_exception
 
-__all__ = ["own_argv", "resolve"]
+__all__ = ["no_commands", "own_argv", "resolve"]
 
 SHORT_NAMES = {"showcase": "snakepit_bridge.adapters.showcase:ShowcaseAdapter"}
 GROUP = "snakepit.adapters"
 """Entry points by which packages register adapters."""
 _NOT_FOUND = pb.Failure.Kind.ADAPTER_NOT_FOUND
 _FAILED = pb.Failure.Kind.ADAPTER_FAILED
+
+
+def no_commands(cls: type) -> str:
+    """What to say of a class that nothing can be called of."""
+    return f"{cls.__name__} has no commands: write @command above the methods that are to be called"
 
 
 def own_argv(reference: str) -> None:

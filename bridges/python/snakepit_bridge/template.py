@@ -301,7 +301,7 @@ def _serve_adapter(go: dict[str, Any], channel: socket.socket) -> NoReturn:
     """Imports the adapter's class and serves forks that have it already."""
     from snakepit_bridge.describe import commands_of
     from snakepit_bridge.failures import Refusal
-    from snakepit_bridge.resolve import own_argv, resolve
+    from snakepit_bridge.resolve import no_commands, own_argv, resolve
     from snakepit_bridge.sharing import Snapshot, other_threads
 
     own_argv(go["adapter"])
@@ -325,7 +325,8 @@ def _serve_adapter(go: dict[str, Any], channel: socket.socket) -> NoReturn:
     if obstacle := before.obstacle():
         send(channel, {"ready": False, "reason": obstacle})
         os._exit(0)
-    send(channel, {"ready": True, "commands": commands})
+    note = {} if commands else {"note": no_commands(cls)}
+    send(channel, {"ready": True, "commands": commands, **note})
     changed = {name for name in {*environ, *os.environ} if environ.get(name) != os.environ.get(name)}
     gone = os.getcwd()
     serve(channel, Imported(cls, {name: os.environ.get(name) for name in changed}, gone if gone != cwd else None))

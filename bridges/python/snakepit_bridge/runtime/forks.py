@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
@@ -15,6 +16,8 @@ __all__ = ["is_forked", "leave_if_forked", "watch"]
 _OURS = (signal.SIGTERM, signal.SIGINT)
 _handlers: dict[int, Any] = {}
 """Those of the worker."""
+_masks: dict[int, Any] = {}
+"""Of threads that are forking, as they were before."""
 _worker = 0
 """Pid of the worker; 0 before there is one."""
 
@@ -35,7 +38,20 @@ def watch(forked: Callable[[], None]) -> None:
                     signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         forked()
 
-    os.register_at_fork(after_in_child=in_child)
+        _unblock()
+
+    # Python forgets a signal that comes to a child before its hooks run: it waits until the child is ready for it.
+    os.register_at_fork(before=_block, after_in_parent=_unblock, after_in_child=in_child)
+
+
+def _block() -> None:
+    _masks[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
+
+
+def _unblock() -> None:
+    mask = _masks.pop(_thread.get_ident(), None)
+    if mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def is_forked() -> bool:

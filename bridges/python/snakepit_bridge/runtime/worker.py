@@ -22,7 +22,7 @@ from snakepit_bridge import arguments
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.describe import Command, commands_of
 from snakepit_bridge.failures import Refusal, failure, from_exception
-from snakepit_bridge.resolve import own_argv, resolve
+from snakepit_bridge.resolve import no_commands, own_argv, resolve
 from snakepit_bridge.runtime import forks
 from snakepit_bridge.runtime.asyncside import AsyncSide
 from snakepit_bridge.runtime.calls import Call, CallTable
@@ -169,6 +169,8 @@ class Worker:
         cls = self._launch.loaded or resolve(self._launch.adapter, self._launch.cwd or None)
         try:
             self._commands = commands_of(cls)
+            if not self._commands:
+                _say(no_commands(cls))
             wants_async = any(one.is_async for one in self._commands.values())
             self._direct = wants_async and all(one.is_async for one in self._commands.values())
             self._capacity = _capacity(cls) if self._direct else 1
@@ -259,11 +261,7 @@ class Worker:
 
     # ---------------------------------------------------------------------------------- signals (main thread)
 
-    def _on_terminate(self, signum: int, _frame: FrameType | None) -> None:
-        if forks.is_forked():  # it came before the child could put back the default
-            signal.signal(signum, signal.SIG_DFL)
-            signal.raise_signal(signum)
-            return
+    def _on_terminate(self, _signum: int, _frame: FrameType | None) -> None:
         # May interrupt any code of the main thread: takes no lock that this code could hold.
         if self._stopping:
             return
