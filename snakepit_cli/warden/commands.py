@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import secrets
@@ -20,6 +21,12 @@ from snakepit_cli.warden.logs import CappedLog
 from snakepit_cli.warden.paths import Places
 
 ALREADY_RUNNING = 75
+_OUTSIDE = {
+    errno.ENOSPC: "unsafe_directory", errno.EDQUOT: "unsafe_directory", errno.EROFS: "unsafe_directory",
+    errno.EACCES: "unsafe_directory", errno.EPERM: "unsafe_directory", errno.EIO: "unsafe_directory",
+    errno.EMFILE: "unavailable", errno.ENFILE: "unavailable", errno.ENOMEM: "unavailable", errno.EAGAIN: "unavailable",
+}  # fmt: skip
+"""Errors of the system that are not ours: kind of base.errors."""
 
 
 class FailedError(Exception):
@@ -79,10 +86,25 @@ def _run(arguments: argparse.Namespace) -> int:
         say({"error": {"kind": error.kind, "message": str(error)}})
         print(f"snakepit: {error}", file=sys.stderr)
         return KINDS[error.kind].exit
+    except OSError as error:
+        failure = _of_the_system(error)
+        say({"error": failure})
+        if failure["kind"] == "internal":
+            raise
+        print(f"snakepit: {failure['message']}", file=sys.stderr)
+        return KINDS[failure["kind"]].exit
     except BaseException:
         say({"error": {"kind": "internal", "message": traceback.format_exc()}})
         raise
     return KINDS[warden.failure["kind"]].exit if warden.failure else 0
+
+
+def _of_the_system(error: OSError) -> dict[str, Any]:
+    """What the user can do something about is no bug."""
+    if error.errno not in _OUTSIDE:
+        return {"kind": "internal", "message": traceback.format_exc()}
+    where = f"{error.filename}: " if error.filename else ""
+    return {"kind": _OUTSIDE[error.errno], "message": f"the server cannot be started: {where}{error.strerror}"}
 
 
 def _detach(places: Places) -> None:

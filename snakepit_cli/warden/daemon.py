@@ -388,6 +388,7 @@ class Warden:
             self._tell(answer)
 
     def _reap(self, *, dry: bool) -> list[Message]:
+        self._door.look(None)  # a registry needs its directory
         dead = cages.abandoned(self.places.state, self._secret, self.run_id)
         try:
             return reap.reap(self._ledger.registry, self._secret, self.run_id, dead, dry_run=dry)

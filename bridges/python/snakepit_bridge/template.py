@@ -32,6 +32,7 @@ __all__ = ["main"]
 
 _Socket = socket.socket  # an adapter may patch it
 EXIT_UNWANTED = 125
+EXIT_NOT_FOUND = 127
 MOST_AT_ONCE = 64
 PACKET = 1 << 16
 """Bytes that a packet may have, in both directions."""
@@ -268,7 +269,9 @@ def _adopt_surroundings(go: dict[str, Any], descriptors: list[int]) -> None:
     try:
         os.chdir(go.get("cwd") or ".")
     except OSError as error:
-        print(f"snakepit_bridge: cannot change to {go.get('cwd')}: {error.strerror}", file=sys.stderr)
+        # Not in another directory instead: relative paths would mean other files.
+        print(f"snakepit_bridge: cannot change to {go.get('cwd')}: {error.strerror}", file=sys.stderr, flush=True)
+        os._exit(EXIT_NOT_FOUND)
 
 
 def _repeat(loaded: Imported) -> None:
