@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import sys
 
-from snakepit_cli.client.call.call import RefusedError, Talk, nearby, write_line
+from snakepit_cli import __version__
+from snakepit_cli.client.call.call import RefusedError, Talk, nearby, write, write_line
 from snakepit_cli.client.call.request import Request, Shared, UsageError, hoist
 
 TYPE_CHECKING = False
@@ -88,17 +89,60 @@ def attempt(argv: list[str]) -> int | None:
         from snakepit_cli.cli.completion.candidates import candidates
 
         return candidates(argv[1:])
-    bulk = parse_map(argv) if "map" in argv else None
-    request = parse(argv) if bulk is None else None
     # A standard stream that is closed would be opened again as our socket.
     if None in (sys.stdin, sys.stdout, sys.stderr):
         return None
+    if (light := _light(argv)) is not None:
+        return light
+    bulk = parse_map(argv) if "map" in argv else None
+    request = parse(argv) if bulk is None else None
     if bulk is not None:
         from snakepit_cli.cli import mapping
 
         shared, command, items, given = bulk
         return mapping.perform(shared, command, items, **given)
     return None if request is None else _call(request)
+
+
+def _light(argv: list[str]) -> int | None:
+    """What needs neither a call nor the tree of verbs; None for everything else."""
+    if argv in (["--version"], ["-V"], ["version"]):
+        write(f"snakepit {__version__}\n".encode())
+        return 0
+    if argv in ([], ["--help"], ["-h"], ["help"]):
+        from snakepit_cli.cli.front_page import LONG, SHORT
+
+        write((LONG if argv else SHORT).encode())
+        return 0
+    if argv[:1] == ["completion"] and len(argv) == 2:
+        from snakepit_cli.cli.completion.shipped import shipped
+
+        return shipped(argv[1])
+    return _status(argv) if "status" in argv else None
+
+
+def _status(argv: list[str]) -> int | None:
+    try:
+        shared, rest = hoist(argv)
+    except UsageError:
+        return None
+    if rest not in (["status"], ["status", "--json"], ["status", "--no-start"]) or shared.debug:
+        return None
+    sock = nearby(shared.instance)
+    if sock is None:
+        return None
+    from snakepit_cli.client.call.query import Query, decode
+
+    body = Talk(sock, Query(shared, b'{"op":"status"}')).run()
+    if body is None:
+        return 130
+    if rest[1:] == ["--json"]:
+        write_line(body)
+    else:
+        from snakepit_cli.cli.output.status_view import draw
+
+        draw(decode(bytes(body)), shared)
+    return 0
 
 
 def _call(request: Request) -> int:
@@ -118,7 +162,7 @@ def _call(request: Request) -> int:
 
 
 def _converse(sock: socket, request: Request) -> int:
-    if request.field is not None or request.raw or not (request.json or request.stream or not os.isatty(1)):
+    if request.field is not None or request.raw or os.isatty(1):
         from snakepit_cli.cli.output.results import converse
 
         return converse(sock, request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from typing import Annotated, Any
@@ -10,25 +11,9 @@ import typer
 
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.cli.help import SHORT, group
+from snakepit_cli.cli.front_page import SHORT
+from snakepit_cli.cli.help import group
 from snakepit_cli.cli.output.error_report import report
-from snakepit_cli.cli.verbs import (
-    adapters,
-    bridge,
-    completion,
-    debug,
-    down,
-    exec_,
-    explain,
-    logs,
-    map_,
-    pools,
-    reap,
-    server,
-    status,
-    streams,
-    up,
-)
 from snakepit_cli.client.call.call import write
 from snakepit_cli.client.call.request import hoist
 
@@ -44,10 +29,20 @@ snakepit status
 snakepit down
 """
 
-app = group("snakepit", _EXAMPLES, "Warm, supervised pools of workers in any language.", alone=True)
+# In the order of the help. A verb is in the file of its name unless it says another one here.
+_FILES = {
+    "exec": "exec_", "stream": "exec_", "commands": "exec_", "map": "map_",
+    **dict.fromkeys(("tail", "streams", "wait", "cancel"), "streams"),
+    "up": "up", "down": "down", **dict.fromkeys(("scale", "restart", "pause", "resume", "drain"), "pools"),
+    **dict.fromkeys(("status", "workers"), "status"),
+    **{name: name for name in ("explain", "logs", "reap", "adapters", "bridge", "server", "debug", "completion")},
+}  # fmt: skip
 
 
-@app.callback()
+_OTHERS = {"run": "exec", "ls": "status", "ps": "status", "start": "up", "stop": "down"}
+"""Verbs that similar tools have, and ours."""
+
+
 def _root(
     ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -59,28 +54,14 @@ def _root(
         write(SHORT.encode())
 
 
-for module in (
-    exec_,
-    map_,
-    streams,
-    up,
-    down,
-    pools,
-    status,
-    explain,
-    logs,
-    reap,
-    adapters,
-    bridge,
-    server,
-    debug,
-    completion,
-):
-    module.register(app)
-
-
-def command() -> Any:
-    """The tree of verbs."""
+def command(verb: str | None = None) -> Any:
+    """The tree of verbs, or of it only what this word can mean: each file of verbs takes time to import."""
+    alone = verb in _FILES and verb != "completion"  # that one describes all the others
+    names = [_FILES[str(verb)]] if alone else dict.fromkeys(_FILES.values())
+    app = group("snakepit", _EXAMPLES, "Warm, supervised pools of workers in any language.", alone=True)
+    app.callback()(_root)
+    for name in names:
+        importlib.import_module(f"snakepit_cli.cli.verbs.{name}").register(app)
     return typer.main.get_command(app)
 
 
@@ -98,7 +79,12 @@ def run(argv: list[str]) -> int:
 def _dispatch(argv: list[str]) -> int:
     try:
         shared, rest = hoist(argv)
-        with command().make_context("snakepit", rest, obj=shared) as ctx:
+        if rest[:1] == ["help"]:
+            rest = [*rest[1:], "--help"]
+        if rest and rest[0] in _OTHERS:
+            ours = _OTHERS[rest[0]]
+            raise PitError("usage", f"snakepit has no verb `{rest[0]}`", hint=f"did you mean `snakepit {ours}`?")
+        with command(rest[0] if rest else None).make_context("snakepit", rest, obj=shared) as ctx:
             result = ctx.command.invoke(ctx)
     except typer.Exit as leaving:
         return leaving.exit_code

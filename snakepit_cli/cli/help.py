@@ -7,34 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-SHARED = (
-    ("-L, --instance NAME", "the instance to talk to (SNAKEPIT_INSTANCE; default: default)"),
-    ("--no-start", "never start a server"),
-    ("--color auto|always|never", "when to colour (NO_COLOR and FORCE_COLOR are honoured)"),
-    ("-q, --quiet", "say nothing but errors"),
-    ("--debug", "show where an error comes from"),
-)
-
-SHORT = """\
-snakepit: warm, supervised pools of workers in any language
-
-  snakepit exec ping                            call a command; what is needed is started
-  snakepit exec echo text=hello number:=42      texts with =, JSON with :=, files with =@
-  snakepit stream ping_stream count:=3          chunks as they come, one a line
-  snakepit map compute operation=sqrt --arg a   a command for every line of the input
-  snakepit up words --adapter words.py          a pool of your own
-  snakepit down                                 nothing is left
-
-calls     exec  stream  map  commands
-streams   tail  streams  wait  cancel
-pools     up  down  scale  restart  pause  resume  drain
-look      status  workers  explain  reap
-server    server  logs  debug
-languages adapters  bridge
-shell     completion
-
-snakepit VERB --help shows examples and options of a verb.
-"""
+from snakepit_cli.cli.front_page import SHARED
 
 
 def _write(command: Any, ctx: Any, formatter: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from snakepit_cli.cli.help import SHARED
+from snakepit_cli.cli.front_page import SHARED
 from snakepit_cli.client.call.request import COLORS
 
 # What a verb's first word is: names to ask for, or fixed ones.

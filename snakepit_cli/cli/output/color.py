@@ -21,4 +21,4 @@ def enabled(descriptor: int, choice: str = "auto") -> bool:
 
 
 def paint(text: str, code: str, *, on: bool) -> str:
-    return f"\x1b[{code}m{text}\x1b[0m" if on and text else text
+    return f"\x1b[{code}m{text}\x1b[0m" if on and code and text else text

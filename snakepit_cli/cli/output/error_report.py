@@ -6,7 +6,8 @@ import json
 
 from snakepit_cli.base.errors import KINDS, PitError
 from snakepit_cli.cli.output.color import DIM, RED, enabled, paint
-from snakepit_cli.cli.output.messages import clean, err
+from snakepit_cli.cli.output.messages import err
+from snakepit_cli.cli.output.terminal import clean
 from snakepit_cli.client.call.arguments import ArgumentsError
 from snakepit_cli.client.call.call import RefusedError, StoppedError, write
 from snakepit_cli.client.call.request import Shared, UsageError, hoist

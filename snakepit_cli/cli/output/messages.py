@@ -5,14 +5,8 @@ from __future__ import annotations
 import os
 
 from snakepit_cli.cli.output.color import enabled, paint
+from snakepit_cli.cli.output.terminal import clean
 from snakepit_cli.client.call.request import Shared
-
-# Escape sequences in what a worker wrote must not reach the terminal.
-_HARMLESS = {code: "\ufffd" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
-
-
-def clean(text: str) -> str:
-    return text.replace("\r\n", "\n").translate(_HARMLESS)
 
 
 def err(text: str) -> None:

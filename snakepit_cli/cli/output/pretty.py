@@ -6,8 +6,10 @@ import json
 import re
 
 from snakepit_cli.cli.output.color import enabled, paint
+from snakepit_cli.cli.output.terminal import escape_json
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:]|[^\s\[\]{},:"]+')
+"""Never goes back, so a text that is not JSON takes no more time than one that is."""
 _KEY, _TEXT, _NUMBER, _WORD = "1;34", "32", "36", "35"
 
 
@@ -41,9 +43,12 @@ def _kind(token: str, after: str) -> str:
 
 
 def _readable(token: str) -> str:
-    """Letters instead of their escapes, except what a terminal could take for a command."""
+    """Letters instead of their escapes, and escapes instead of what a terminal could take for a command."""
     if "\\u" not in token:
-        return token
-    text = json.loads(token)
+        return escape_json(token)
+    try:
+        text = json.loads(token)
+    except ValueError:
+        return escape_json(token)
     shown = json.dumps(text, ensure_ascii=False)
-    return shown if shown.isprintable() else token
+    return shown if shown.isprintable() else escape_json(token)

@@ -25,7 +25,7 @@ def converse(
     picker = _picker(request) if request.stream else None
 
     def chunks(data: bytes) -> None:
-        write(data if picker is None else picker.lines(data))
+        write(_shown(data if picker is None else picker.lines(data), request))
         if seen is not None:
             seen(data)
 
@@ -43,13 +43,23 @@ def _show(request: Request, body: bytes | memoryview) -> None:
     if request.field is not None or request.raw:
         from snakepit_cli.cli.output.json_path import pick
 
-        write_line(pick(bytes(body).decode(errors="replace"), request.field, raw=request.raw))
+        write_line(_shown(pick(bytes(body).decode(errors="replace"), request.field, raw=request.raw), request))
     elif not request.json and os.isatty(1):
         from snakepit_cli.cli.output.pretty import pretty
 
         write(pretty(bytes(body), request.shared.color))
     else:
-        write_line(body)
+        write_line(_shown(body, request))
+
+
+def _shown(data: bytes | memoryview, request: Request) -> bytes | memoryview:
+    """What a terminal may see of it; whatever else reads it gets it as it is."""
+    if not os.isatty(1):
+        return data
+    from snakepit_cli.cli.output.terminal import clean, escape_json
+
+    text = bytes(data).decode(errors="replace")
+    return (clean(text) if request.raw else escape_json(text)).encode(errors="replace")
 
 
 def _picker(request: Request) -> Picker | None:

@@ -50,7 +50,13 @@ def list_(ctx: typer.Context, *, json: Json = False) -> None:
     if json:
         table.document({"adapters": found})
     else:
-        table.show(("NAME", "FROM", "WHAT"), [(one["name"], one["from"], one["what"]) for one in found], ctx.obj)
+        table.show(
+            ("NAME", "FROM", "WHAT"),
+            [(one["name"], one["from"], one["what"]) for one in found],
+            ctx.obj,
+            least=("FROM",),
+            prose="WHAT",
+        )
 
 
 def show(adapter: Name, *, json: Json = False) -> None:

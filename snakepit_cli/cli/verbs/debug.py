@@ -25,7 +25,7 @@ def failpoints(
     if json:
         table.document(POINTS)
     else:
-        table.show(("PLACE", "WHAT IS TRUE THERE"), list(POINTS.items()), ctx.obj)
+        table.show(("PLACE", "WHAT IS TRUE THERE"), list(POINTS.items()), ctx.obj, prose="WHAT IS TRUE THERE")
 
 
 def register(app: typer.Typer) -> None:

@@ -120,7 +120,7 @@ def commands(
         (one["name"], " ".join(_parameter(p) for p in one["parameters"]) + (" …" if one["open"] else ""), _kind(one))
         for one in answer["commands"]
     ]
-    table.show(("COMMAND", "ARGUMENTS", ""), rows, shared, wide=2)
+    table.show(("COMMAND", "ARGUMENTS", "WHAT IT DOES"), rows, shared, least=("WHAT IT DOES",), prose="ARGUMENTS")
 
 
 def _kind(command: api.Json) -> str:

@@ -73,7 +73,12 @@ def _list(rows: list[api.Json], shared: Shared) -> None:
         )
         for row in rows
     ]  # fmt: skip
-    table.show(("CALL", "COMMAND", "POOL", "WORKER", "OUTCOME", *map(str.upper, _PARTS), "TOTAL"), lines, shared)
+    table.show(
+        ("CALL", "COMMAND", "POOL", "WORKER", "OUTCOME", *map(str.upper, _PARTS), "TOTAL"),
+        lines,
+        shared,
+        least=("START", "DISPATCH", "POOL", "QUEUE", "RUN", "WORKER", "OUTCOME"),
+    )
 
 
 def register(app: typer.Typer) -> None:

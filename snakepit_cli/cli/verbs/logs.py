@@ -9,7 +9,7 @@ import typer
 
 from snakepit_cli.cli.help import Verb, argument, option
 from snakepit_cli.cli.output.color import enabled, paint
-from snakepit_cli.cli.output.messages import clean
+from snakepit_cli.cli.output.terminal import clean
 from snakepit_cli.client import logfiles
 from snakepit_cli.client.call.call import write
 from snakepit_cli.client.call.request import Shared, UsageError

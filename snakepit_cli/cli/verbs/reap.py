@@ -41,7 +41,7 @@ def reap(
         table.document({"orphans": found, "dry_run": dry_run})
     elif found:
         head = ("ID", "ROLE", "PID", "EVIDENCE", "ENDED", "PROCESS")
-        table.show(head, [_row(orphan) for orphan in found], shared)
+        table.show(head, [_row(orphan) for orphan in found], shared, least=("ROLE", "EVIDENCE"), prose="PROCESS")
     else:
         Voice(shared).note("nothing to reap")
     if left:

@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from snakepit_cli.base import paths
 from snakepit_cli.base.durations import show
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.help import Verb, option
-from snakepit_cli.cli.output import table
+from snakepit_cli.cli.output import status_view, table
 from snakepit_cli.client import api
 from snakepit_cli.client.call.request import Shared, pool_name
 from snakepit_cli.client.connect.find import find
@@ -45,42 +44,7 @@ def status(ctx: typer.Context, *, json: Json = False) -> None:
     if json:
         table.document(answer)
         return
-    for line in _head(answer):
-        table.text(line)
-    if answer["pools"]:
-        table.text("")
-        head = ("POOL", "STATE", "WORKERS", "BUSY", "QUEUED", "CALLS", "ERRORS", "RESTARTS", "ADAPTER")
-        table.show(head, [_pool(pool) for pool in answer["pools"]], shared)
-    for pool in answer["pools"]:
-        if reason := pool.get("reason"):
-            table.text(f"pool {pool['name']}: {reason['message']}")
-        if pool.get("breaker", "closed") != "closed":
-            table.text(f"pool {pool['name']}: calls have killed one worker after another: turned away for some seconds")
-        if note := pool.get("note"):
-            table.text(f"pool {pool['name']}: {note}")
-
-
-def _head(answer: api.Json) -> list[str]:
-    server = answer["server"]
-    times = server["restarts"]
-    restarts = f", restarted {times} time{'' if times == 1 else 's'}" if times else ""
-    lines = [
-        f"instance {answer['instance']}: up {show(answer['uptime'])}, version {answer['version']}",
-        f"server pid {server['pid']}{restarts}, warden pid {answer['warden']['pid']}",
-    ]
-    if answer["idle_exit"] is not None:
-        lines.append(f"ends after {show(answer['idle_exit'])} without use (`snakepit up` keeps it)")
-    if (moved := paths.displaced()) is not None:
-        lines.append(moved)
-    if not answer["pools"]:
-        lines.append("no pools (`snakepit up` starts one)")
-    return lines
-
-
-def _pool(pool: api.Json) -> tuple[str, ...]:
-    numbers = (pool["busy"], pool["queued"], pool["requests"], pool["errors"], pool["restarts"])
-    workers = f"{pool['ready']}/{pool['size']}" + (f"+{pool['spare']}" if pool["spare"] else "")
-    return (pool["name"], pool["state"], workers, *map(str, numbers), pool["adapter"])
+    status_view.draw(answer, shared)
 
 
 def workers(
@@ -104,7 +68,8 @@ def workers(
         )
         for one in answer
     ]  # fmt: skip
-    table.show(("WORKER", "POOL", "PID", "STATE", "RUNNING", "CALLS", "MEMORY", "UP"), rows, shared)
+    head = ("WORKER", "POOL", "PID", "STATE", "RUNNING", "CALLS", "MEMORY", "UP")
+    table.show(head, rows, shared, least=("UP", "POOL", "MEMORY", "CALLS", "RUNNING"))
 
 
 def register(app: typer.Typer) -> None:

@@ -99,7 +99,8 @@ def streams(ctx: typer.Context, *, json: Json = False) -> None:
         )
         for one in answer
     ]  # fmt: skip
-    table.show(("STREAM", "COMMAND", "POOL", "STATE", "CHUNKS", "BYTES", "TOOK", "AGE", ""), rows, shared)
+    head = ("STREAM", "COMMAND", "POOL", "STATE", "CHUNKS", "BYTES", "TOOK", "AGE", "ERROR")
+    table.show(head, rows, shared, least=("AGE", "BYTES", "TOOK", "POOL", "CHUNKS", "COMMAND"), prose="ERROR")
 
 
 def wait(

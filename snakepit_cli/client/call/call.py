@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from snakepit_cli.client.call.query import Query
+
 _RECEIVE = 1 << 16
 """More would make each read allocate fresh pages: malloc gives such sizes to mmap."""
 _LONG = 1 << 18
@@ -109,7 +111,7 @@ class Talk:
     def __init__(
         self,
         sock: socket,
-        request: Request,
+        request: Request | Query,
         chunks: Callable[[bytes], object] = write,
         leave: Callable[[int], object] = os._exit,
     ) -> None:

@@ -1,0 +1,62 @@
+"""What reaches a terminal: text without commands to it, and how many columns it takes."""
+
+from __future__ import annotations
+
+import os
+
+_CONTROLS = [*range(32), *range(127, 160)]
+_BIDI = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+"""They reorder what stands around them, so that a line reads differently from what it says."""
+_HARMLESS = {code: "\ufffd" for code in (*_CONTROLS, *_BIDI) if chr(code) not in "\n\t"}
+_ESCAPED = {code: f"\\u{code:04x}" for code in _HARMLESS}
+
+
+def clean(text: str) -> str:
+    """Without control characters, which a terminal takes for commands; line breaks and tabs stay."""
+    return text.replace("\r\n", "\n").translate(_HARMLESS)
+
+
+def clean_line(text: str) -> str:
+    """The same for one line: no line break, no tab."""
+    return clean(text).replace("\n", " ").replace("\t", " ")
+
+
+def escape_json(text: str) -> str:
+    """JSON with these characters as escapes: the same value, harmless to show."""
+    return text.translate(_ESCAPED)
+
+
+def columns(descriptor: int) -> int:
+    """Width of the terminal; 80 when it does not know."""
+    try:
+        return os.get_terminal_size(descriptor).columns or 80
+    except OSError:
+        return 80
+
+
+def width(text: str) -> int:
+    """Columns that the text takes."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(one) else 1 + (east_asian_width(one) in "WF") for one in text)
+
+
+def cut(text: str, most: int) -> str:
+    """At most so many columns, the end replaced by an ellipsis."""
+    if width(text) <= most:
+        return text
+    while text and width(text) > most - 1:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def cut_left(text: str, most: int) -> str:
+    """The same for a path: the end says more than the beginning."""
+    if width(text) <= most:
+        return text
+    while text and width(text) > most - 1:
+        text = text[1:]
+    slash = text.find("/")
+    return f"…{text[slash:] if 0 <= slash < len(text) - 1 else text}"
