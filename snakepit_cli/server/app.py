@@ -14,8 +14,8 @@ from typing import Any
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.failpoints import failpoint
-from snakepit_cli.base.settings import load
-from snakepit_cli.server import launch, liveness, recycling
+from snakepit_cli.server import configuration, launch, liveness, recycling
+from snakepit_cli.server.door import Door
 from snakepit_cli.server.front import Connection
 from snakepit_cli.server.listeners import Listeners
 from snakepit_cli.server.pit import Pit
@@ -26,6 +26,7 @@ from snakepit_cli.server.warden import WardenLink, first_message
 _IDLE_CHECK_SECONDS = 30.0
 _WARDEN_SECONDS = 5.0
 _TICK_SECONDS = 1.0
+_TURNS = 3
 _SLOW_SECONDS = 0.05
 """With PYTHONASYNCIODEBUG, callbacks that take longer are logged."""
 _RUBBISH = 20_000
@@ -56,26 +57,28 @@ async def serve() -> None:
     tasks: set[asyncio.Task[None]] = set()
     warden = WardenLink(control, reported)
     try:
-        settings = load()
+        settings, broken = configuration.current(memos)
     except PitError as error:
         warden.send("failed", error=error.as_dict())
         await loop.create_future()  # the warden ends us
         return
+    configuration.keep(settings, warden)
     # The template takes as long to load as the gateway: side by side they take as long as one.
     warden.send("base", **launch.base_template(hello["instance"], os.environ))
     spools = Spools(Path(hello["state"]) / "streams", settings.spool_max_bytes, settings.spool_keep)
     await asyncio.to_thread(spools.recall)
     pit = Pit(hello["instance"], hello["gateway"], settings, warden, spools)
     connections: set[Connection] = set()
-    desk = Desk(pit, warden, hello, connections)
-    listeners = Listeners(pit, hello["gateway"], lambda: Connection(pit, desk.answer, connections))
+    desk = Desk(pit, warden, hello, connections, configuration=broken)
+    door = Door(lambda: Connection(pit, desk.answer, connections))
+    listeners = Listeners(pit, hello["gateway"], door)
     await listeners.let_workers_in()
     failpoint("server.gateway")
-    await listeners.let_clients_in(listener)
-    desk.turn_away = listeners.turn_clients_away
+    await door.open(listener)
+    desk.turn_away = door.shut
     # The warden stops us; by hand we are stopped like a crash, and it starts another.
     loop.add_signal_handler(signal.SIGTERM, os._exit, 0)
-    pit.recall(hello, memos)
+    pit.recall(hello, configuration.of_pools(memos))
     # What there is now stays: the collector need not look at it again, a call's own rubbish is freed by counting.
     gc.freeze()
     gc.set_threshold(_RUBBISH, 20, 20)
@@ -84,7 +87,7 @@ async def serve() -> None:
     tasks.add(loop.create_task(_tick(warden)))
     tasks.add(loop.create_task(liveness.watch(lambda: list(pit.pools.values()))))
     tasks.add(loop.create_task(recycling.watch(lambda: list(pit.pools.values()))))
-    tasks.add(loop.create_task(_watch_idleness(pit, warden, connections)))
+    tasks.add(loop.create_task(_watch_idleness(pit, warden, connections, door)))
     await loop.create_future()  # the warden ends us
 
 
@@ -102,13 +105,28 @@ async def _tick(warden: WardenLink) -> None:
         await asyncio.sleep(_TICK_SECONDS)
 
 
-async def _watch_idleness(pit: Pit, warden: WardenLink, connections: set[Connection]) -> None:
-    """Ends a server that nobody asked for by name and nobody uses."""
+async def _watch_idleness(pit: Pit, warden: WardenLink, connections: set[Connection], door: Door) -> None:
+    """Ends a server that was not asked for by name and is not used."""
     timeout = pit.settings.idle_timeout
     while True:
         await asyncio.sleep(min(_IDLE_CHECK_SECONDS, timeout / 4))
         if pit.busy() or connections:
             pit.last_used = time.monotonic()
         elif not pit.pinned and time.monotonic() - pit.last_used > timeout:
-            await _end(pit, warden, 0.0)
-            return
+            if await leave(pit, connections, door):
+                warden.send("shutdown", grace=_WARDEN_SECONDS)
+                return
+            pit.last_used = time.monotonic()
+
+
+async def leave(pit: Pit, connections: set[Connection], door: Door) -> bool:
+    """Shuts the door, then stops the pools. False when a client came meanwhile: it is let in, and starts its pool."""
+    door.shut()
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)  # those that were let in already are seen
+    if not connections and not pit.busy():
+        await pit.empty(0.0)
+        if not connections and not door.knocked():
+            return True
+    await door.open()
+    return False

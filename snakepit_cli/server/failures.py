@@ -6,6 +6,7 @@ import signal
 from typing import Any
 
 from snakepit_cli.base.errors import KINDS, PitError
+from snakepit_cli.base.packets import PacketError
 from snakepit_cli.core.events import Failure
 from snakepit_cli.wire import worker_pb2 as pb
 
@@ -14,6 +15,15 @@ _NAMES = {number: name.lower() for name, number in pb.Failure.Kind.items()}
 
 def of_core(failure: Failure) -> PitError:
     return PitError(failure.kind, failure.message, **dict(failure.detail))
+
+
+def of_exception(error: Exception) -> PitError:
+    """What became of an event or effect of a pool that raised."""
+    if isinstance(error, PitError):
+        return error
+    if isinstance(error, PacketError):
+        return PitError("usage", str(error), hint="make the environment or the command line smaller")
+    return PitError("internal", f"{type(error).__name__}: {error}")
 
 
 def of_worker(said: pb.Failure, language: str, **detail: Any) -> PitError:

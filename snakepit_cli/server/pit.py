@@ -168,6 +168,10 @@ class Pit:
     async def close(self, grace: float) -> tuple[int, int]:
         """Stops everything; pools and workers that there were. New calls are turned away from now on."""
         self._closing = True
+        return await self.empty(grace)
+
+    async def empty(self, grace: float) -> tuple[int, int]:
+        """The same, but calls that come later start their pools again."""
         pools = list(self.pools.values())
         workers = sum(len(pool.workers) for pool in pools)
         for pool in pools:

@@ -315,7 +315,7 @@ class Pool:
 
     def _failed(self, what: ev.Event | fx.Effect, error: Exception) -> None:
         """An event or effect has raised: a bug, or what the warden cannot be asked for. Its call or workers end."""
-        reason = error if isinstance(error, PitError) else PitError("internal", f"{type(error).__name__}: {error}")
+        reason = failures.of_exception(error)
         match what:
             case fx.Dispatch(worker=worker, call=call):
                 self._feed(ev.Finished(worker, call, reason, failed=True))

@@ -40,6 +40,8 @@ class Desk:
     turn_away: Callable[[], None] = field(default=lambda: None)
     """Takes no new connections from now on: they wait for the next server."""
     started: float = field(default_factory=time.monotonic)
+    configuration: PitError | None = None
+    """What is wrong with the file: the last good settings are in force."""
 
     async def answer(self, request: ops.Request, say: Say) -> Any:
         """Raises PitError."""
@@ -70,6 +72,7 @@ async def _status(desk: Desk, _: ops.Status) -> Any:
         },
         "containment": desk.hello["containment"],
         "state_directory": desk.hello["state"],
+        "configuration": None if desk.configuration is None else desk.configuration.as_dict(),
         "idle_exit": None if pit.pinned else max(0.0, idle),
         "connections": len(desk.connections),
         "pools": [pool.snapshot() for pool in pit.pools.values()],

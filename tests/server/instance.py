@@ -39,7 +39,7 @@ class Link:
 
     def finish(self, call_id: int, value: bytes = b"null") -> None:
         message = pb.FromWorker(results=[pb.Result(id=call_id, value=value)])
-        asyncio.get_running_loop().call_soon(self.hear, message)
+        self.hear_soon(message)
 
     def cancel(self, call_id: int) -> None:
         self.cancelled.append(call_id)
@@ -47,7 +47,7 @@ class Link:
         self.hear_soon(pb.FromWorker(results=[pb.Result(id=call_id, failure=failure)]))
 
     def hear_soon(self, message: pb.FromWorker) -> None:
-        asyncio.get_running_loop().call_soon(self.hear, message)
+        asyncio.get_running_loop().call_soon(lambda: self.hear(message))  # known when it has been welcomed
 
     def recall(self, call_ids: Iterable[int]) -> None:
         pass

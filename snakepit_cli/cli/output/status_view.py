@@ -38,6 +38,8 @@ def _head(answer: dict[str, Any]) -> list[str]:
     ]
     if answer["idle_exit"] is not None:
         lines.append(f"ends after {show(answer['idle_exit'])} without use (`snakepit up` keeps it)")
+    if (broken := answer.get("configuration")) is not None:
+        lines.append(f"goes on with the last good settings: {broken['message']}")
     if (moved := paths.displaced()) is not None:
         lines.append(moved)
     if not answer["pools"]:

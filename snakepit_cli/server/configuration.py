@@ -1,0 +1,45 @@
+"""The settings of a server: those of the file, or, when a later server finds it broken, the last good ones.
+
+The warden keeps those with the memos of the pools, under a name that no pool can have.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+
+from snakepit_cli.base import settings
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.base.settings import Settings
+from snakepit_cli.server.warden import WardenLink
+
+Memo = Mapping[str, Any]
+_NAME = "=settings"
+
+
+def of_pools(memos: Sequence[Memo]) -> list[Memo]:
+    return [one for one in memos if one["pool"] != _NAME]
+
+
+def current(memos: Sequence[Memo]) -> tuple[Settings, PitError | None]:
+    """With what is wrong with the file. Raises PitError when no server before had good settings."""
+    try:
+        return settings.load(), None
+    except PitError as error:
+        last = next((one["memo"] for one in memos if one["pool"] == _NAME), None)
+        if last is None:
+            raise
+        print(f"going on with the last good settings: {error}", file=sys.stderr, flush=True)
+        return msgspec.convert(last, Settings), error
+
+
+def keep(found: Settings, warden: WardenLink) -> None:
+    """For the next server."""
+    try:
+        warden.send("memo", pool=_NAME, memo=asdict(found))
+    except Exception as error:  # noqa: BLE001 — too large; the next server needs a good file then
+        print(f"the settings are not kept: {error}", file=sys.stderr, flush=True)
