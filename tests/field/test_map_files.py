@@ -107,6 +107,12 @@ def test_marks_line_ends_and_blank_lines(
     assert [json.loads(line) for line in out.splitlines()] == wanted
 
 
+def test_a_file_of_arguments_may_begin_with_a_mark(pit: Pit) -> None:
+    (pit.work / "marked.json").write_bytes(MARK + b'{"item": 1}\n')
+    assert pit.run("exec", "same", "--args", "@marked.json").stdout == "1\n"
+    assert json.loads(pit.run("exec", "same", "item:=@marked.json").stdout) == {"item": 1}
+
+
 def test_a_run_is_resumed_with_its_own_options_only(pit: Pit) -> None:
     argv = ("map", "same", "--joblog", "log", "--output", "out")
     pit.run(*argv, "--arg", "a", input="1\n2\n")

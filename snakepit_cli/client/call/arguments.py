@@ -70,8 +70,11 @@ def scan(text: str, start: int, what: str) -> tuple[object, int]:
 
 
 def check_json(text: str, what: str) -> str:
-    """The text without surrounding space, when it is exactly one JSON value. Raises ArgumentsError."""
-    text = text.strip(_SPACE)
+    """The text without a byte order mark and surrounding space, when it is exactly one JSON value.
+
+    Raises ArgumentsError.
+    """
+    text = text.removeprefix("\ufeff").strip(_SPACE)
     check_depth(text, what)
     _, end = scan(text, 0, what)
     if end != len(text):
