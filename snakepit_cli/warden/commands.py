@@ -60,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     def say(message: dict[str, Any]) -> None:
         nonlocal ready
-        daemon.tell(ready, message)
+        _tell(ready, message)
         ready = None
 
     try:
@@ -97,6 +97,17 @@ def _run(arguments: argparse.Namespace) -> int:
         say({"error": {"kind": "internal", "message": traceback.format_exc()}})
         raise
     return KINDS[warden.failure["kind"]].exit if warden.failure else 0
+
+
+def _tell(descriptor: int | None, message: dict[str, Any]) -> None:
+    """One line into the pipe of the client that waits for us; it may have gone."""
+    if descriptor is None:
+        return
+    try:
+        os.write(descriptor, json.dumps(message).encode() + b"\n")
+    except OSError:
+        pass
+    os.close(descriptor)
 
 
 def _of_the_system(error: OSError) -> dict[str, Any]:

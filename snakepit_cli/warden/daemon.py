@@ -6,11 +6,9 @@ what the server asks (`_OPS`) and tells it what happened to its workers. Nothing
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import sqlite3
 import sys
 import time
 import traceback
@@ -22,7 +20,7 @@ from snakepit_cli.base.ends import Ends
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.registry import identity as ident
 from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden import cages, contain, helpers, keeper, limits, oom, reap, serverlink
+from snakepit_cli.warden import contain, helpers, keeper, limits, oom, reap, serverlink
 from snakepit_cli.warden.cages import Cages
 from snakepit_cli.warden.children import Child, Children
 from snakepit_cli.warden.door import Door
@@ -32,6 +30,7 @@ from snakepit_cli.warden.loop import Loop
 from snakepit_cli.warden.nursery import Nursery, Program
 from snakepit_cli.warden.orders import Orders
 from snakepit_cli.warden.paths import Places
+from snakepit_cli.warden.reaper import Reaper
 from snakepit_cli.warden.restarts import Restarts
 from snakepit_cli.warden.templates import Templates
 from snakepit_cli.warden.watchdog import Watchdog
@@ -72,6 +71,7 @@ class Warden:
         self._link: serverlink.ServerLink | None = None
         self._templates = Templates(self._loop, self._nursery, self._children, self._tell, self._journal)
         self._orders = Orders(self._loop, self._nursery, self._templates, self._children, self._never_ran)
+        self._reaper = Reaper(places, self._ledger, secret, run, tell=self._tell, mend=lambda: self._door.look(None))
         self._memos: dict[str, Message] = {}  # pool → what the next server has to know of it
         self._pinned = False
         self._restarts = Restarts()
@@ -289,7 +289,7 @@ class Warden:
         self._cages.leave(child.cage)
         child.close()
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
-        self._journal(f"{child.role} {child.id}: {how}")
+        self._journal(f"{child.role} {child.id}: {how}" + (f" ({child.why})" if child.why else ""))
         if child.role == "server":
             self._server_gone(how, child.pump.tail(), asked=child.kill_at is not None)
         elif child.role == "worker":
@@ -377,26 +377,6 @@ class Warden:
     def _op_pin(self, _: Message) -> None:
         self._pinned = True
 
-    def _op_reap(self, message: Message) -> None:
-        answer = {"event": "reaped", "ticket": message["ticket"]}
-        try:
-            answer["report"] = self._reap(dry=bool(message["dry_run"]))
-        except Exception as error:
-            answer["error"] = {"kind": "unavailable", "message": f"the registry cannot be used: {error}"}
-            raise
-        finally:
-            self._tell(answer)
-
-    def _reap(self, *, dry: bool) -> list[Message]:
-        self._door.look(None)  # a registry needs its directory
-        dead = cages.abandoned(self.places.state, self._secret, self.run_id)
-        try:
-            return reap.reap(self._ledger.registry, self._secret, self.run_id, dead, dry_run=dry)
-        except (sqlite3.Error, OSError) as error:
-            # What the file knew of dead runs was reaped when we started; the environment still tells.
-            self._ledger.renew(str(error))
-            return reap.reap(self._ledger.registry, self._secret, self.run_id, dead, dry_run=dry)
-
     def _op_shutdown(self, message: Message) -> None:
         self._shutdown(float(message["grace"]))
 
@@ -414,17 +394,6 @@ _OPS: dict[str, Callable[[Warden, Message], None]] = {
     "retire": lambda warden, message: warden._orders.retire(message),  # noqa: SLF001
     "memo": Warden._op_memo,  # noqa: SLF001
     "pin": Warden._op_pin,  # noqa: SLF001
-    "reap": Warden._op_reap,  # noqa: SLF001
+    "reap": lambda warden, message: warden._reaper.order(message),  # noqa: SLF001
     "shutdown": Warden._op_shutdown,  # noqa: SLF001
 }
-
-
-def tell(descriptor: int | None, message: Message) -> None:
-    """One line into the pipe of the client that waits for us; it may have gone."""
-    if descriptor is None:
-        return
-    try:
-        os.write(descriptor, json.dumps(message).encode() + b"\n")
-    except OSError:
-        pass
-    os.close(descriptor)

@@ -127,10 +127,8 @@ class Nursery:
             waiting.clear()
         for one in waiting:
             pid = one.gated.pid
-            self._adopt(Child(one.name, role, pool, pid, one.pump, channel, one.talk, self._caged(role, one.name, pid)))
-            failpoint("warden.before-gate")
-            one.gated.open()
-            failpoint("warden.after-gate")
+            child = Child(one.name, role, pool, pid, one.pump, channel, one.talk, self._caged(role, one.name, pid))
+            self._let_go(child, one.gated.open)
         if not waiting and channel is not None:
             channel.close()
         for name, reason in failed.items():
@@ -267,12 +265,20 @@ class Nursery:
             pid = one.identity.pid
             cage = self._cages.hold(one.id, pid) if one.role == "worker" else None
             child = Child(one.id, one.role, one.go["pool"], pid, one.pump, one.gate, None, cage)
+            self._let_go(child, lambda one=one: template.send(one.gate, one.go, [one.pump.write_end]))  # type: ignore[misc]
+            one.pump.close_write_end()
+
+    def _let_go(self, child: Child, go: Callable[[], str | None]) -> None:
+        """`go` opens its gate and returns None, or why that cannot be: then this child ends, and no other."""
+        try:
             self._adopt(child)
             failpoint("warden.before-gate")
-            if refused := template.send(one.gate, one.go, [one.pump.write_end]):
-                child.kill(f"could not be told what to do: {refused}")
-            one.pump.close_write_end()
+            refused = go()
             failpoint("warden.after-gate")
+        except Exception as error:  # noqa: BLE001 - the rest of its batch wait at their gates
+            refused = limits.why(error)
+        if refused is not None:
+            child.kill(f"could not be told to run: {refused}")
 
     def _fail(self, unborn: Sequence[template.Unborn], reason: str) -> None:
         for child in unborn:

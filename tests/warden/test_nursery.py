@@ -294,3 +294,29 @@ def test_output_that_cannot_be_read_ends_its_process_alone(rig: Rig, monkeypatch
     rig.until(lambda: rig.born["p-1"].killed, "it to be killed")
     assert rig.born["p-1"].why == "its output could not be read"
     assert len(rig.notes) == 1
+
+
+@pytest.mark.parametrize("at", ["warden.before-gate", "warden.after-gate"])
+@pytest.mark.parametrize("by", ["exec", "fork"])
+def test_an_error_at_one_gate_ends_that_child_alone(
+    rig: Rig, mother: Template, monkeypatch: pytest.MonkeyPatch, at: str, by: str
+) -> None:
+    passed: list[str] = []
+
+    def failpoint(name: str) -> None:
+        passed.append(name)
+        if passed.count(at) == 1 and name == at:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(nursery, "failpoint", failpoint)
+    if by == "exec":
+        run(rig, "exec sleep 600", "p-1", "p-2")
+    else:
+        mother.ask("p-1", "p-2")
+        mother.bear(0)
+        mother.bear(1)
+    rig.until(lambda: len(rig.born) == 2, "both to be born")
+    assert "Input/output error" in str(rig.born["p-1"].why)
+    assert not rig.born["p-2"].killed
+    if by == "fork":
+        assert mother.told(1)
