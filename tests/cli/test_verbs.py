@@ -267,6 +267,19 @@ try snakepit up --pool x --adapter ''
     assert done.stdout.splitlines() == ["stream streams status", "restart", "asked_commands", "--timeout", "plain", ""]
 
 
+def test_a_name_is_not_run_by_the_shell(fake: Fake, full: Run, tmp_path: Path) -> None:
+    script = full("completion", "bash").out
+    body = f"""{script}
+snakepit() {{ printf '%s\\n' '$(touch ran)' '`touch ran`' 'a b'; }}
+COMP_WORDS=(snakepit exec ''); COMP_CWORD=2; _snakepit; printf '%s|' "${{COMPREPLY[@]}}"
+"""
+    done = subprocess.run(
+        ["bash", "-c", body], capture_output=True, text=True, timeout=SECONDS, check=True, cwd=tmp_path
+    )
+    assert done.stdout == "\\$\\(touch\\ ran\\)|\\`touch\\ ran\\`|a\\ b|"
+    assert not (tmp_path / "ran").exists()
+
+
 def test_candidates_start_nothing(fake: Fake, places: Path) -> None:
     fake.queries["status"] = STATUS
     fake.queries["commands"] = {"commands": [{"name": "ping"}, {"name": "add"}]}

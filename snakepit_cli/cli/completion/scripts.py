@@ -73,11 +73,11 @@ def _bash(entries: tuple[Entry, ...], shared: tuple[Option, ...], words: Mapping
         f"        {_valued(entries, shared)}) return ;;",
         "        *)",
         "            if [[ $current == -* ]]; then",
-        f"                offered='{' '.join(_names(shared))}'",
+        f"                offered={_bash_lines([*_names(shared), ''])}",
         "                case $verb in",
-        "                    '') offered+=' --version' ;;",
+        "                    '') offered+=--version ;;",
         *(
-            f"                    '{entry.path}') offered+=' {' '.join(_names(entry.options))}' ;;"
+            f"                    '{entry.path}') offered+={_bash_lines(_names(entry.options))} ;;"
             for entry in entries
             if entry.options
         ),
@@ -85,7 +85,7 @@ def _bash(entries: tuple[Entry, ...], shared: tuple[Option, ...], words: Mapping
         "            else",
         "                case $verb:$given in",
         *(
-            f"                    {group}:0) offered='{' '.join(_last(_children(entries, group)))}' ;;"
+            f"                    {group}:0) offered={_bash_lines(_last(_children(entries, group)))} ;;"
             for group in ["", *groups]
         ),
         *(f"                    {verb}:0) offered={_bash_words(what)} ;;" for verb, what in words.items()),
@@ -93,7 +93,10 @@ def _bash(entries: tuple[Entry, ...], shared: tuple[Option, ...], words: Mapping
         "            fi",
         "            ;;",
         "    esac",
-        '    while IFS=\'\' read -r word; do COMPREPLY+=("$word"); done < <(compgen -W "$offered" -- "$current")',
+        # Not `compgen -W`: that expands its words, so the name of a command could be one for the shell.
+        "    while IFS='' read -r word; do",
+        '        if [[ -n $word && $word == "$current"* ]]; then COMPREPLY+=("$(printf %q "$word")"); fi',
+        '    done <<< "$offered"',
         "}",
         "",
         "complete -o default -F _snakepit snakepit",
@@ -103,9 +106,15 @@ def _bash(entries: tuple[Entry, ...], shared: tuple[Option, ...], words: Mapping
 
 
 def _bash_words(what: str) -> str:
-    asked = [f"$(snakepit __complete {word[1:]} 2>/dev/null)" for word in what.split() if word[0] == "@"]
-    fixed = [word for word in what.split() if word[0] != "@"]
-    return f'"{" ".join([*asked, *fixed])}"'
+    """One word a line."""
+    asked = [f'"$(snakepit __complete {word[1:]} 2>/dev/null)"' for word in what.split() if word[0] == "@"]
+    fixed = [_bash_lines(word for word in what.split() if word[0] != "@")]
+    return "$'\\n'".join([*asked, *(one for one in fixed if one != "''")])
+
+
+def _bash_lines(words: Iterable[str]) -> str:
+    text = "\\n".join(words)
+    return f"$'{text}'" if "\\n" in text else f"'{text}'"
 
 
 # ---------------------------------------------------------------------------------------------------- zsh
