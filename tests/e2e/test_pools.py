@@ -55,13 +55,15 @@ def test_a_paused_pool_is_still_paused_when_its_server_has_died(pit: Pit) -> Non
 
 
 def test_drain_waits_for_what_there_is_and_turns_away_what_comes(pit: Pit) -> None:
-    with pit.start("exec", "nap", "seconds:=2") as call:
+    gate = pit.work / "gate"
+    with pit.start("exec", "wait", f"note={gate}") as call:
         pit.until_pool("the call to run", running=1)
         late = pit.run("drain", "--timeout", "50ms", check=False)
         assert late.returncode == 124
         assert "1 running and 0 waiting calls are left" in late.stderr
         refused = pit.json("exec", "who", "--json", check=False)["error"]
         assert (refused["kind"], refused["hint"]) == ("pool_unavailable", "run `snakepit resume default`")
+        gate.touch()
         assert "closed, no call is left" in pit.run("drain").stderr
         assert call.wait(20) == 0
     assert pit.pool()["ready"] == 2

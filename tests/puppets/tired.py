@@ -19,6 +19,11 @@ class Tired:
         time.sleep(seconds)
         return os.getpid()
 
+    def execute_wait(self, note: str) -> None:
+        """Until there is a file of this name."""
+        while not os.path.exists(note):
+            time.sleep(0.01)
+
     def execute_eat(self, megabytes: int) -> int:
         self.ballast = b"x" * (megabytes << 20)
         return os.getpid()
