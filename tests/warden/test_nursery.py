@@ -53,6 +53,8 @@ def test_too_many_open_files_fail_those_for_whom_there_is_no_room(
     assert all("ulimit" in reason for reason in rig.failed.values())
     assert registered(rig) == set(rig.born)
     assert not rig.notes
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    assert len(set(range(limit)) - open_descriptors()) > limits.RESERVE - 4
     rig.nursery.execute("server", "", ["server"], Program([*SHELL, "exit 7"], {}))
     assert rig.ended("server") == 7, "the reserve is for the server"
 
