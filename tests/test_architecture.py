@@ -29,7 +29,7 @@ LAYERS = {
 }
 STANDARD_ONLY = ("base", "core", "registry", "warden")
 THIRD_PARTY = {"base": {"platformdirs"}}
-ONLY_IN = {"rich": "cli", "typer": "cli", "grpc": "server", "google": "wire"}
+ONLY_IN = {"typer": "cli", "grpc": "server", "google": "wire"}
 GENERATED = ("_pb2.py",)
 MAX_LINES = 450
 

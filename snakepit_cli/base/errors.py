@@ -19,7 +19,7 @@ class Kind(NamedTuple):
 
 
 KINDS: dict[str, Kind] = {
-    "command_failed": Kind(1, False, "the handler raised", "the traceback is the worker's own"),
+    "command_failed": Kind(1, False, "the handler raised", ""),
     "usage": Kind(2, False, "the command line is not understood", "run `snakepit --help`"),
     "not_running": Kind(3, True, "no server is running in this instance", "run `snakepit up`"),
     "partial_failure": Kind(3, False, "some items failed", "look for \"error\" in the output"),
@@ -46,7 +46,7 @@ KINDS: dict[str, Kind] = {
     "queue_timeout": Kind(124, True, "no worker became free in time", "make the pool larger with `snakepit up POOL --size N`"),
     "worker_timeout": Kind(124, True, "the call did not finish in time", "allow more with --timeout"),
     "startup_timeout": Kind(124, True, "the workers did not get ready in time", "read `snakepit logs`; allow more with `snakepit up --timeout`"),
-    "adapter_failed": Kind(126, False, "the adapter's code raised while it was loaded", "the traceback is the worker's own"),
+    "adapter_failed": Kind(126, False, "the adapter's code raised while it was loaded", "correct it, then run `snakepit up POOL` again"),
     "runtime_not_executable": Kind(126, False, "the language runtime cannot be executed", "check its permissions"),
     "runtime_not_found": Kind(127, False, "the language runtime is not installed", "install it, or name another with --adapter"),
     "command_not_found": Kind(127, False, "the adapter has no such command", "list them with `snakepit commands`"),
@@ -56,6 +56,14 @@ KINDS: dict[str, Kind] = {
     "output_closed": Kind(141, False, "the reader of the output went away", "nothing to do"),
     "terminated": Kind(143, False, "terminated by a signal", "run it again when it is wanted"),
 }  # fmt: skip
+
+
+def _filled(hint: str, detail: dict[str, Any]) -> str:
+    """With the names of the worker and the pool, when they are known."""
+    for name in ("worker", "pool"):
+        if isinstance(value := detail.get(name), str) and value:
+            hint = hint.replace(name.upper(), value)
+    return hint
 
 
 class PitError(Exception):
@@ -69,7 +77,7 @@ class PitError(Exception):
         super().__init__(message)
         self.kind = kind
         self.message = message
-        self.hint = KINDS[kind].hint if hint is None else hint
+        self.hint = _filled(KINDS[kind].hint, detail) if hint is None else hint
         self.detail = detail
 
     @property

@@ -1,1 +1,1 @@
-"""Words and pictures: what a person types and sees. Typer and rich are imported nowhere else."""
+"""Words and pictures: what a person types and sees. Typer is imported nowhere else."""

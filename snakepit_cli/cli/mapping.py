@@ -1,17 +1,18 @@
-"""What `snakepit map` does. Both parsers of the command line come here, so nothing of Typer or rich is imported."""
+"""What `snakepit map` does. Both parsers of the command line come here, so Typer is not imported."""
 
 from __future__ import annotations
 
 import os
 import stat
 import sys
-import time
 from collections.abc import Callable
 
-from snakepit_cli.base.durations import show
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.connection import current, opened
-from snakepit_cli.cli.output.messages import Voice, err
+from snakepit_cli.cli.output import live
+from snakepit_cli.cli.output.map_progress import Picture
+from snakepit_cli.cli.output.messages import Voice
+from snakepit_cli.cli.output.terminal import escape_json
 from snakepit_cli.client import api
 from snakepit_cli.client.call import arguments
 from snakepit_cli.client.call.call import StoppedError, write
@@ -22,8 +23,6 @@ from snakepit_cli.client.map.joblog import Joblog
 from snakepit_cli.client.map.run import Plan, Run
 
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
-_BAR = 20
-_EVERY_SECONDS = {"plain": 10.0, "jsonl": 1.0, "bar": 0.2}
 
 
 def perform(
@@ -62,13 +61,31 @@ def perform(
     if given is not None and _regular(given):
         os.ftruncate(given, 0 if log is None else log.offset)
         os.lseek(given, 0, os.SEEK_END)
-    run = Run(plan, taken, workers, write if given is None else _writer(given), log)
-    picture = Picture(plan.command, progress)
+    run = Run(plan, taken, workers, _aside if given is None else _writer(given), log)
+    return _run(run, shared, Picture(shared, plan.command, progress), joblog=log is not None)
+
+
+def _run(run: Run, shared: Shared, picture: Picture, *, joblog: bool) -> int:
+    picture.begin(run.tally)
     try:
         run.run(lambda: opened(shared), picture.seen)
-    finally:
-        picture.end(run.tally)
+    except KeyboardInterrupt:
+        picture.interrupted(run.tally, run.total(), joblog=joblog)
+        raise
+    except BaseException:
+        picture.stop(run.tally)
+        raise
+    picture.end(run.tally)
     return _verdict(run.tally, Voice(shared))
+
+
+def _aside(data: bytes) -> None:
+    """To standard output, which may be the terminal that shows the progress."""
+    if os.isatty(1):
+        with live.aside():
+            write(escape_json(data.decode(errors="replace")).encode())
+    else:
+        write(data)
 
 
 def _workers(shared: Shared, plan: Plan) -> int:
@@ -147,51 +164,3 @@ def _verdict(tally: Tally, voice: Voice) -> int:
     first = tally.first_error
     voice.note(f"{tally.failed} of {tally.done} items failed; the first: line {first['line']}: {first['message']}")
     return 3
-
-
-class Picture:
-    """Progress on stderr: items, rate, failures."""
-
-    def __init__(self, command: str, kind: str) -> None:
-        if kind == "auto":
-            kind = "bar" if os.isatty(2) and os.environ.get("TERM") != "dumb" and not os.environ.get("CI") else "plain"
-        self._kind = kind
-        self._command = command
-        self._started = self._drawn = time.monotonic()
-
-    def seen(self, tally: Tally) -> None:
-        if self._kind != "none" and (now := time.monotonic()) - self._drawn >= _EVERY_SECONDS[self._kind]:
-            self._drawn = now
-            self._draw(tally, now)
-
-    def end(self, tally: Tally) -> None:
-        if self._kind == "none":
-            return
-        self._draw(tally, time.monotonic())
-        if self._kind == "bar":
-            err("")
-
-    def _draw(self, tally: Tally, now: float) -> None:
-        took = max(now - self._started, 1e-6)
-        share = min(1.0, tally.taken / tally.size) if tally.size else None
-        if self._kind == "jsonl":
-            facts = {"command": self._command, "items": tally.done, "failed": tally.failed, "seconds": round(took, 3)}
-            if tally.skipped:
-                facts["skipped"] = tally.skipped
-            if share is not None:
-                facts["percent"] = round(100 * share, 1)
-            import json
-
-            err(json.dumps(facts))
-            return
-        text = (
-            f"{self._command}: {tally.done:,} items, {tally.done / took:,.0f}/s, {tally.failed:,} failed, {show(took)}"
-        )
-        if share and share < 1:
-            text += f", {show(took * (1 - share) / share)} left"
-        if self._kind == "bar":
-            full = round(_BAR * share) if share is not None else 0
-            bar = f"{'━' * full}{'╌' * (_BAR - full)} {100 * share:3.0f}%  " if share is not None else ""
-            os.write(2, f"\r\x1b[K{bar}{text}".encode())
-        else:
-            err(text)

@@ -134,7 +134,6 @@ def test_the_workers_traceback_and_log_are_shown(fake: Fake, run: Run) -> None:
         "error: ValueError: bad\n"
         'Traceback from the worker (python):\n  File "a.py", line 1\nValueError: bad\ufffd[31m\n'
         "last lines of the log of w1:\n  line one\n  line two\n"
-        "hint: the traceback is the worker's own\n"
     )
 
 

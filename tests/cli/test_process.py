@@ -204,14 +204,6 @@ def test_a_terminal_gets_colours_and_indentation(fake: Fake, monkeypatch: pytest
     assert on_terminal("exec", "echo", "a:=1", "--json") == b'{"a":1}\r\n'
 
 
-def test_a_bar_gives_the_terminal_back(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("CI", raising=False)
-    shown = on_terminal("stream", "count", "n:=3", "--progress", "bar")
-    assert b'{"i":2}' in shown
-    assert shown.rfind(b"\x1b[?25h") > shown.rfind(b"\x1b[?25l") >= 0
-
-
 def test_the_fast_path_imports_next_to_nothing(fake: Fake) -> None:
     code = (
         "import os, sys\nbefore = set(sys.modules)\nsys.argv = ['snakepit', 'exec', 'echo', 'a=1', '--timeout', '9']\n"

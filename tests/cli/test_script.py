@@ -27,7 +27,7 @@ def installed(folder: Path, *interpreters: str, package: bool = True) -> Path:
     for name in interpreters:
         program(folder / "bin" / name)
     if package:
-        (folder / "lib" / VERSION / "site-packages" / "snakepit_cli").mkdir(parents=True)
+        program(folder / "lib" / VERSION / "site-packages" / "snakepit_cli" / "fast.py")
     return program(folder / "bin" / "snakepit", (ROOT / "scripts" / "snakepit").read_text())
 
 
@@ -52,6 +52,13 @@ def test_through_a_link(tmp_path: Path) -> None:
     link.parent.mkdir()
     link.symlink_to(script)
     assert run(link) == [str(script.parent / VERSION), "-I", "-S", str(script)]
+
+
+def test_an_editable_install_is_found_by_its_interpreter(tmp_path: Path) -> None:
+    """It has data files in site-packages, and the modules elsewhere."""
+    script = installed(tmp_path, "python", VERSION, package=False)
+    (tmp_path / "lib" / VERSION / "site-packages" / "snakepit_cli" / "bridges").mkdir(parents=True)
+    assert run(script) == [str(script.parent / "python"), str(script)]
 
 
 def test_by_a_relative_path(tmp_path: Path) -> None:

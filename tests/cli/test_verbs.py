@@ -319,6 +319,6 @@ def test_when_to_colour(
 
 def test_forced_colour_reaches_errors(fake: Fake, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    done = run("exec", "fail")
+    done = run("exec", "fail", "kind=worker_busy")
     assert done.err.startswith("\x1b[31merror:\x1b[0m it went wrong\n")
     assert "\x1b[2mhint:" in done.err

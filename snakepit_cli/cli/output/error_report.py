@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 
 from snakepit_cli.base.errors import KINDS, PitError
-from snakepit_cli.cli.output.color import DIM, RED, enabled, paint
+from snakepit_cli.cli.output.color import DIM, RED, enabled
 from snakepit_cli.cli.output.messages import err
-from snakepit_cli.cli.output.terminal import clean
 from snakepit_cli.client.call.arguments import ArgumentsError
 from snakepit_cli.client.call.call import RefusedError, StoppedError, write
 from snakepit_cli.client.call.request import Shared, UsageError, hoist
@@ -33,8 +32,9 @@ def report(error: BaseException, argv: list[str]) -> int:
             pass
         else:
             return found.exit_code
-    for line in story(found, color=enabled(2, shared.color)):
-        err(line)
+    color = enabled(2, shared.color)
+    for line, style in story(found):
+        err(line, style, color=color, styled=len("error:") if style == RED else None)
     return found.exit_code
 
 
@@ -61,20 +61,20 @@ def _foreign(error: BaseException) -> PitError:
     return PitError("internal", text, hint="run it again with --debug to see where")
 
 
-def story(error: PitError, *, color: bool) -> list[str]:
-    """What happened, what is known about it, what to do."""
+def story(error: PitError) -> list[tuple[str, str]]:
+    """What happened, what is known about it, what to do: lines, each with its style."""
     detail = error.detail
     name = detail.get("type")
     message = error.message if not name or error.message.startswith(str(name)) else f"{name}: {error.message}"
-    lines = [f"{paint('error:', RED, on=color)} {clean(message.strip() or KINDS[error.kind].cause)}"]
+    lines = [(f"error: {message.strip() or KINDS[error.kind].cause}", RED)]
     if trace := detail.get("traceback"):
         language = f" ({detail['language']})" if detail.get("language") else ""
-        lines += [f"Traceback from the worker{language}:", clean(_body(str(trace)))]
+        lines += [(f"Traceback from the worker{language}:", ""), (_body(str(trace)), "")]
     if log := detail.get("log"):
         whose = f" of {detail['worker']}" if detail.get("worker") else ""
-        lines += [f"last lines of the log{whose}:", *(f"  {clean(str(line))}" for line in log)]
+        lines += [(f"last lines of the log{whose}:", ""), *((f"  {line}", "") for line in log)]
     if error.hint:
-        lines.append(paint(f"hint: {clean(error.hint)}", DIM, on=color))
+        lines.append((f"hint: {error.hint}", DIM))
     return lines
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 
-from snakepit_cli.cli.output.color import enabled, paint
+from snakepit_cli.cli.output import live
+from snakepit_cli.cli.output.color import DIM, enabled, paint
 from snakepit_cli.cli.output.terminal import clean
 from snakepit_cli.client.call.request import Shared
 
 
-def err(text: str) -> None:
-    """As it is, with a line break."""
-    data = (text + "\n").encode(errors="replace")
-    try:
-        while data:
-            data = data[os.write(2, data) :]
-    except OSError:
-        pass  # nobody listens; the exit code says the same
+def err(text: str, style: str = "", *, color: bool = False, styled: int | None = None) -> None:
+    """With a line break, and without control characters. With `color` the first `styled` characters have `style`."""
+    head, rest = (text, "") if styled is None else (text[:styled], text[styled:])
+    data = (paint(clean(head), style, on=color) + clean(rest) + "\n").encode(errors="replace")
+    with live.aside():
+        try:
+            while data:
+                data = data[os.write(2, data) :]
+        except OSError:
+            pass  # the exit code says the same
 
 
 class Voice:
@@ -28,13 +31,13 @@ class Voice:
 
     def note(self, text: str) -> None:
         if not self._quiet:
-            err(clean(text))
+            err(text)
 
     def next(self, text: str) -> None:
         """What one would do now."""
         if not self._quiet:
-            err(paint(f"next: {text}", "2", on=self._color))
+            err(f"next: {text}", DIM, color=self._color)
 
     def starting(self) -> None:
         if not self._quiet and os.isatty(2):
-            err(paint("starting snakepit server…", "2", on=self._color))
+            err("starting snakepit server…", DIM, color=self._color)

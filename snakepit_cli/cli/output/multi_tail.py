@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.connection import opened
-from snakepit_cli.cli.output import progress_fields
+from snakepit_cli.cli.output import live, progress_fields
+from snakepit_cli.cli.output.color import enabled
 from snakepit_cli.cli.output.error_report import as_pit_error
 from snakepit_cli.cli.output.messages import Voice
-from snakepit_cli.cli.output.progress import bars
+from snakepit_cli.cli.output.progress import counted, kind_of
+from snakepit_cli.cli.output.terminal import escape_json
 from snakepit_cli.client import api
 from snakepit_cli.client.call.call import write
 from snakepit_cli.client.call.request import Shared
@@ -43,11 +45,13 @@ class Reader(threading.Thread):
 def tail(shared: Shared, ids: list[str], start: str, progress: str) -> int:
     """Exit code of the first that failed."""
     lock = threading.Lock()
-    pictures = Bars(shared, ids) if progress in {"auto", "bar"} else None
+    pictures = Bars(shared, ids) if kind_of(progress) == "bar" else None
 
     def seen(name: str, lines: bytes) -> None:
         with lock:
-            write(b"".join(b'{"stream":"%b","chunk":%b}\n' % (name.encode(), line) for line in lines.splitlines()))
+            text = b"".join(b'{"stream":"%b","chunk":%b}\n' % (name.encode(), line) for line in lines.splitlines())
+            with live.aside():
+                write(escape_json(text.decode(errors="replace")).encode() if os.isatty(1) else text)
             if pictures is not None:
                 pictures.seen(name, lines)
 
@@ -70,22 +74,21 @@ class Bars:
     """One bar for each stream."""
 
     def __init__(self, shared: Shared, ids: list[str]) -> None:
-        self._progress = bars(shared)
-        self._tasks: dict[str, Any] = {name: self._progress.add_task(name, total=None) for name in dict.fromkeys(ids)}
+        self._color = enabled(2, shared.color)
+        self._lines = {name: live.Line(name) for name in ids}
         self._chunks = dict.fromkeys(ids, 0)
         self._drawn = 0.0
-        self._progress.start()
+        self._live = live.Live()
 
     def seen(self, name: str, lines: bytes) -> None:
         self._chunks[name] += lines.count(b"\n")
         percent, words = progress_fields.read(lines)
-        text = f"{name}: {self._chunks[name]:,} chunks" + (f", {words}" if words else "")
-        total = None if percent is None else 100.0
-        now = time.monotonic()
-        due = now - self._drawn >= _EVERY
-        self._drawn = now if due else self._drawn
-        task = self._tasks[name]
-        self._progress.update(task, description=text, total=total, completed=percent or 0.0, refresh=due)
+        share = None if percent is None else percent / 100
+        head = f"{name}: {counted(self._chunks[name])}"
+        self._lines[name] = live.Line(head, [words] if words else [], share, color=self._color)
+        if (now := time.monotonic()) - self._drawn >= _EVERY:
+            self._drawn = now
+            self._live.show(list(self._lines.values()))
 
     def end(self) -> None:
-        self._progress.stop()
+        self._live.end()

@@ -10,17 +10,15 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from snakepit_cli.base.durations import show
-from snakepit_cli.cli.output import progress_fields
+from snakepit_cli.cli.output import live, progress_fields
 from snakepit_cli.cli.output.color import enabled
 from snakepit_cli.cli.output.messages import err
 from snakepit_cli.cli.output.results import converse
-from snakepit_cli.client.call.request import Request, Shared
-
-if TYPE_CHECKING:
-    import rich.progress
+from snakepit_cli.cli.output.ticker import Ticker
+from snakepit_cli.client.call.request import Request
 
 _EVERY = {"plain": 10.0, "jsonl": 1.0, "bar": 0.1}
 _STEP = 10.0
@@ -38,18 +36,23 @@ class Picture(Protocol):
     def end(self) -> None: ...
 
 
+def kind_of(progress: str) -> str:
+    """What `auto` means here."""
+    if progress != "auto":
+        return progress
+    return "bar" if live.usable() else "plain"
+
+
 def talking(request: Request) -> Callable[[socket.socket, Request], int]:
     """`output.converse` with a picture of it."""
-    kind = request.progress
-    if kind == "auto":
-        kind = "bar" if os.isatty(2) and os.environ.get("TERM") != "dumb" and not os.environ.get("CI") else "plain"
+    kind = kind_of(request.progress)
 
     def talk(sock: socket.socket, request: Request) -> int:
         picture = _PICTURES[kind](request)
         meter = Meter(picture)
 
         def leave(code: int) -> None:
-            picture.end()  # the cursor is hidden while a bar is drawn
+            picture.end()
             os._exit(code)
 
         try:
@@ -94,11 +97,6 @@ class Meter:
         self._picture.draw(self._chunks, self._percent, now - self._started, self._words)
 
 
-def _text(command: str, chunks: int, percent: float | None, words: str) -> str:
-    part = "" if percent is None else f"{percent:.0f} %, "
-    return f"{command}: {part}{chunks} chunk{'' if chunks == 1 else 's'}" + (f", {words}" if words else "")
-
-
 class Plain:
     every = _EVERY["plain"]
 
@@ -106,7 +104,8 @@ class Plain:
         self._command = request.command
 
     def draw(self, chunks: int, percent: float | None, took: float, words: str) -> None:
-        text = f"{_text(self._command, chunks, percent, words)}, {show(took)}"
+        part = "" if percent is None else f"{percent:.0f} %, "
+        text = f"{self._command}: {part}{', '.join([counted(chunks), *_parts(words, took)])}"
         err(text if took else f"{self._command}: started")
 
     def end(self) -> None:
@@ -129,34 +128,41 @@ class Lines:
         pass
 
 
-def bars(shared: Shared) -> rich.progress.Progress:
-    """A picture of several lines. What it belongs to may be written to the same terminal: it leaves nothing behind."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    console = Console(stderr=True, no_color=not enabled(2, shared.color), highlight=False)
-    return Progress(
-        *columns, console=console, transient=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
-    )  # fmt: skip
-
-
 class Bar:
+    """One line, drawn each second even when nothing comes. Leaves nothing behind."""
+
     every = _EVERY["bar"]
 
     def __init__(self, request: Request) -> None:
-        self._progress = bars(request.shared)
         self._command = request.command
-        self._task = self._progress.add_task(self._command, total=None)
-        self._progress.start()
+        self._color = enabled(2, request.shared.color)
+        self._started = time.monotonic()
+        self._state: tuple[int, float | None, str] = (0, None, "")
+        self._live = live.Live()
+        self._ticker = Ticker(self._show)
 
-    def draw(self, chunks: int, percent: float | None, took: float, words: str) -> None:  # noqa: ARG002 - a column
-        text = _text(self._command, chunks, percent, words)
-        total = None if percent is None else 100.0
-        self._progress.update(self._task, description=text, total=total, completed=percent or 0.0, refresh=True)
+    def draw(self, chunks: int, percent: float | None, took: float, words: str) -> None:  # noqa: ARG002 - a clock of its own
+        self._state = (chunks, percent, words)
+        self._show()
 
     def end(self) -> None:
-        self._progress.stop()
+        self._ticker.end()
+        self._live.end()
+
+    def _show(self) -> None:
+        chunks, percent, words = self._state
+        share = None if percent is None else percent / 100
+        head = f"{self._command}: {counted(chunks)}"
+        parts = _parts(words, time.monotonic() - self._started)
+        self._live.show([live.Line(head, parts, share, color=self._color)])
+
+
+def counted(chunks: int) -> str:
+    return f"{chunks:,} chunk{'' if chunks == 1 else 's'}"
+
+
+def _parts(words: str, took: float) -> list[str]:
+    return [*([words] if words else []), show(took)]
 
 
 _PICTURES: dict[str, Callable[[Request], Picture]] = {"plain": Plain, "jsonl": Lines, "bar": Bar, "none": Plain}

@@ -20,16 +20,18 @@ def converse(
     seen: Callable[[bytes], None] | None = None,
     leave: Callable[[int], object] = os._exit,
 ) -> int:
-    """Exit code. `seen` is told each block of chunks after it was written. Raises what `Talk.run` raises, PitError."""
+    """Exit code. `seen` is told each block of chunks after it was written, and shows progress.
+
+    Raises what `Talk.run` raises, PitError.
+    """
 
     picker = _picker(request) if request.stream else None
 
     def chunks(data: bytes) -> None:
         write(_shown(data if picker is None else picker.lines(data), request))
-        if seen is not None:
-            seen(data)
 
-    body = Talk(sock, request, chunks, leave).run()
+    talk = Talk(sock, request, chunks, leave) if seen is None else _beside(sock, request, chunks, seen, leave)
+    body = talk.run()
     if body is None:
         return 130
     if picker is not None:
@@ -37,6 +39,27 @@ def converse(
     elif not request.stream:
         _show(request, body)
     return 0
+
+
+def _beside(
+    sock: socket, request: Request, chunks: Callable[[bytes], None], seen: Callable[[bytes], None],
+    leave: Callable[[int], object],
+) -> Talk:  # fmt: skip
+    """A stream whose progress is shown, perhaps on the terminal to which its chunks go."""
+    from snakepit_cli.cli.output import live, messages
+
+    def both(data: bytes) -> None:
+        if os.isatty(1):
+            with live.aside():
+                chunks(data)
+        else:
+            chunks(data)
+        seen(data)
+
+    def say(text: str) -> None:
+        messages.err(text.lstrip("\n") if live.active() else text)
+
+    return Talk(sock, request, both, leave, say)
 
 
 def _show(request: Request, body: bytes | memoryview) -> None:

@@ -93,6 +93,15 @@ def write(data: bytes | memoryview) -> None:
         data = data[written:]
 
 
+def say(text: str) -> None:
+    """A line on stderr. What is no letter could be a command to the terminal."""
+    shown = "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in text)
+    try:
+        os.write(2, f"{shown}\n".encode(errors="replace"))
+    except OSError:
+        pass  # nobody reads it
+
+
 def _lost(error: OSError | None) -> StoppedError:
     if isinstance(error, TimeoutError):
         return StoppedError("worker_timeout", "the server did not answer in time")
@@ -106,7 +115,7 @@ class Talk:
     handler that sets a flag, not KeyboardInterrupt: an exception out of `recv` could lose what it had received.
     """
 
-    __slots__ = ("_chunks", "_leave", "_request", "_sent", "_sock", "interrupted")
+    __slots__ = ("_chunks", "_leave", "_request", "_say", "_sent", "_sock", "interrupted")
 
     def __init__(
         self,
@@ -114,12 +123,15 @@ class Talk:
         request: Request | Query,
         chunks: Callable[[bytes], object] = write,
         leave: Callable[[int], object] = os._exit,
+        say: Callable[[str], object] = say,
     ) -> None:
-        """`chunks` gets each block of chunks as it comes; `leave` ends the process with an exit code."""
+        """`chunks` gets each block of chunks as it comes; `leave` ends the process with an exit code; `say` gets
+        what is said to a person."""
         self._sock = sock
         self._request = request
         self._chunks = chunks
         self._leave = leave
+        self._say = say
         self._sent = False
         self.interrupted = False
 
@@ -149,10 +161,7 @@ class Talk:
         _signal.signal(_signal.SIGALRM, lambda *_: self._leave(130))
         _signal.setitimer(_signal.ITIMER_REAL, _CANCEL_SECONDS)
         if not self._request.shared.quiet:
-            try:
-                os.write(2, f"\n{self._request.parting}\n".encode())
-            except OSError:
-                pass
+            self._say(f"\n{self._request.parting}")
         if self._sent:
             self._give_up()
 
@@ -221,8 +230,7 @@ class Talk:
 
     def _note(self, text: bytes) -> None:
         if not self._request.shared.quiet:
-            sys.stderr.write(f"note: {text.decode()}\n")
-            sys.stderr.flush()
+            self._say(f"note: {text.decode(errors='replace')}")
 
     def _more(self, rest: bytes | memoryview) -> bytes | memoryview:
         """What was left over and the bytes after it; a long frame is collected before it is joined."""

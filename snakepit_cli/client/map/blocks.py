@@ -116,6 +116,11 @@ class Cutter:
         self._unfinished = len(rest)
 
     @property
+    def waiting(self) -> int:
+        """Complete lines that have not been cut."""
+        return self._data.count(b"\n")
+
+    @property
     def ready(self) -> bool:
         """At least one line is complete."""
         return bool(self._data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import selectors
 import socket
 import time
@@ -22,6 +23,7 @@ _RECEIVE = 1 << 18
 _PAUSE_SECONDS = 0.05
 _SPARE_BLOCKS = 1
 """Beyond one for each worker: a worker that is done finds the next block waiting."""
+_MOST_READS = 64
 _AHEAD = 8
 """How many blocks for each worker may be done or under way before the first of them is written."""
 
@@ -77,6 +79,16 @@ class Run:
                     self._converse(sock, selector, progress)
                 except (ConnectionError, TimeoutError):
                     self._lost()
+
+    def total(self) -> int | None:
+        """Items of the whole input, when what is left of it is there already and not long. Ends the run."""
+        for _ in range(_MOST_READS):
+            if self._cutter.ended:
+                return self._cutter.line - 1 + self._cutter.waiting
+            if _waits(self._source) and not select.select([self._source], [], [], 0)[0]:
+                return None
+            self._cutter.feed(os.read(self._source, _READ))
+        return None
 
     def _over(self) -> bool:
         return self._cutter.over and not self._out and not self._work.again
