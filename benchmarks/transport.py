@@ -20,8 +20,8 @@ from benchmarks.instance import Instance
 from benchmarks.rows import Peer, Row
 from benchmarks.stats import median
 from benchmarks.trials import Trials
-from snakepit_cli.server import gateway
-from snakepit_cli.server.post import Post
+from snakepit_cli.server.coalescer import Coalescer
+from snakepit_cli.server.workers import gateway
 from snakepit_cli.wire import worker_pb2 as pb
 
 _WARM_UP = 300
@@ -42,7 +42,7 @@ class _Ours:
     max_message_bytes = 4 << 20
 
     def __init__(self) -> None:
-        self.post = Post()
+        self.coalescer = Coalescer()
         self.link: gateway.WorkerLink | None = None
         self.answered = asyncio.Event()
 
@@ -71,9 +71,9 @@ async def _ours(path: Path, calls: int) -> list[float]:
 
         async def once(number: int) -> None:
             host.answered.clear()
-            host.post.held = True
+            host.coalescer.held = True
             link.call(number, **_CALL)  # type: ignore[arg-type]
-            host.post.flush()
+            host.coalescer.flush()
             await host.answered.wait()
 
         times = await _times(once, calls)

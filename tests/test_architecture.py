@@ -17,17 +17,36 @@ BRIDGES = ROOT / "bridges"
 # Layer → our own layers that it may import. `fast` is the file; docs/architecture.md draws this table.
 LAYERS = {
     "base": set(),
-    "core": {"base"},
+    "settings": {"base"},
     "wire": {"base"},
-    "registry": {"base"},
-    "warden": {"registry", "base"},
-    "server": {"core", "wire", "base"},
-    "client": {"registry", "wire", "base"},
-    "conformance": {"server", "wire", "base"},
-    "cli": {"client", "conformance", "base"},
+    "core": {"base"},
+    "launch": {"settings", "base"},
+    "warden": {"base"},
+    "server": {"core", "launch", "settings", "wire", "base"},
+    "client": {"launch", "settings", "wire", "base"},
+    "conformance": {"server", "launch", "settings", "wire", "base"},
+    "cli": {"client", "conformance", "launch", "settings", "base"},
     "fast": {"client", "wire", "base", "cli"},
 }
-STANDARD_ONLY = ("base", "core", "registry", "warden")
+# Room of a layer → rooms beside it that it may import. Files beside the rooms put them together; those named here are
+# below all of them.
+ROOMS = {
+    "server": {
+        "calls": set(), "workers": {"calls"}, "pools": {"workers", "calls"}, "doors": {"calls"},
+        "ops": {"instance", "pools", "workers", "calls"}, "instance": {"pools", "workers", "calls"},
+    },
+    "warden": {"records": set(), "burial": {"records"}, "births": {"burial", "records"}},
+    "client": {"call": set(), "connect": {"api", "call"}, "map": {"api", "call"}, "api": {"call"}},
+    "cli": {
+        "completion": {"front_page"}, "output": set(), "connection": {"output"},
+        "verbs": {"connection", "output", "completion"},
+    },
+}  # fmt: skip
+BELOW = {
+    "server": {"coalescer", "malloc_tuning", "operations", "peers"}, "warden": {"loop", "limits"},
+    "cli": {"front_page", "help", "options", "mapping", "multi_tail"},
+}  # fmt: skip
+STANDARD_ONLY = ("base", "core", "warden")
 THIRD_PARTY = {"base": {"platformdirs"}}
 ONLY_IN = {"typer": "cli", "grpc": "server", "google": "wire"}
 GENERATED = ("_pb2.py",)
@@ -70,6 +89,37 @@ def test_imports_run_only_downward(path: Path) -> None:
             assert mine == ONLY_IN[parts[0]], f"{mine} must not import {name}"
 
 
+def rooms(name: str) -> Iterator[tuple[Path, str, str]]:
+    """Of a layer: each file in a room, its room, and a room or file beside it that it imports."""
+    for path in sources(PACKAGE / name):
+        mine = path.relative_to(PACKAGE / name).parts[0].removesuffix(".py")
+        for found in imports(path):
+            parts = found.split(".")
+            if parts[:2] == ["snakepit_cli", name] and len(parts) > 2 and parts[2] != mine:
+                yield path, mine, parts[2]
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_rooms_import_only_what_is_below_them(name: str) -> None:
+    for path, mine, other in rooms(name):
+        if mine in ROOMS[name] and other not in BELOW.get(name, ()):
+            assert other in ROOMS[name][mine], f"{path.name}: {mine} must not import {other}"
+
+
+def test_only_the_pools_room_knows_the_core() -> None:
+    """Calls are told of by its events; a pool's states are known in one place."""
+    for path in sources(PACKAGE / "server"):
+        if path.relative_to(PACKAGE / "server").parts[0] not in {"pools", "calls"}:
+            found = {name for name in imports(path) if name.startswith("snakepit_cli.core.")}
+            assert not {name for name in found if "core.pool" in name or "core.table" in name}, path
+
+
+@pytest.mark.parametrize("path", list(PACKAGE.rglob("__init__.py")), ids=lambda path: path.parent.name)
+def test_every_folder_says_what_belongs_into_it(path: Path) -> None:
+    if path.parent != PACKAGE / "bridges":
+        assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
 @pytest.mark.parametrize("name", STANDARD_ONLY)
 def test_the_lower_layers_need_only_the_standard_library(name: str) -> None:
     allowed = {"snakepit_cli", *sys.stdlib_module_names, *THIRD_PARTY.get(name, ())}
@@ -100,7 +150,7 @@ def test_the_server_loads_nothing_that_starts_processes() -> None:
     code += "print(*(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert not {"psutil", "multiprocessing"} & set(done.stdout.split())
-    assert "snakepit_cli.server.pit" in done.stdout
+    assert "snakepit_cli.server.instance" in done.stdout
 
 
 @pytest.mark.parametrize("path", [*sources(PACKAGE), *sources(BRIDGES)], ids=lambda path: path.name)

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import snakepit_cli
-from snakepit_cli.base.environment import UMASK, for_workers, umask
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client.call.request import Request, cwd
+from snakepit_cli.launch.environment import UMASK, for_workers, umask
 from snakepit_cli.wire import front
 
 _QUERY_SECONDS = 10.0

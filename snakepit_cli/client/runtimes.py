@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from snakepit_cli.base.bridges import LANGUAGES
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.base.reference import LANGUAGES
 
 
 def check(pool: str, adapter: str | None, environ: Mapping[str, str]) -> None:
@@ -13,16 +13,16 @@ def check(pool: str, adapter: str | None, environ: Mapping[str, str]) -> None:
     adapter = adapter or _configured(pool)
     language = adapter.partition(":")[0]
     if language in LANGUAGES:
-        from snakepit_cli.base import bridges
+        from snakepit_cli.launch import manifest
 
-        bridges.load(language).usable(environ)
+        manifest.load(language).usable(environ)
 
 
 def _configured(pool: str) -> str:
-    from snakepit_cli.base import settings
+    from snakepit_cli.settings import load
 
     try:
-        said = settings.load().pool(pool)
+        said = load.load().pool(pool)
     except PitError:
         return ""  # the server says so, if it matters
     return "" if said is None else said.adapter

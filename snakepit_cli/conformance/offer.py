@@ -6,40 +6,40 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from snakepit_cli.base import environment
-from snakepit_cli.base.adapters import AdapterSettings
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.conformance.peer import NAME, FailedError, Peer
-from snakepit_cli.server import launch
-from snakepit_cli.server.rules import Rules
+from snakepit_cli.launch import environment
+from snakepit_cli.launch.plan import Launch, Spec, make
+from snakepit_cli.server.pools.call_policy import CallPolicy
+from snakepit_cli.settings.adapters import AdapterSettings
 
 _START_SECONDS = 120.0
 
 
 def planned(
     reference: str, custom: AdapterSettings | None, environ: Mapping[str, str], cwd: str
-) -> tuple[launch.Spec, launch.Launch]:
+) -> tuple[Spec, Launch]:
     """How a worker is started. Raises PitError when something that it takes is not there."""
     env = environment.for_workers(environ)
     if custom is not None:
         env, cwd = {**env, **custom.env}, custom.directory or cwd
-        Rules(reference, custom)
+        CallPolicy(reference, custom)
     if not os.path.isdir(cwd):
         raise PitError("invalid_configuration", f"there is no directory {cwd}")
-    spec = launch.Spec(NAME.rpartition("-")[0], reference, 1, cwd, env, {}, custom=custom)
-    return spec, launch.make(spec, "check", "")
+    spec = Spec(NAME.rpartition("-")[0], reference, 1, cwd, env, {}, custom=custom)
+    return spec, make(spec, "check", "")
 
 
 def commands(
     reference: str, custom: AdapterSettings | None, environ: Mapping[str, str], cwd: str
 ) -> list[dict[str, Any]]:
     """Name and summary of each command, after a worker was started and has told them. Raises PitError."""
-    spec, plan = planned(reference, custom, environ, cwd)
+    spec, launch = planned(reference, custom, environ, cwd)
     if spec.dialect is not None:
         return [{"name": name, "summary": ""} for name in (custom.commands or () if custom is not None else ())]
-    argv = tuple(part.replace("{worker}", NAME) for part in plan.argv)
+    argv = tuple(part.replace("{worker}", NAME) for part in launch.argv)
     try:
-        with Peer(argv, plan.env, spec.cwd) as peer:
+        with Peer(argv, launch.env, spec.cwd) as peer:
             hello = peer.attach(_START_SECONDS)
     except FailedError as error:
         raise PitError("adapter_failed", f"{reference}: {error}") from None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
-from snakepit_cli.core import call_moves, size_moves, tail, worker_moves
+from snakepit_cli.core import reconcile
 from snakepit_cli.core.events import (
     Attached,
     Event,
@@ -23,6 +23,7 @@ from snakepit_cli.core.events import (
 )
 from snakepit_cli.core.invariants import problems
 from snakepit_cli.core.limits import Limits
+from snakepit_cli.core.moves import calls, size, workers
 from snakepit_cli.core.snapshot import Snapshot
 from snakepit_cli.core.state import Effects, State
 from snakepit_cli.core.story import InvalidTransition, Story
@@ -34,7 +35,7 @@ Broken = Callable[[Event, Exception], None]
 Move = Callable[[State, Any, Any, float, Effects], None]
 
 ABOUT_WORKERS = frozenset({Finished, Returned, Attached, Exited, StartFailed, Unresponsive})
-_MODULES = (call_moves, worker_moves, size_moves)
+_MODULES = (calls, workers, size)
 
 
 class Pool:
@@ -72,7 +73,7 @@ class Pool:
                     raise
                 broken(event, error)
         try:
-            tail.tail(self._state, now, out)
+            reconcile.tail(self._state, now, out)
         except Exception as error:
             if broken is None:
                 raise
@@ -97,7 +98,7 @@ class Pool:
 
     def next_deadline(self) -> float | None:
         """The instant at which the shell must send Tick, None if time alone changes nothing."""
-        return tail.next_deadline(self._state)
+        return reconcile.next_deadline(self._state)
 
     def snapshot(self) -> Snapshot:
         return self._state.snapshot()

@@ -14,14 +14,16 @@ from typing import Any
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.failpoints import failpoint
-from snakepit_cli.server import configuration, launch, liveness, recycling
-from snakepit_cli.server.door import Door
-from snakepit_cli.server.front import Connection
+from snakepit_cli.launch import plan
+from snakepit_cli.server import configuration
+from snakepit_cli.server.calls.spool import Spools
+from snakepit_cli.server.doors.front import Connection
+from snakepit_cli.server.doors.front_socket import Door
+from snakepit_cli.server.instance import Instance
 from snakepit_cli.server.listeners import Listeners
-from snakepit_cli.server.pit import Pit
-from snakepit_cli.server.queries import Desk
-from snakepit_cli.server.spool import Spools
-from snakepit_cli.server.warden import WardenLink, first_message
+from snakepit_cli.server.ops.instance import Desk
+from snakepit_cli.server.pools import liveness, recycling
+from snakepit_cli.server.workers.warden_link import WardenLink, first_message
 
 _IDLE_CHECK_SECONDS = 30.0
 _WARDEN_SECONDS = 5.0
@@ -48,11 +50,11 @@ async def serve() -> None:
 
     def reported(message: dict[str, Any]) -> None:
         if message["event"] == "drain":
-            tasks.add(loop.create_task(_end(pit, warden, float(message["grace"]))))
+            tasks.add(loop.create_task(_end(instance, warden, float(message["grace"]))))
         elif message["event"] == "sockets":
             tasks.add(loop.create_task(listeners.anew(message.get("listener"))))
         else:
-            pit.reported(message)
+            instance.reported(message)
 
     tasks: set[asyncio.Task[None]] = set()
     warden = WardenLink(control, reported)
@@ -64,36 +66,36 @@ async def serve() -> None:
         return
     configuration.keep(settings, warden)
     # The template takes as long to load as the gateway: side by side they take as long as one.
-    warden.send("base", **launch.base_template(hello["instance"], os.environ))
+    warden.send("base", **plan.base_template(hello["instance"], os.environ))
     spools = Spools(Path(hello["state"]) / "streams", settings.spool_max_bytes, settings.spool_keep)
     await asyncio.to_thread(spools.recall)
-    pit = Pit(hello["instance"], hello["gateway"], settings, warden, spools)
+    instance = Instance(hello["instance"], hello["gateway"], settings, warden, spools)
     connections: set[Connection] = set()
-    desk = Desk(pit, warden, hello, connections, configuration=broken)
-    door = Door(lambda: Connection(pit, desk.answer, connections))
-    listeners = Listeners(pit, hello["gateway"], door)
+    desk = Desk(instance, warden, hello, connections, configuration=broken)
+    door = Door(lambda: Connection(instance, desk.answer, connections))
+    listeners = Listeners(instance, hello["gateway"], door)
     await listeners.let_workers_in()
     failpoint("server.gateway")
     await door.open(listener)
     desk.turn_away = door.shut
     # The warden stops us; by hand we are stopped like a crash, and it starts another.
     loop.add_signal_handler(signal.SIGTERM, os._exit, 0)
-    pit.recall(hello, configuration.of_pools(memos))
+    instance.recall(hello, configuration.of_pools(memos))
     # What there is now stays: the collector need not look at it again, a call's own rubbish is freed by counting.
     gc.freeze()
     gc.set_threshold(_RUBBISH, 20, 20)
     failpoint("server.ready")
     warden.send("ready")
     tasks.add(loop.create_task(_tick(warden)))
-    tasks.add(loop.create_task(liveness.watch(lambda: list(pit.pools.values()))))
-    tasks.add(loop.create_task(recycling.watch(lambda: list(pit.pools.values()))))
-    tasks.add(loop.create_task(_watch_idleness(pit, warden, connections, door)))
+    tasks.add(loop.create_task(liveness.watch(lambda: list(instance.pools.values()))))
+    tasks.add(loop.create_task(recycling.watch(lambda: list(instance.pools.values()))))
+    tasks.add(loop.create_task(_watch_idleness(instance, warden, connections, door)))
     await loop.create_future()  # the warden ends us
 
 
-async def _end(pit: Pit, warden: WardenLink, grace: float) -> None:
+async def _end(instance: Instance, warden: WardenLink, grace: float) -> None:
     failpoint("server.drain")
-    await pit.close(grace)
+    await instance.close(grace)
     warden.send("shutdown", grace=_WARDEN_SECONDS)
 
 
@@ -105,27 +107,27 @@ async def _tick(warden: WardenLink) -> None:
         await asyncio.sleep(_TICK_SECONDS)
 
 
-async def _watch_idleness(pit: Pit, warden: WardenLink, connections: set[Connection], door: Door) -> None:
+async def _watch_idleness(instance: Instance, warden: WardenLink, connections: set[Connection], door: Door) -> None:
     """Ends a server that was not asked for by name and is not used."""
-    timeout = pit.settings.idle_timeout
+    timeout = instance.settings.idle_timeout
     while True:
         await asyncio.sleep(min(_IDLE_CHECK_SECONDS, timeout / 4))
-        if pit.busy() or connections:
-            pit.last_used = time.monotonic()
-        elif not pit.pinned and time.monotonic() - pit.last_used > timeout:
-            if await leave(pit, connections, door):
+        if instance.busy() or connections:
+            instance.last_used = time.monotonic()
+        elif not instance.pinned and time.monotonic() - instance.last_used > timeout:
+            if await leave(instance, connections, door):
                 warden.send("shutdown", grace=_WARDEN_SECONDS)
                 return
-            pit.last_used = time.monotonic()
+            instance.last_used = time.monotonic()
 
 
-async def leave(pit: Pit, connections: set[Connection], door: Door) -> bool:
+async def leave(instance: Instance, connections: set[Connection], door: Door) -> bool:
     """Shuts the door, then stops the pools. False when a client came meanwhile: it is let in, and starts its pool."""
     door.shut()
     for _ in range(_TURNS):
         await asyncio.sleep(0)  # those that were let in already are seen
-    if not connections and not pit.busy():
-        await pit.empty(0.0)
+    if not connections and not instance.busy():
+        await instance.empty(0.0)
         if not connections and not door.knocked():
             return True
     await door.open()

@@ -12,23 +12,23 @@ from typing import Any
 
 import msgspec
 
-from snakepit_cli.base import settings
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.base.settings import Settings
-from snakepit_cli.server.warden import WardenLink
+from snakepit_cli.server.workers.warden_link import WardenLink
+from snakepit_cli.settings import load
+from snakepit_cli.settings.load import Settings
 
-Memo = Mapping[str, Any]
+Handover = Mapping[str, Any]
 _NAME = "=settings"
 
 
-def of_pools(memos: Sequence[Memo]) -> list[Memo]:
+def of_pools(memos: Sequence[Handover]) -> list[Handover]:
     return [one for one in memos if one["pool"] != _NAME]
 
 
-def current(memos: Sequence[Memo]) -> tuple[Settings, PitError | None]:
+def current(memos: Sequence[Handover]) -> tuple[Settings, PitError | None]:
     """With what is wrong with the file. Raises PitError when no server before had good settings."""
     try:
-        return settings.load(), None
+        return load.load(), None
     except PitError as error:
         last = next((one["memo"] for one in memos if one["pool"] == _NAME), None)
         if last is None:

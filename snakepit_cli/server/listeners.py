@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from snakepit_cli.server import gateway
-from snakepit_cli.server.door import Door
+from snakepit_cli.server.doors.front_socket import Door
+from snakepit_cli.server.workers import gateway
 
 
 class Listeners:

@@ -15,10 +15,12 @@ from typing import Any
 from snakepit_cli.base.errors import KINDS
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.base.paths import PathError
-from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden import cages, daemon, logs, reap
-from snakepit_cli.warden.logs import CappedLog
-from snakepit_cli.warden.paths import Places
+from snakepit_cli.warden import daemon
+from snakepit_cli.warden.burial import cgroups, reap
+from snakepit_cli.warden.records import logs
+from snakepit_cli.warden.records.logs import CappedLog
+from snakepit_cli.warden.records.paths import Places
+from snakepit_cli.warden.records.store import Registry
 
 ALREADY_RUNNING = 75
 _OUTSIDE = {
@@ -78,7 +80,7 @@ def _run(arguments: argparse.Namespace) -> int:
         os.chdir("/")
         logs.prune(places.state / "logs")
         registry, secret, run = _registry(places), reap.cookie(places.state), secrets.token_hex(8)
-        for orphan in reap.reap(registry, secret, None, cages.abandoned(places.state, secret, None)):
+        for orphan in reap.reap(registry, secret, None, cgroups.abandoned(places.state, secret, None)):
             print(f"reaped {orphan}", file=sys.stderr)
         warden = daemon.Warden(places, registry, secret, run, say, foreground=arguments.foreground)
         warden.run()
@@ -138,7 +140,7 @@ def _reap(arguments: argparse.Namespace) -> int:
             return ALREADY_RUNNING
         registry = _registry(places)
         secret = reap.cookie(places.state)
-        dead = cages.abandoned(places.state, secret, None)
+        dead = cgroups.abandoned(places.state, secret, None)
         report = reap.reap(registry, secret, None, dead, dry_run=arguments.dry_run)
         registry.close()
         if not arguments.dry_run:

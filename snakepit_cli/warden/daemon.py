@@ -16,23 +16,24 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from snakepit_cli.base.ends import Ends
+from snakepit_cli.base import identity as ident
 from snakepit_cli.base.failpoints import failpoint
-from snakepit_cli.registry import identity as ident
-from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden import contain, helpers, keeper, limits, oom, reap, serverlink
-from snakepit_cli.warden.cages import Cages
-from snakepit_cli.warden.children import Child, Children
-from snakepit_cli.warden.door import Door
-from snakepit_cli.warden.ledger import Ledger
-from snakepit_cli.warden.logs import CappedLog, Journal, OldLogs
+from snakepit_cli.base.pipe_pair import Ends
+from snakepit_cli.warden import keeper, limits, serverlink
+from snakepit_cli.warden.births.child import Child, Children
+from snakepit_cli.warden.births.spawner import Program, Spawner
+from snakepit_cli.warden.births.template_set import Templates
+from snakepit_cli.warden.burial import helpers, oom, prctl, reap
+from snakepit_cli.warden.burial.cgroups import Cgroups
+from snakepit_cli.warden.instance_files import Door
 from snakepit_cli.warden.loop import Loop
-from snakepit_cli.warden.nursery import Nursery, Program
 from snakepit_cli.warden.orders import Orders
-from snakepit_cli.warden.paths import Places
 from snakepit_cli.warden.reaper import Reaper
+from snakepit_cli.warden.records.ledger import Ledger
+from snakepit_cli.warden.records.logs import CappedLog, Journal, OldLogs
+from snakepit_cli.warden.records.paths import Places
+from snakepit_cli.warden.records.store import Registry
 from snakepit_cli.warden.restarts import Restarts
-from snakepit_cli.warden.templates import Templates
 from snakepit_cli.warden.watchdog import Watchdog
 
 _DRAIN_SECONDS = 10.0
@@ -61,23 +62,23 @@ class Warden:
         self._loop = Loop(self._journal)
         marks = {"SNAKEPIT_INSTANCE": places.instance, reap.COOKIE: secret, reap.RUN: run}
         self._ledger = Ledger(registry, run, self._journal)
-        self._cages = Cages.build(places.state, secret, run)
-        self._nursery = Nursery(
-            self._loop, self._ledger, places, self._cages, marks, born=self._born, failed=self._never_ran,
+        self._cgroups = Cgroups.build(places.state, secret, run)
+        self._spawner = Spawner(
+            self._loop, self._ledger, places, self._cgroups, marks, born=self._born, failed=self._never_ran,
             open_files=limits.raise_open_files(),
         )  # fmt: skip
         self._children = Children()
         self._logs = OldLogs()
         self._link: serverlink.ServerLink | None = None
-        self._templates = Templates(self._loop, self._nursery, self._children, self._tell, self._journal)
-        self._orders = Orders(self._loop, self._nursery, self._templates, self._children, self._never_ran)
+        self._templates = Templates(self._loop, self._spawner, self._children, self._tell, self._journal)
+        self._orders = Orders(self._loop, self._spawner, self._templates, self._children, self._never_ran)
         self._reaper = Reaper(places, self._ledger, secret, run, tell=self._tell, mend=lambda: self._door.look(None))
         self._memos: dict[str, Message] = {}  # pool → what the next server has to know of it
         self._pinned = False
         self._restarts = Restarts()
         self._watchdog = Watchdog(self._loop, lambda: self._signal_server(signal.SIGABRT), self._kill_server)
         self._oom = oom.OutOfMemory()
-        self._subreaper = contain.become_subreaper()
+        self._subreaper = prctl.become_subreaper()
         self._kept = keeper.present()
         self._stopping = False
         self._ready = False
@@ -105,7 +106,7 @@ class Warden:
         self._start_server()
         self._loop.run()
         self._end_strays()
-        self._cages.close(self.places.state)
+        self._cgroups.close(self.places.state)
         failpoint("warden.ended")
         self._ledger.forget(self._buried)
         self._ledger.close()
@@ -127,7 +128,7 @@ class Warden:
             self._link.send({"pool": pool, "memo": memo})
         argv = [sys.executable, "-m", "snakepit_cli.server", "--instance", self.places.instance]
         descriptors = {"SNAKEPIT_CONTROL_FD": theirs.fileno(), "SNAKEPIT_FRONT_FD": self._door.listener.fileno()}
-        self._nursery.execute("server", "", ["server"], Program(argv, os.environ), descriptors=descriptors)
+        self._spawner.execute("server", "", ["server"], Program(argv, os.environ), descriptors=descriptors)
         theirs.close()
         self._watchdog.heard()
 
@@ -155,14 +156,14 @@ class Warden:
             "containment": self._containment(),
             "pinned": self._pinned,
             "pools": len(self._memos),
-            "workers": self._children.ids("worker") + self._nursery.expected("worker"),
+            "workers": self._children.ids("worker") + self._spawner.expected("worker"),
             "templates": [child.pool for child in self._children.of_role("template") if child.pool],
         }
 
     def _signal_server(self, number: int) -> None:
         for child in self._children.of_role("server"):
             self._journal("the server's event loop is stuck: its stacks are in the server's log")
-            contain.kill_own_child(child.pid, number)
+            prctl.kill_own_child(child.pid, number)
 
     def _kill_server(self) -> None:
         for child in self._children.of_role("server"):
@@ -172,7 +173,7 @@ class Warden:
         rungs = ["lifeline"]
         if sys.platform == "linux":
             rungs += ["session", "pdeathsig"]
-        there = {"subreaper": self._subreaper, "keeper": self._kept, "cgroup": self._cages.there}
+        there = {"subreaper": self._subreaper, "keeper": self._kept, "cgroup": self._cgroups.there}
         return rungs + [rung for rung, found in there.items() if found]
 
     def _asked_to_stop(self) -> None:
@@ -204,12 +205,12 @@ class Warden:
         self._maybe_done()
 
     def _maybe_done(self) -> None:
-        if self._stopping and not self._children and not self._nursery.expecting:
+        if self._stopping and not self._children and not self._spawner.expecting:
             self._loop.stop()
 
     def _end_strays(self) -> None:
         """Descendants that our workers left behind came to us as subreaper: none may stay."""
-        for pid in contain.end_own_children(_STRAY_SECONDS):
+        for pid in prctl.end_own_children(_STRAY_SECONDS):
             self._journal(f"pid {pid} has not ended: it may not be killed by us, or does not die")
 
     # --------------------------------------------------------------------------------------- children
@@ -252,7 +253,7 @@ class Warden:
                 self._died(found.si_pid)
             except Exception:  # noqa: BLE001 - the others are dead, too
                 self._journal(traceback.format_exc())
-        self._cages.clear()
+        self._cgroups.clear()
         if orphaned:
             self._end_helpers()
         self._forget_buried()
@@ -261,10 +262,10 @@ class Warden:
     def _end_helpers(self) -> None:
         """What workers have started and left behind came to us as subreaper; it ends with its worker."""
         living = {child.id for child in self._children.values()}
-        living.update(*(self._nursery.expected(role) for role in ("worker", "template")))
-        for pid in helpers.of_the_dead(self._secret, contain.own_children() - self._children.keys(), living):
+        living.update(*(self._spawner.expected(role) for role in ("worker", "template")))
+        for pid in helpers.of_the_dead(self._secret, prctl.own_children() - self._children.keys(), living):
             self._journal(f"pid {pid} has outlived the worker that started it: killed")
-            contain.kill_own_child(pid)
+            prctl.kill_own_child(pid)
 
     def _died(self, pid: int) -> None:
         """It is reaped here, whatever else goes wrong."""
@@ -273,7 +274,7 @@ class Warden:
             failpoint("warden.child-died")
             if child is not None and os.getsid(pid) == pid:
                 # Before the leader is reaped: afterwards its id could be a stranger's.
-                contain.kill_group(pid)
+                prctl.kill_group(pid)
         finally:
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             if child is not None:
@@ -286,7 +287,7 @@ class Warden:
         if child.channel is not None:
             self._loop.forget(child.channel)
         self._buried.append(child.id)
-        self._cages.leave(child.cage)
+        self._cgroups.leave(child.cage)
         child.close()
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
         self._journal(f"{child.role} {child.id}: {how}" + (f" ({child.why})" if child.why else ""))

@@ -14,7 +14,7 @@ import os
 import signal
 import time
 
-from snakepit_cli.warden import contain
+from snakepit_cli.warden.burial import prctl
 
 NAME = b"snakepit-keeper"
 _FORWARDED = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
@@ -27,18 +27,18 @@ def fork() -> None:
 
     Without a subreaper (not on Linux) there is no keeper: it returns at once.
     """
-    if not contain.become_subreaper():
+    if not prctl.become_subreaper():
         return
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a parent that ignores it would have us lose every status
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     keeper, name = os.getpid(), _name_of("self")
-    contain.set_name(NAME)  # before the fork: the child tells by it that it has a keeper
+    prctl.set_name(NAME)  # before the fork: the child tells by it that it has a keeper
     warden = os.fork()
     if warden == 0:
-        contain.set_name(name)
+        prctl.set_name(name)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         # SIGTERM, so that the warden ends what it started while it still can.
-        if not contain.die_with_parent(keeper, signal.SIGTERM):
+        if not prctl.die_with_parent(keeper, signal.SIGTERM):
             os._exit(1)
         return
     status = 1
@@ -79,7 +79,7 @@ def _end_of(warden: int) -> int:
         received = signal.sigwaitinfo(_AWAITED)
         if received.si_signo in _FORWARDED:
             if received.si_code <= 0:  # sent by a process
-                contain.kill_own_child(warden, received.si_signo)
+                prctl.kill_own_child(warden, received.si_signo)
             continue
         for pid, status in _bury():
             if pid == warden:
@@ -93,12 +93,12 @@ def end_descendants() -> None:
     """
     pause, before = 0.0, None
     while True:
-        refused = contain.kill_descendants(os.getpid())
+        refused = prctl.kill_descendants(os.getpid())
         try:
             dead = _bury()
         except ChildProcessError:
             return
-        left = contain.descendants(os.getpid())
+        left = prctl.descendants(os.getpid())
         if left and left <= refused:
             return
         changed = bool(dead) or left != before

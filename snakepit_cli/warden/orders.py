@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from snakepit_cli.warden.children import Child, Children
+from snakepit_cli.warden.births.child import Child, Children
+from snakepit_cli.warden.births.spawner import Program, Spawner
+from snakepit_cli.warden.births.template_set import Templates
 from snakepit_cli.warden.loop import Loop
-from snakepit_cli.warden.nursery import Nursery, Program
-from snakepit_cli.warden.templates import Templates
 
 _TEMPLATE_SECONDS = 5.0
 _UNWANTED = "is not wanted any more"
@@ -26,11 +26,11 @@ class Orders:
     """`never_ran` is told of each worker that will not run, with the reason."""
 
     def __init__(
-        self, loop: Loop, nursery: Nursery, templates: Templates, children: Children,
+        self, loop: Loop, spawner: Spawner, templates: Templates, children: Children,
         never_ran: Callable[[str, str], None],
     ) -> None:  # fmt: skip
         self._loop = loop
-        self._nursery = nursery
+        self._spawner = spawner
         self._templates = templates
         self._children = children
         self._never_ran = never_ran
@@ -40,7 +40,7 @@ class Orders:
         try:
             self._spawn(message, tokens)
         except Exception as error:
-            known = {*self._children.ids("worker"), *self._nursery.expected("worker")}
+            known = {*self._children.ids("worker"), *self._spawner.expected("worker")}
             for name in tokens.keys() - known:
                 self._never_ran(name, f"cannot be started: {type(error).__name__}: {error}")
             raise
@@ -49,14 +49,14 @@ class Orders:
         pool = message["pool"]
         if message["via"] == "exec":
             program = Program(message["argv"], message["go"]["env"], message["go"]["cwd"], message["talks"])
-            self._nursery.execute("worker", pool, list(tokens), program, tokens=tokens)
+            self._spawner.execute("worker", pool, list(tokens), program, tokens=tokens)
             return
         template = self._templates.of(pool)
         if template is None or template.channel is None:
             for name in tokens:
                 self._never_ran(name, "its template is gone")
             return
-        self._nursery.fork(template.channel, "worker", list(tokens), message["go"], tokens)
+        self._spawner.fork(template.channel, "worker", list(tokens), message["go"], tokens)
 
     def stop(self, message: Message) -> None:
         if (child := self._worker(message)) is not None:
@@ -71,7 +71,7 @@ class Orders:
         name = message["worker"]
         child = self._children.named(name)
         if child is None:
-            self._never_ran(name, _UNWANTED if self._nursery.cancel(name) else _UNKNOWN)
+            self._never_ran(name, _UNWANTED if self._spawner.cancel(name) else _UNKNOWN)
         return child
 
     def base(self, message: Message) -> None:
@@ -86,7 +86,7 @@ class Orders:
 
     def retire(self, message: Message) -> None:
         """The pool is gone: so is its template."""
-        self._nursery.cancel(f"template:{message['pool']}")
+        self._spawner.cancel(f"template:{message['pool']}")
         template = self._templates.of(message["pool"])
         if template is not None:
             self._stop(template, _TEMPLATE_SECONDS)

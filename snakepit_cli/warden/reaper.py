@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from snakepit_cli.warden import cages, reap
-from snakepit_cli.warden.ledger import Ledger
-from snakepit_cli.warden.paths import Places
+from snakepit_cli.warden.burial import cgroups, reap
+from snakepit_cli.warden.records.ledger import Ledger
+from snakepit_cli.warden.records.paths import Places
 
 Message = dict[str, Any]
 
@@ -40,7 +40,7 @@ class Reaper:
 
     def _reap(self, *, dry: bool) -> list[Message]:
         self._mend()
-        dead = cages.abandoned(self._places.state, self._secret, self._run)
+        dead = cgroups.abandoned(self._places.state, self._secret, self._run)
         try:
             return reap.reap(self._ledger.registry, self._secret, self._run, dead, dry_run=dry)
         except (sqlite3.Error, OSError) as error:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from snakepit_cli.base import packets
-from snakepit_cli.base.ends import Ends
+from snakepit_cli.base.pipe_pair import Ends
 from snakepit_cli.warden.loop import Loop
 
 _BUFFER = 1 << 20

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from snakepit_cli.base import paths
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.base.settings import MOST_WORKERS
+from snakepit_cli.base.ids import MOST_WORKERS
 
 LONGEST_NAME = 255
 """Bytes of the name of a command, pool or session."""

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from snakepit_cli.base import environment
+from snakepit_cli.launch import environment
 
 
 @pytest.mark.parametrize("name", ["HF_TOKEN", "CONDA_TOKEN", "TORCH_API_KEY", "XDG_SESSION_COOKIE", "PYTHON_PASSWORD"])

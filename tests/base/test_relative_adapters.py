@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from snakepit_cli.base import settings
-from snakepit_cli.base.references import absolute
-from snakepit_cli.server import specs
+from snakepit_cli.base.reference import absolute
+from snakepit_cli.server.pools import specs
+from snakepit_cli.settings import load
 from snakepit_cli.wire.ops import PoolRequest
 
 
@@ -42,7 +42,7 @@ def test_a_call_and_up_mean_the_same(adapter: str, tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("SNAKEPIT_CONFIG", str(file))
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").symlink_to("/bin/sh")
-    found = settings.load()
+    found = load.load()
     by_call = specs.make(specs.of_configuration("p"), found)
     by_up = specs.make(PoolRequest(pool="p", cwd="/elsewhere", env=dict(os.environ)), found)
     assert (by_call.adapter, by_call.cwd, by_call.python) == (by_up.adapter, by_up.cwd, by_up.python)
@@ -51,5 +51,5 @@ def test_a_call_and_up_mean_the_same(adapter: str, tmp_path: Path, monkeypatch: 
 
 
 def test_what_the_caller_says_is_meant_from_where_it_is(tmp_path: Path) -> None:
-    spec = specs.make(PoolRequest(pool="p", cwd="/elsewhere", env={}, adapter="words.py"), settings.Settings())
+    spec = specs.make(PoolRequest(pool="p", cwd="/elsewhere", env={}, adapter="words.py"), load.Settings())
     assert (spec.adapter, spec.cwd) == ("/elsewhere/words.py", "/elsewhere")

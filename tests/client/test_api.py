@@ -66,7 +66,7 @@ def test_an_answer_that_is_no_error_object(fake: Fake, connection: api.Connectio
 
 WARDEN = """
 import json, os, signal, socket, sys, time
-from snakepit_cli.registry import identity
+from snakepit_cli.base import identity
 obedient, listener = sys.argv[1:3]
 if not int(obedient):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -8,9 +8,9 @@ import subprocess
 import threading
 import time
 
+from snakepit_cli.base import identity as ident
 from snakepit_cli.base.errors import KINDS
 from snakepit_cli.base.failpoints import POINTS
-from snakepit_cli.registry import identity as ident
 from tests.crash import load
 from tests.crash.oracle import Oracle
 from tests.crash.strangers import plant

@@ -14,10 +14,10 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from snakepit_cli.registry import identity as ident
-from snakepit_cli.registry.identity import Identity
-from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden import reap
+from snakepit_cli.base import identity as ident
+from snakepit_cli.base.identity import Identity
+from snakepit_cli.warden.burial import reap
+from snakepit_cli.warden.records.store import Registry
 from tests.crash.oracle import Oracle
 from tests.crash.strangers import plant, register
 from tests.harness import wait

@@ -17,17 +17,17 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from snakepit_cli.base import settings
 from snakepit_cli.base.errors import KINDS, PitError
-from snakepit_cli.base.settings import Settings
+from snakepit_cli.base.identity import Identity
 from snakepit_cli.cli import app as cli
 from snakepit_cli.client.call import arguments
 from snakepit_cli.client.call.arguments import ArgumentsError
 from snakepit_cli.client.connect import start_warden
 from snakepit_cli.core.limits import Limits
-from snakepit_cli.registry.identity import Identity
-from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden import reap
+from snakepit_cli.settings import load
+from snakepit_cli.settings.load import Settings
+from snakepit_cli.warden.burial import reap
+from snakepit_cli.warden.records.store import Registry
 from tests.crash import mutate
 from tests.crash.oracle import Oracle
 
@@ -260,7 +260,7 @@ def _settings(file: Path, chance: random.Random) -> str:
     file.write_bytes(text)
     found, kind = Settings(), "invalid_configuration"
     try:
-        found = settings.load()
+        found = load.load()
     except PitError as error:
         kind = error.kind
     assert kind == "invalid_configuration", f"{text!r}: {kind}"

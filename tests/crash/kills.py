@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from snakepit_cli.registry import identity as ident
+from snakepit_cli.base import identity as ident
 from tests.crash import load
 from tests.crash.oracle import Oracle
 from tests.harness import procs, wait

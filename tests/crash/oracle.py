@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from snakepit_cli.registry import identity as ident
+from snakepit_cli.base import identity as ident
 from tests.crash.decoys import Decoys
 from tests.crash.universe import ROOT
 from tests.harness import procs

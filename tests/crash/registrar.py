@@ -9,8 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-from snakepit_cli.registry.identity import Identity
-from snakepit_cli.registry.store import Registry
+from snakepit_cli.base.identity import Identity
+from snakepit_cli.warden.records.store import Registry
 
 
 def main() -> None:

@@ -7,9 +7,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from snakepit_cli.registry import identity as ident
-from snakepit_cli.registry.identity import Identity
-from snakepit_cli.registry.store import Registry
+from snakepit_cli.base import identity as ident
+from snakepit_cli.base.identity import Identity
+from snakepit_cli.warden.records.store import Registry
 from tests.crash.oracle import Oracle
 from tests.harness import procs, wait
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from snakepit_cli.registry import identity as ident
+from snakepit_cli.base import identity as ident
 from tests.crash.oracle import Oracle
 from tests.harness import procs, wait
 

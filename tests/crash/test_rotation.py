@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from snakepit_cli.warden import cages
+from snakepit_cli.warden.burial import cgroups
 from tests.crash.suites import CONTROLS, SUITES
 from tests.crash.universe import trial
 
@@ -22,7 +22,7 @@ RED_WITHIN = 8
 def _possible(suite: str) -> None:
     if suite == "power-cut" and not Path("/dev/loop-control").exists():
         pytest.skip("there are no loop devices here")
-    own = cages.own_cgroup()
+    own = cgroups.own_cgroup()
     if suite == "lost-strays" and (own is None or not os.access(own / "cgroup.procs", os.W_OK)):
         pytest.skip("there is no cgroup v2 here that we may write to")
 

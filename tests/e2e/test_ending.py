@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from snakepit_cli.registry import identity as ident
+from snakepit_cli.base import identity as ident
 from tests.e2e.conftest import RASCAL, finish, foreground
 from tests.harness import procs, wait
 from tests.harness.pit import Pit

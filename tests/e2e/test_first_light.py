@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from snakepit_cli import __version__
-from snakepit_cli.registry import identity as ident
+from snakepit_cli.base import identity as ident
 from tests.e2e.conftest import SMALL, finish
 from tests.harness import procs, wait
-from tests.harness.pit import COMMAND, Pit
+from tests.harness.pit import COMMAND, ROOT, Pit
 
 
 def test_one_command_starts_everything(cold: Pit) -> None:
@@ -144,7 +144,9 @@ def test_thirty_two_first_commands_start_one_warden(cold: Pit) -> None:
     assert [code for code, _, _ in answers] == [0] * 32, answers
     assert [json.loads(out)["n"] for _, out, _ in answers] == list(range(32))
     assert cold.log("warden").count("warden started") == 1
-    assert sum("snakepit_cli.warden run" in procs.title(pid) for pid in _wardens(cold)) == 1
+    running = [pid for pid in _wardens(cold) if "snakepit_cli.warden run" in procs.title(pid)]
+    keepers = [pid for pid in running if Path(f"/proc/{pid}/comm").read_text().strip() == "snakepit-keeper"]
+    assert (len(running), len(keepers)) == (2, 1)
 
 
 def _wardens(pit: Pit) -> list[int]:
@@ -186,10 +188,12 @@ def test_without_home_and_terminal(cold: Pit) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to mount")
 def test_in_a_bare_container(tmp_path: Path) -> None:
     """No setting at all, a home that does not exist, a fresh /tmp."""
-    script = 'mount -t tmpfs tmpfs /tmp && "$@" exec ping && "$@" status --json && "$@" down'
+    # The checkout may itself be below /tmp: it is put back.
+    script = 'mount --bind "$0" /mnt && mount -t tmpfs tmpfs /tmp && mkdir -p "$0" && mount --bind /mnt "$0"'
+    script += ' && "$@" exec ping && "$@" status --json && "$@" down'
     env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", script, "sh", *COMMAND],
+        ["unshare", "-m", "sh", "-c", script, str(ROOT), *COMMAND],
         cwd="/", env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

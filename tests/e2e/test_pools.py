@@ -149,7 +149,7 @@ def test_explain(pit: Pit) -> None:
     assert row["run"] >= 0.2
     assert abs(sum(row[part] for part in ("start", "queue", "dispatch", "run")) - row["total"]) < 1e-6
     assert "in the handler" in pit.run("explain").stdout
-    assert pit.run("exec", "nap", "seconds=x", check=False).returncode == 1
+    assert pit.run("exec", "nap", "seconds:=-1", check=False).returncode == 1
     last, before = pit.json("explain", "--recent", "--json")[::-1][:2]
     assert (last["outcome"], before["outcome"]) == ("command_failed", "ok")
     assert pit.run("exec", "nap", "seconds:=30", "--timeout", "300ms", check=False).returncode == 124

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from snakepit_cli.base import environment
+from snakepit_cli.launch import environment
 from tests.harness.pit import ROOT
 
 

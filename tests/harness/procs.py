@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from snakepit_cli.registry import identity as ident
+from snakepit_cli.base import identity as ident
 
 
 def alive(pid: int) -> bool:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from snakepit_cli.registry.identity import Identity
-from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden import reap
+from snakepit_cli.base.identity import Identity
+from snakepit_cli.warden.burial import reap
+from snakepit_cli.warden.records.store import Registry
 
 SECRET = "0123456789abcdef" * 2
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from snakepit_cli.registry import identity as ident
+from snakepit_cli.base import identity as ident
 from tests.harness import procs, wait
 
 

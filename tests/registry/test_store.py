@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from snakepit_cli.registry.identity import Identity
-from snakepit_cli.registry.store import Registry
+from snakepit_cli.base.identity import Identity
+from snakepit_cli.warden.records.store import Registry
 
 HERE = Identity("boot", 1, 100, 200)
 
@@ -56,8 +56,8 @@ def test_it_is_durable_and_needs_no_shared_memory(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from snakepit_cli.registry.identity import Identity
-from snakepit_cli.registry.store import Registry
+from snakepit_cli.base.identity import Identity
+from snakepit_cli.warden.records.store import Registry
 registry = Registry(Path(sys.argv[1]))
 for n in range(1_000_000):
     registry.reserve("run", "worker", [f"w-{n}"])

@@ -10,8 +10,8 @@ from typing import Any
 
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.server.calls import Call, Header
-from snakepit_cli.server.front import Connection
+from snakepit_cli.server.calls.call import Call, Header
+from snakepit_cli.server.doors.front import Connection
 from snakepit_cli.wire import front as wire
 from snakepit_cli.wire import ops
 
@@ -60,7 +60,7 @@ class Transport:
             data = data[end:]
 
 
-class Post:
+class Coalescer:
     """Nothing waits for the end of the turn."""
 
     held = False
@@ -72,7 +72,7 @@ class Post:
         self.held = False
 
 
-class Hoard:
+class MallocTuning:
     """No memory is kept."""
 
     def used(self) -> None:
@@ -84,8 +84,8 @@ class Host:
 
     def __init__(self) -> None:
         self.max_message_bytes = LIMIT
-        self.post = Post()
-        self.hoard = Hoard()
+        self.coalescer = Coalescer()
+        self.malloc_tuning = MallocTuning()
         self.calls: list[Call] = []
         self.cancelled: list[int] = []
         self.resumed: list[int] = []
@@ -135,7 +135,7 @@ class Client:
 
     def say(self, *frames: bytes) -> None:
         self.connection.data_received(b"".join(frames))
-        assert not self.host.post.held
+        assert not self.host.coalescer.held
 
     @property
     def heard(self) -> list[tuple[str, int, Any]]:

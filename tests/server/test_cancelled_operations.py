@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from snakepit_cli.wire import ops
-from tests.server.instance import Instance, in_instance, until
+from tests.server.harness import Harness, in_instance, until
 
-Prepare = Callable[[Instance], Awaitable[object]]
+Prepare = Callable[[Harness], Awaitable[object]]
 
 
 class Interrupted:
@@ -62,32 +62,32 @@ async def interrupted_after_turns(coroutine: Coroutine[Any, Any, Any], at: int) 
     return isinstance(result, asyncio.CancelledError)
 
 
-async def _nothing(_: Instance) -> None:
+async def _nothing(_: Harness) -> None:
     pass
 
 
-async def _one_pool(instance: Instance) -> None:
-    await instance.up()
+async def _one_pool(harness: Harness) -> None:
+    await harness.up()
 
 
-async def _busy_pool(instance: Instance) -> None:
+async def _busy_pool(harness: Harness) -> None:
     """With a call that ends when others have come round."""
-    await instance.up()
-    call = instance.call("wait")
+    await harness.up()
+    call = harness.call("wait")
     await asyncio.sleep(0)
-    link = next(link for link in instance.warden.links.values() if link.calls)
+    link = next(link for link in harness.warden.links.values() if link.calls)
     asyncio.get_running_loop().call_later(0.01, link.finish, call.call.id)
 
 
-async def _failed_pool(instance: Instance) -> None:
-    instance.warden.broken.add("wrong:Adapter")
-    await instance.up(adapter="wrong:Adapter", wait=False)
-    await until(lambda: instance.pit.pools["default"].failed)
+async def _failed_pool(harness: Harness) -> None:
+    harness.warden.broken.add("wrong:Adapter")
+    await harness.up(adapter="wrong:Adapter", wait=False)
+    await until(lambda: harness.instance.pools["default"].failed)
 
 
-async def _stopping_pool(instance: Instance) -> None:
-    await _busy_pool(instance)
-    instance.pit.pools["default"].drain(5.0)
+async def _stopping_pool(harness: Harness) -> None:
+    await _busy_pool(harness)
+    harness.instance.pools["default"].drain(5.0)
 
 
 CASES: dict[str, tuple[Prepare, ops.Request]] = {
@@ -116,33 +116,33 @@ def test_a_cancelled_operation_leaves_the_instance_whole(
     while cancelled:
         at += 1
 
-        async def once(instance: Instance, at: int = at) -> None:
+        async def once(harness: Harness, at: int = at) -> None:
             nonlocal cancelled
-            await prepare(instance)
+            await prepare(harness)
             async with asyncio.timeout(10.0):
-                cancelled = await interrupted(instance.ask(request), at)
-                await until_whole(instance)
+                cancelled = await interrupted(harness.ask(request), at)
+                await until_whole(harness)
 
         in_instance(once, tmp_path)
     assert at > 1, "it was cancelled at least once"
 
 
-async def until_whole(instance: Instance) -> None:
+async def until_whole(harness: Harness) -> None:
     """Whatever was begun is finished: the server ends or hands over, or everything can be used."""
-    pit, warden = instance.pit, instance.warden
-    await until(lambda: not pit.operations._running)
-    closing = pit._closing
+    instance, warden = harness.instance, harness.warden
+    await until(lambda: not instance.operations._running)
+    closing = instance._closing
     await until(lambda: not closing or warden.ops("shutdown"))
-    await until(lambda: not instance.turned_away or warden.ops("restart"))
-    assert not pit._reaps
+    await until(lambda: not harness.turned_away or warden.ops("restart"))
+    assert not instance._reaps
     if closing:
-        assert not pit.pools
+        assert not instance.pools
         return
-    pool = pit.pools.get("default")
+    pool = instance.pools.get("default")
     if pool is not None and pool.ending:
         await pool.drained.wait()
-    await instance.up()
-    await instance.ask(ops.Admit(pool="default", gate="open"))
-    assert await instance.call("echo").answer == b'{"a":1}'
-    await instance.ask(ops.Down(pool="default"))
-    assert not pit.pools
+    await harness.up()
+    await harness.ask(ops.Admit(pool="default", gate="open"))
+    assert await harness.call("echo").answer == b'{"a":1}'
+    await harness.ask(ops.Down(pool="default"))
+    assert not instance.pools

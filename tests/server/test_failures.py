@@ -6,7 +6,7 @@ import pytest
 
 from snakepit_cli.base.errors import KINDS
 from snakepit_cli.core.events import Failure
-from snakepit_cli.server import failures
+from snakepit_cli.server.calls import error_mapping
 from snakepit_cli.wire import worker_pb2 as pb
 
 Kind = pb.Failure.Kind
@@ -14,7 +14,7 @@ Kind = pb.Failure.Kind
 
 @pytest.mark.parametrize("name", [name for name in Kind.keys() if name not in {"KIND_UNSPECIFIED", "RECALLED"}])  # noqa: SIM118 — no dict
 def test_every_kind_of_the_contract_is_in_the_table(name: str) -> None:
-    error = failures.of_worker(pb.Failure(kind=Kind.Value(name), message="why"), "python")
+    error = error_mapping.of_worker(pb.Failure(kind=Kind.Value(name), message="why"), "python")
     assert error.kind == name.lower()
     assert error.kind in KINDS
 
@@ -22,12 +22,12 @@ def test_every_kind_of_the_contract_is_in_the_table(name: str) -> None:
 @pytest.mark.parametrize("number", [0, 99])
 def test_a_kind_of_a_later_contract_means_that_the_handler_failed(number: int) -> None:
     said = pb.Failure.FromString(pb.Failure(message="why").SerializeToString() + bytes([8, number]))
-    assert failures.of_worker(said, "python").kind == "command_failed"
+    assert error_mapping.of_worker(said, "python").kind == "command_failed"
 
 
 def test_what_a_handler_raised_is_told_whole() -> None:
     said = pb.Failure(kind=Kind.COMMAND_FAILED, type="KeyError", message="'a'", traceback="line 1\nline 2")
-    error = failures.of_worker(said, "python", worker="default-1")
+    error = error_mapping.of_worker(said, "python", worker="default-1")
     assert error.message == "KeyError: 'a'"
     assert error.detail == {
         "type": "KeyError", "traceback": "line 1\nline 2", "language": "python", "worker": "default-1",
@@ -35,26 +35,26 @@ def test_what_a_handler_raised_is_told_whole() -> None:
 
 
 def test_an_exception_without_a_message_has_its_name() -> None:
-    error = failures.of_worker(pb.Failure(kind=Kind.COMMAND_FAILED, type="StopIteration"), "python")
+    error = error_mapping.of_worker(pb.Failure(kind=Kind.COMMAND_FAILED, type="StopIteration"), "python")
     assert error.message == "StopIteration"
 
 
 def test_what_is_no_exception_has_no_language() -> None:
-    error = failures.of_worker(pb.Failure(kind=Kind.COMMAND_NOT_FOUND, message="no command `a`"), "python")
+    error = error_mapping.of_worker(pb.Failure(kind=Kind.COMMAND_NOT_FOUND, message="no command `a`"), "python")
     assert (error.message, error.detail) == ("no command `a`", {})
 
 
 def test_there_and_back_through_the_core() -> None:
-    error = failures.of_worker(pb.Failure(kind=Kind.ADAPTER_FAILED, type="OSError", message="no"), "python")
-    again = failures.of_core(failures.as_core(error))
+    error = error_mapping.of_worker(pb.Failure(kind=Kind.ADAPTER_FAILED, type="OSError", message="no"), "python")
+    again = error_mapping.of_core(error_mapping.as_core(error))
     assert again.as_dict() == error.as_dict()
 
 
 @pytest.mark.parametrize("absent", [{}, {"type": None, "message": None, "traceback": None}])
 def test_what_a_template_says(absent: dict[str, None]) -> None:
-    assert failures.of_template({"kind": "adapter_not_found", **absent}, "python").kind == "adapter_not_found"
+    assert error_mapping.of_template({"kind": "adapter_not_found", **absent}, "python").kind == "adapter_not_found"
     told = {"kind": "adapter_failed", "type": "ImportError", "message": "no", "traceback": "line"}
-    failure = failures.of_template(told, "python")
+    failure = error_mapping.of_template(told, "python")
     assert isinstance(failure, Failure)
     assert (failure.kind, failure.message) == ("adapter_failed", "ImportError: no")
     assert dict(failure.detail) == {"type": "ImportError", "traceback": "line", "language": "python"}
@@ -72,7 +72,7 @@ def test_what_a_template_says(absent: dict[str, None]) -> None:
     ],
 )
 def test_how_a_worker_ended(message: dict[str, object], words: str) -> None:
-    assert failures.how_it_ended(message) == words
+    assert error_mapping.how_it_ended(message) == words
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_how_a_worker_ended(message: dict[str, object], words: str) -> None:
     ],
 )
 def test_why_workers_start_cold(message: dict[str, object], words: str) -> None:
-    assert failures.why_cold(message) == words
+    assert error_mapping.why_cold(message) == words

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.server.front import HEADROOM
+from snakepit_cli.server.doors.front import HEADROOM
 from snakepit_cli.wire import front as wire
 from snakepit_cli.wire import ops
 from tests.server.fake import LIMIT, Client, call, cancel, query, run, turns

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from snakepit_cli.server.front import HEADROOM
+from snakepit_cli.server.doors.front import HEADROOM
 from snakepit_cli.wire import front as wire
 from snakepit_cli.wire import ops
 from tests.server.fake import LIMIT, Client, call, cancel, query, run, turns

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.base.settings import load
 from snakepit_cli.server import app, configuration
-from snakepit_cli.server.door import Door
-from tests.server.instance import Instance, in_instance
+from snakepit_cli.server.doors.front_socket import Door
+from snakepit_cli.settings.load import load
+from tests.server.harness import Harness, in_instance
 
 
 class Greeter(asyncio.Protocol):
@@ -67,12 +67,12 @@ def test_a_client_that_finds_the_door_shut_is_let_in_when_it_opens(listener: soc
 
 @pytest.mark.parametrize("knocks", [False, True])
 def test_an_idle_server_leaves_only_when_nobody_knocks(knocks: bool, listener: socket.socket, tmp_path: Path) -> None:
-    async def test(instance: Instance) -> None:
-        await instance.up()
+    async def test(harness: Harness) -> None:
+        await harness.up()
         door = Door(Greeter)
         await door.open(listener)
-        drained = instance.pit.pools["default"].drained
-        leaving = asyncio.create_task(app.leave(instance.pit, set(), door))
+        drained = harness.instance.pools["default"].drained
+        leaving = asyncio.create_task(app.leave(harness.instance, set(), door))
         await asyncio.sleep(0)
         client = knock(listener) if knocks else None
         assert await leaving is not knocks
@@ -80,20 +80,20 @@ def test_an_idle_server_leaves_only_when_nobody_knocks(knocks: bool, listener: s
         if client is not None:
             with client:
                 assert await everything(client) == b"hello"
-            assert await instance.call("echo").answer == b'{"a":1}', "its pool starts again"
+            assert await harness.call("echo").answer == b'{"a":1}', "its pool starts again"
         door.shut()
 
     in_instance(test, tmp_path)
 
 
 def test_a_server_in_use_stays(listener: socket.socket, tmp_path: Path) -> None:
-    async def test(instance: Instance) -> None:
-        await instance.up()
+    async def test(harness: Harness) -> None:
+        await harness.up()
         door = Door(Greeter)
         await door.open(listener)
         connections: Any = {object()}
-        assert not await app.leave(instance.pit, connections, door)
-        assert not instance.pit.pools["default"].ending
+        assert not await app.leave(harness.instance, connections, door)
+        assert not harness.instance.pools["default"].ending
         door.shut()
 
     in_instance(test, tmp_path)
@@ -124,9 +124,9 @@ def test_only_the_first_server_gives_up_on_a_broken_configuration(
     file.write_text(CONFIG)
     good = load()
 
-    async def test(instance: Instance) -> None:
-        configuration.keep(good, instance.warden)  # type: ignore[arg-type]
-        (memo,) = instance.warden.ops("memo")
+    async def test(harness: Harness) -> None:
+        configuration.keep(good, harness.warden)  # type: ignore[arg-type]
+        (memo,) = harness.warden.ops("memo")
         file.write_text("[pools")
         with pytest.raises(PitError, match=r"config\.toml"):
             configuration.current([])
@@ -140,11 +140,11 @@ def test_only_the_first_server_gives_up_on_a_broken_configuration(
 
 
 def test_status_says_that_the_configuration_is_broken(tmp_path: Path) -> None:
-    async def test(instance: Instance) -> None:
+    async def test(harness: Harness) -> None:
         from snakepit_cli.wire import ops
 
-        assert (await instance.ask(ops.Status()))["configuration"] is None
-        instance.desk.configuration = PitError("invalid_configuration", "config.toml: no")
-        assert (await instance.ask(ops.Status()))["configuration"]["message"] == "config.toml: no"
+        assert (await harness.ask(ops.Status()))["configuration"] is None
+        harness.desk.configuration = PitError("invalid_configuration", "config.toml: no")
+        assert (await harness.ask(ops.Status()))["configuration"]["message"] == "config.toml: no"
 
     in_instance(test, tmp_path)

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from snakepit_cli.base.settings import PoolSettings, Settings
-from snakepit_cli.server import liveness, process_usage, recycling
-from snakepit_cli.server.pool import Pool
+from snakepit_cli.server.pools import liveness, recycling, usage
+from snakepit_cli.server.pools.pool import Pool
+from snakepit_cli.settings.load import PoolSettings, Settings
 from tests.harness import wait
-from tests.server.instance import Instance, in_instance
+from tests.server.harness import Harness, in_instance
 
 SILENCE = 8.0
 
@@ -30,8 +30,8 @@ class Clock:
         self.read: list[int] = []
         self.threads: set[int] = set()
         monkeypatch.setattr(liveness, "_clock", lambda: self.now)
-        monkeypatch.setattr(process_usage, "cpu_seconds", self._cpu_seconds)
-        monkeypatch.setattr(process_usage, "state", lambda _: "stopped")
+        monkeypatch.setattr(usage, "cpu_seconds", self._cpu_seconds)
+        monkeypatch.setattr(usage, "state", lambda _: "stopped")
 
     def _cpu_seconds(self, pids: Iterable[int]) -> dict[int, float]:
         self.read += pids
@@ -53,9 +53,9 @@ async def looks(clock: Clock, pool: Pool, count: int, then: Callable[[], None] =
 def test_workers_that_answer_cost_no_look_at_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
 
-    async def test(instance: Instance) -> None:
-        await instance.up()
-        pool = instance.pit.pools["default"]
+    async def test(harness: Harness) -> None:
+        await harness.up()
+        pool = harness.instance.pools["default"]
 
         def answer() -> None:
             for worker in pool.workers.values():
@@ -70,12 +70,12 @@ def test_workers_that_answer_cost_no_look_at_proc(tmp_path: Path, monkeypatch: p
 def test_a_silent_worker_that_does_not_compute_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
 
-    async def test(instance: Instance) -> None:
-        await instance.up()
-        pool = instance.pit.pools["default"]
+    async def test(harness: Harness) -> None:
+        await harness.up()
+        pool = harness.instance.pools["default"]
         before = set(pool.workers)
         await looks(clock, pool, 7)
-        assert {fields["worker"] for fields in instance.warden.ops("kill")} == before
+        assert {fields["worker"] for fields in harness.warden.ops("kill")} == before
         assert threading.get_ident() not in clock.threads, "the event loop reads no file"
 
     in_instance(test, tmp_path, settings())
@@ -84,14 +84,14 @@ def test_a_silent_worker_that_does_not_compute_is_replaced(tmp_path: Path, monke
 def test_one_that_computes_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
 
-    async def test(instance: Instance) -> None:
-        await instance.up()
+    async def test(harness: Harness) -> None:
+        await harness.up()
 
         def compute() -> None:
             clock.used += 1.0
 
-        await looks(clock, instance.pit.pools["default"], 40, compute)
-        assert not instance.warden.ops("kill")
+        await looks(clock, harness.instance.pools["default"], 40, compute)
+        assert not harness.warden.ops("kill")
         assert clock.read
 
     in_instance(test, tmp_path, settings())
@@ -104,17 +104,17 @@ def test_only_pools_with_a_limit_of_memory_are_measured(tmp_path: Path, monkeypa
         asked.extend(pids)
         return dict.fromkeys(pids, 1 << 30)
 
-    monkeypatch.setattr(process_usage, "resident", resident)
+    monkeypatch.setattr(usage, "resident", resident)
 
-    async def test(instance: Instance) -> None:
-        await instance.up()
-        before = set(instance.pit.pools["default"].workers)
-        await recycling.look(instance.pit.pools.values())
+    async def test(harness: Harness) -> None:
+        await harness.up()
+        before = set(harness.instance.pools["default"].workers)
+        await recycling.look(harness.instance.pools.values())
         assert not asked
-        pool = instance.pit.pools["default"]
+        pool = harness.instance.pools["default"]
         pool.limits = pool.limits.__class__(max_memory=100)
-        await recycling.look(instance.pit.pools.values())
-        await instance.ask(_settled())
+        await recycling.look(harness.instance.pools.values())
+        await harness.ask(_settled())
         assert not before & set(pool.workers)
 
     in_instance(test, tmp_path)
@@ -134,17 +134,17 @@ def test_what_a_process_and_its_children_use() -> None:
     )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as parent:
         try:
-            wait.until(lambda: process_usage.cpu_seconds([parent.pid])[parent.pid] > 0.2, "the child to compute")
-            assert (process_usage.resident([parent.pid])[parent.pid] or 0) > 50 << 20
+            wait.until(lambda: usage.cpu_seconds([parent.pid])[parent.pid] > 0.2, "the child to compute")
+            assert (usage.resident([parent.pid])[parent.pid] or 0) > 50 << 20
         finally:
             parent.communicate()
-    assert process_usage.resident([parent.pid]) == {parent.pid: None}
-    assert process_usage.cpu_seconds([parent.pid]) == {parent.pid: 0.0}
-    assert process_usage.state(parent.pid) == "gone"
+    assert usage.resident([parent.pid]) == {parent.pid: None}
+    assert usage.cpu_seconds([parent.pid]) == {parent.pid: 0.0}
+    assert usage.state(parent.pid) == "gone"
 
 
 def test_children_are_found_where_the_kernel_does_not_list_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_usage, "_children", lambda _: None)
+    monkeypatch.setattr(usage, "_children", lambda _: None)
     with subprocess.Popen(["sleep", "60"]) as child:
-        assert child.pid in dict(process_usage._families([os.getpid()]))[os.getpid()]
+        assert child.pid in dict(usage._families([os.getpid()]))[os.getpid()]
         child.kill()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.server.spool import Spools
+from snakepit_cli.server.calls.spool import Spools
 
 LINES = b"".join(b'{"n":%d}\n' % n for n in range(50_000))
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from snakepit_cli.server.gateway import CREDIT
-from snakepit_cli.server.stdio import Filter, Listener, Talker
-from snakepit_cli.server.stdio_json import Program
+from snakepit_cli.server.workers.gateway import CREDIT
+from snakepit_cli.server.workers.stdio import Filter, Listener, Talker
+from snakepit_cli.server.workers.stdio_json import Program
 from snakepit_cli.wire import worker_pb2 as pb
 
 LONGEST = 1000

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from snakepit_cli.base import packets
-from snakepit_cli.server.warden import WardenLink, first_message
+from snakepit_cli.server.workers.warden_link import WardenLink, first_message
 from snakepit_cli.warden import serverlink
 
 Check = Callable[[WardenLink, socket.socket, list[dict[str, Any]]], Coroutine[Any, Any, None]]

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden import contain
-from snakepit_cli.warden.cages import Cages
-from snakepit_cli.warden.children import Child, Children
-from snakepit_cli.warden.ledger import Ledger
+from snakepit_cli.warden.births.child import Child, Children
+from snakepit_cli.warden.births.spawner import Spawner
+from snakepit_cli.warden.burial import prctl
+from snakepit_cli.warden.burial.cgroups import Cgroups
 from snakepit_cli.warden.loop import Loop
-from snakepit_cli.warden.nursery import Nursery
-from snakepit_cli.warden.paths import Places
+from snakepit_cli.warden.records.ledger import Ledger
+from snakepit_cli.warden.records.paths import Places
+from snakepit_cli.warden.records.store import Registry
 
 
 def open_descriptors() -> set[int]:
@@ -26,7 +26,7 @@ def open_descriptors() -> set[int]:
 
 
 class Rig:
-    """A loop, a registry and a nursery; `born`, `failed` and `notes` are what they said."""
+    """A loop, a registry and a spawner; `born`, `failed` and `notes` are what they said."""
 
     def __init__(self, folder: Path) -> None:
         self.notes: list[str] = []
@@ -38,8 +38,8 @@ class Rig:
         self.places = Places("default", folder, folder)
         self.ledger = Ledger(Registry(folder / "registry.db"), "run", self.notes.append)
         self.children = Children()
-        self.nursery = Nursery(
-            self.loop, self.ledger, self.places, Cages(None), {"MARK": "mark"}, born=self._born,
+        self.spawner = Spawner(
+            self.loop, self.ledger, self.places, Cgroups(None), {"MARK": "mark"}, born=self._born,
             failed=self.failed.__setitem__,
         )  # fmt: skip
 
@@ -75,10 +75,10 @@ class Rig:
     def close(self) -> None:
         for child in self.children.values():
             child.kill()
-        contain.end_own_children(5.0)
-        for birth in self.nursery._births:
+        prctl.end_own_children(5.0)
+        for birth in self.spawner._births:
             for unborn in birth.unborn:
-                self.nursery._release(unborn)
+                self.spawner._release(unborn)
         for child in self.children.values():
             if child.channel is not None:
                 child.channel.close()

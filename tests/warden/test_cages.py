@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from snakepit_cli.warden import cages
-from snakepit_cli.warden.cages import Cages
+from snakepit_cli.warden.burial import cgroups
+from snakepit_cli.warden.burial.cgroups import Cgroups
 from tests.harness import procs, wait
 
 SECRET = f"the secret of process {os.getpid()}"
@@ -36,14 +36,14 @@ def test_where_our_own_is(
 ) -> None:
     (tmp_path / "cgroup").write_text(cgroup)
     (tmp_path / "mountinfo").write_text(mounts)
-    monkeypatch.setattr(cages, "_PROC", tmp_path)
-    assert cages.own_cgroup() == (None if found is None else Path(found))
+    monkeypatch.setattr(cgroups, "_PROC", tmp_path)
+    assert cgroups.own_cgroup() == (None if found is None else Path(found))
 
 
 def test_without_proc_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cages, "_PROC", tmp_path / "none")
-    assert cages.own_cgroup() is None
-    made = Cages.build(tmp_path, SECRET, "run")
+    monkeypatch.setattr(cgroups, "_PROC", tmp_path / "none")
+    assert cgroups.own_cgroup() is None
+    made = Cgroups.build(tmp_path, SECRET, "run")
     assert not made.there
     assert made.hold("w-1", os.getpid()) is None
     made.clear()
@@ -51,8 +51,8 @@ def test_without_proc_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Cages]:
-    made = Cages.build(tmp_path, SECRET, f"test{os.getpid()}")
+def home(tmp_path: Path) -> Iterator[Cgroups]:
+    made = Cgroups.build(tmp_path, SECRET, f"test{os.getpid()}")
     if not made.there:
         pytest.skip("there is no cgroup v2 here that we may write to")
     yield made
@@ -74,7 +74,7 @@ os.wait()
 """
 
 
-def test_whatever_hides_in_it_ends_with_it(home: Cages, tmp_path: Path) -> None:
+def test_whatever_hides_in_it_ends_with_it(home: Cgroups, tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", DESCENDANT], stdin=-1, stdout=-1) as child:
         assert child.stdin is not None
         assert child.stdout is not None
@@ -84,10 +84,10 @@ def test_whatever_hides_in_it_ends_with_it(home: Cages, tmp_path: Path) -> None:
         child.stdin.flush()
         hidden = int(child.stdout.readline())
         child.wait(10)
-    assert hidden in set(cages.members(cage))
-    assert [cage.parent] == cages.abandoned(tmp_path, SECRET, "another run")
-    assert cages.abandoned(tmp_path, SECRET, cage.parent.name.rpartition("-")[2]) == []
-    assert cages.abandoned(tmp_path, "another secret", "x") == []
+    assert hidden in set(cgroups.members(cage))
+    assert [cage.parent] == cgroups.abandoned(tmp_path, SECRET, "another run")
+    assert cgroups.abandoned(tmp_path, SECRET, cage.parent.name.rpartition("-")[2]) == []
+    assert cgroups.abandoned(tmp_path, "another secret", "x") == []
     home.leave(cage)
     wait.until(lambda: home.clear() or not cage.exists(), "the cage to be empty")
     assert not procs.alive(hidden)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from snakepit_cli.warden import paths
-from snakepit_cli.warden.door import Door
-from snakepit_cli.warden.paths import Places
+from snakepit_cli.warden.instance_files import Door
+from snakepit_cli.warden.records import paths
+from snakepit_cli.warden.records.paths import Places
 
 
 def places(folder: Path, state: str = "state", runtime: str = "run") -> Places:

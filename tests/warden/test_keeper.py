@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from snakepit_cli.registry import identity as ident
-from snakepit_cli.warden import contain
+from snakepit_cli.base import identity as ident
+from snakepit_cli.warden.burial import prctl
 from tests.harness import procs, wait
 
 KEPT = """
@@ -113,7 +113,7 @@ def test_what_we_may_not_kill_is_reported_and_left(monkeypatch: pytest.MonkeyPat
 
     with subprocess.Popen(["sleep", "60"]) as child:
         monkeypatch.setattr(signal, "pidfd_send_signal", refused)
-        assert contain.kill_descendants(os.getpid()) >= {child.pid}
+        assert prctl.kill_descendants(os.getpid()) >= {child.pid}
         assert child.poll() is None
         child.kill()
 
@@ -124,7 +124,7 @@ def test_descendants_are_killed_and_nothing_else() -> None:
             subprocess.Popen(["sleep", "60"]) as sibling:  # fmt: skip
         assert root.stdout is not None
         grandchild = int(root.stdout.readline())
-        assert contain.kill_descendants(root.pid) == set()
+        assert prctl.kill_descendants(root.pid) == set()
         wait.until(lambda: not procs.alive(grandchild), "the grandchild to end")
         assert root.poll() is None
         assert sibling.poll() is None

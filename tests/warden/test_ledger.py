@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from snakepit_cli.registry.identity import Identity
-from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden.ledger import Ledger, Row
+from snakepit_cli.base.identity import Identity
+from snakepit_cli.warden.records.ledger import Ledger, Row
+from snakepit_cli.warden.records.store import Registry
 
 
 def row(number: int) -> Row:

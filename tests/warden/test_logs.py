@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from snakepit_cli.warden import logs
+from snakepit_cli.warden.records import logs
 
 
 def test_the_cap_holds_and_the_newest_is_kept(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from snakepit_cli.registry import identity as ident
-from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden import contain, reap
-from snakepit_cli.warden.children import Child
+from snakepit_cli.base import identity as ident
+from snakepit_cli.warden.births.child import Child
+from snakepit_cli.warden.burial import prctl, reap
+from snakepit_cli.warden.records.store import Registry
 from tests.harness import procs, wait
 
 
@@ -67,5 +67,5 @@ def test_a_child_is_stopped_and_killed_as_far_as_that_goes(pair: list[int]) -> N
 
 
 def test_at_the_end_of_a_run_nobody_waits_for_it(pair: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contain, "own_children", lambda: {pid for pid in pair if procs.alive(pid)})
-    assert contain.end_own_children(0.05) == {pair[0]}
+    monkeypatch.setattr(prctl, "own_children", lambda: {pid for pid in pair if procs.alive(pid)})
+    assert prctl.end_own_children(0.05) == {pair[0]}

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from snakepit_cli.base import packets
-from snakepit_cli.warden import limits, nursery, spawn, template
-from snakepit_cli.warden.nursery import Program
+from snakepit_cli.warden import limits
+from snakepit_cli.warden.births import spawn, spawner, template_protocol
+from snakepit_cli.warden.births.spawner import Program
 from tests.warden.conftest import Rig, open_descriptors
 
 SHELL = ["/bin/sh", "-c"]
@@ -22,7 +23,7 @@ SHELL = ["/bin/sh", "-c"]
 
 def run(rig: Rig, script: str, *names: str, env: dict[str, str] | None = None, cwd: str = "/", talks: bool = False):
     program = Program([*SHELL, script], env or {}, cwd, talks)
-    rig.nursery.execute("worker", "p", names, program, tokens={name: f"token of {name}" for name in names})
+    rig.spawner.execute("worker", "p", names, program, tokens={name: f"token of {name}" for name in names})
 
 
 def registered(rig: Rig) -> set[str]:
@@ -55,7 +56,7 @@ def test_too_many_open_files_fail_those_for_whom_there_is_no_room(
     assert not rig.notes
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     assert len(set(range(limit)) - open_descriptors()) > limits.RESERVE - 4
-    rig.nursery.execute("server", "", ["server"], Program([*SHELL, "exit 7"], {}))
+    rig.spawner.execute("server", "", ["server"], Program([*SHELL, "exit 7"], {}))
     assert rig.ended("server") == 7, "the reserve is for the server"
 
 
@@ -67,7 +68,7 @@ def _no_fork(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _no_identity(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nursery.ident, "identify", lambda _: None)
+    monkeypatch.setattr(spawner.ident, "identify", lambda _: None)
 
 
 def _no_second_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,9 +132,9 @@ def test_what_cannot_be_executed_says_why(rig: Rig, env: dict[str, str], cwd: st
 def test_workers_get_the_limit_of_the_caller_and_low_descriptors(rig: Rig) -> None:
     """Programs may use select(2), which cannot handle a descriptor above 1023."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    rig.nursery._open_files = (256, hard)
-    high = os.dup2(rig.nursery._lifeline, 700)
-    rig.nursery._lifeline = high
+    rig.spawner._open_files = (256, hard)
+    high = os.dup2(rig.spawner._lifeline, 700)
+    rig.spawner._lifeline = high
     run(rig, 'ulimit -Sn; echo "$SNAKEPIT_LIFELINE_FD $SNAKEPIT_TOKEN_FD"; cat <&$SNAKEPIT_TOKEN_FD', "p-1",
         env={"PATH": os.environ["PATH"]})  # fmt: skip
     assert rig.ended("p-1") == 0
@@ -148,14 +149,14 @@ class Template:
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
-        self.ours, self.theirs = template.pair()
+        self.ours, self.theirs = template_protocol.pair()
         self.gates: list[socket.socket] = []
         self.children: list[subprocess.Popen[bytes]] = []
 
     def ask(self, *names: str, **go: Any) -> None:
         message = {"pool": "p", "env": {}, **go}
-        self.rig.nursery.fork(self.ours, "worker", names, message, {name: f"token of {name}" for name in names})
-        asked, descriptors = packets.receive(self.theirs, template.BATCH)
+        self.rig.spawner.fork(self.ours, "worker", names, message, {name: f"token of {name}" for name in names})
+        asked, descriptors = packets.receive(self.theirs, template_protocol.BATCH)
         assert json.loads(asked) == {"op": "fork", "count": len(descriptors)}
         self.gates += [socket.socket(fileno=one) for one in descriptors]
 
@@ -189,15 +190,15 @@ def mother(rig: Rig) -> Iterator[Template]:
 
 def test_a_batch_is_registered_together_and_then_let_go(rig: Rig, mother: Template) -> None:
     mother.ask("p-1", "p-2")
-    assert rig.nursery.expected("worker") == ["p-1", "p-2"]
+    assert rig.spawner.expected("worker") == ["p-1", "p-2"]
     mother.bear(0)
-    rig.until(lambda: rig.nursery._births[0].unborn[0].identity, "the first to say its pid")
+    rig.until(lambda: rig.spawner._births[0].unborn[0].identity, "the first to say its pid")
     assert not rig.born
     mother.bear(1)
     rig.until(lambda: len(rig.born) == 2, "both to be born")
     assert registered(rig) == {"p-1", "p-2"}
     assert [mother.told(n)["token"] for n in range(2)] == ["token of p-1", "token of p-2"]
-    assert not rig.nursery.expecting
+    assert not rig.spawner.expecting
 
 
 def test_a_large_environment_reaches_a_forked_child(rig: Rig, mother: Template) -> None:
@@ -220,9 +221,9 @@ def test_one_that_is_cancelled_while_it_is_born_never_runs(rig: Rig, mother: Tem
     mother.ask("p-1", "p-2")
     if said:
         mother.bear(0)
-        rig.until(lambda: rig.nursery._births[0].unborn[0].identity, "it to say its pid")
-    assert rig.nursery.cancel("p-1")
-    assert not rig.nursery.cancel("p-1")
+        rig.until(lambda: rig.spawner._births[0].unborn[0].identity, "it to say its pid")
+    assert rig.spawner.cancel("p-1")
+    assert not rig.spawner.cancel("p-1")
     assert mother.told(0) is None
     mother.bear(1)
     rig.until(lambda: "p-2" in rig.born, "the other to be born")
@@ -232,10 +233,10 @@ def test_one_that_is_cancelled_while_it_is_born_never_runs(rig: Rig, mother: Tem
 def test_the_last_of_a_batch_is_cancelled(rig: Rig, mother: Template) -> None:
     mother.ask("p-1", "p-2")
     mother.bear(0)
-    rig.until(lambda: rig.nursery._births[0].unborn[0].identity, "it to say its pid")
-    assert rig.nursery.cancel("p-2")
+    rig.until(lambda: rig.spawner._births[0].unborn[0].identity, "it to say its pid")
+    assert rig.spawner.cancel("p-2")
     assert list(rig.born) == ["p-1"], "nobody is waited for any more"
-    assert not rig.nursery.expecting
+    assert not rig.spawner.expecting
 
 
 @pytest.mark.parametrize("says", [b"", b"\xff", b"[]", b'{"pid": 1}', b'{"pid": "x"}', b'{"pid": 99999999}'])
@@ -251,10 +252,10 @@ def test_one_that_says_no_pid_of_its_own_fails_alone(rig: Rig, mother: Template,
 
 
 def test_one_that_says_nothing_at_all_is_given_up(rig: Rig, mother: Template, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nursery, "_BIRTH_SECONDS", 0.02)
+    monkeypatch.setattr(spawner, "_BIRTH_SECONDS", 0.02)
     mother.ask("p-1")
     rig.until(lambda: rig.failed, "it to be given up")
-    assert not rig.nursery.expecting
+    assert not rig.spawner.expecting
 
 
 def test_too_many_open_files_fail_those_of_a_batch_for_whom_there_is_no_room(
@@ -264,20 +265,20 @@ def test_too_many_open_files_fail_those_of_a_batch_for_whom_there_is_no_room(
     few_files(limits.RESERVE + 20)
     mother.ask(*names)
     assert rig.failed
-    assert sorted([*rig.nursery.expected("worker"), *rig.failed]) == sorted(names)
+    assert sorted([*rig.spawner.expected("worker"), *rig.failed]) == sorted(names)
     assert all("Too many open files" in reason for reason in rig.failed.values())
-    for name in rig.nursery.expected("worker"):
-        assert rig.nursery.cancel(name)
+    for name in rig.spawner.expected("worker"):
+        assert rig.spawner.cancel(name)
 
 
 def test_a_template_that_is_gone_or_does_not_read_fails_those_that_were_asked_of_it(rig: Rig) -> None:
-    ours, theirs = template.pair()
+    ours, theirs = template_protocol.pair()
     before = open_descriptors()
-    while template.send(ours, {"fill": "x" * 1000}) is None:
+    while template_protocol.send(ours, {"fill": "x" * 1000}) is None:
         pass
-    rig.nursery.fork(ours, "worker", ["p-1"], {"pool": "p", "env": {}})
+    rig.spawner.fork(ours, "worker", ["p-1"], {"pool": "p", "env": {}})
     theirs.close()
-    rig.nursery.fork(ours, "worker", ["p-2"], {"pool": "p", "env": {}})
+    rig.spawner.fork(ours, "worker", ["p-2"], {"pool": "p", "env": {}})
     assert "does not read" in rig.failed["p-1"]
     assert "gone" in rig.failed["p-2"]
     assert open_descriptors() == before - {theirs.fileno()} - {
@@ -310,7 +311,7 @@ def test_an_error_at_one_gate_ends_that_child_alone(
         if passed.count(at) == 1 and name == at:
             raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(nursery, "failpoint", failpoint)
+    monkeypatch.setattr(spawner, "failpoint", failpoint)
     if by == "exec":
         run(rig, "exec sleep 600", "p-1", "p-2")
     else:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from snakepit_cli.base import packets
-from snakepit_cli.warden import template, templates
-from snakepit_cli.warden.children import Child
+from snakepit_cli.warden.births import template_protocol, template_set
+from snakepit_cli.warden.births.child import Child
+from snakepit_cli.warden.births.template_set import Templates
 from snakepit_cli.warden.orders import Orders
-from snakepit_cli.warden.templates import Templates
 from tests.warden.conftest import Rig
 
 GO = {"pool": "p", "env": {}, "cwd": "/"}
@@ -28,8 +28,8 @@ class House:
         self.answers: list[dict[str, Any]] = []
         self.exits: dict[str, str] = {}
         self.channels: list[socket.socket] = []
-        self.templates = Templates(rig.loop, rig.nursery, rig.children, self.answers.append, rig.notes.append)
-        self.orders = Orders(rig.loop, rig.nursery, self.templates, rig.children, self.exits.__setitem__)
+        self.templates = Templates(rig.loop, rig.spawner, rig.children, self.answers.append, rig.notes.append)
+        self.orders = Orders(rig.loop, rig.spawner, self.templates, rig.children, self.exits.__setitem__)
 
     def base(self, key: str = "python") -> Child | None:
         return self.templates.base({"key": key, "argv": ["/bin/sleep", "600"], "env": {}})
@@ -40,7 +40,7 @@ class House:
 
     def pool_template(self) -> socket.socket:
         """Makes the pool have a template; its end of the control socket."""
-        ours, theirs = template.pair()
+        ours, theirs = template_protocol.pair()
         pid = os.posix_spawn("/bin/sleep", ["sleep", "600"], {})
         read, _ = os.pipe()
         pump = type("Pump", (), {"fd": read, "tail": list})()
@@ -74,7 +74,7 @@ class TestAWorker:
         _, gates = packets.receive(channel, 2)
         self.give(house, order)
         assert house.exits == {"p-1": "is not wanted any more"}
-        assert house.rig.nursery.expected("worker") == ["p-2"]
+        assert house.rig.spawner.expected("worker") == ["p-2"]
         house.channels += [socket.socket(fileno=gate) for gate in gates]
         assert house.channels[1].recv(10) == b"", "a child that comes to this gate exits"
 
@@ -118,7 +118,7 @@ class TestTemplates:
         def pair() -> None:
             raise OSError(24, "Too many open files")
 
-        monkeypatch.setattr(templates, "pair", pair)
+        monkeypatch.setattr(template_set, "pair", pair)
         house.orders.template({"pool": "p", "key": "a", "argv": ["x"], "env": {}, "go": GO})
         assert house.answers == [
             {"ready": False, "reason": "no template for this interpreter", "event": "template", "pool": "p"}
@@ -127,15 +127,15 @@ class TestTemplates:
 
     def test_one_that_is_being_born_for_a_pool_that_is_gone_never_runs(self, house: House) -> None:
         house.orders.template({"pool": "p", "key": "a", "argv": ["/bin/sleep", "600"], "env": {}, "go": GO})
-        assert house.rig.nursery.expected("template") == ["template:p"]
+        assert house.rig.spawner.expected("template") == ["template:p"]
         house.orders.retire({"pool": "p"})
-        assert house.rig.nursery.expected("template") == []
+        assert house.rig.spawner.expected("template") == []
         assert house.answers == []
 
     def test_there_is_one_template_of_a_pool_however_often_it_is_asked_for(self, house: House) -> None:
         for _ in range(3):
             house.orders.template({"pool": "p", "key": "a", "argv": ["/bin/sleep", "600"], "env": {}, "go": GO})
-        assert house.rig.nursery.expected("template") == ["template:p"]
+        assert house.rig.spawner.expected("template") == ["template:p"]
 
     @pytest.mark.parametrize(
         ("said", "answer"),

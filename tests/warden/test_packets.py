@@ -11,7 +11,7 @@ import pytest
 from snakepit_bridge import template as bridge
 
 from snakepit_cli.base import packets
-from snakepit_cli.warden import template
+from snakepit_cli.warden.births import template_protocol
 from tests.warden.conftest import open_descriptors
 
 Pair = tuple[socket.socket, socket.socket]
@@ -19,7 +19,7 @@ Pair = tuple[socket.socket, socket.socket]
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
-    ours, theirs = template.pair()
+    ours, theirs = template_protocol.pair()
     yield ours, theirs
     ours.close()
     theirs.close()
@@ -103,13 +103,13 @@ def test_descriptors_that_cannot_be_taken_are_noticed(pair: Pair, few_files: Cal
 @pytest.mark.parametrize("size", [10, 1 << 20])
 def test_the_bridge_speaks_the_same(pair: Pair, size: int) -> None:
     message = {"op": "x", "text": "é" * size}
-    assert template.send(pair[0], message, [0]) is None
+    assert template_protocol.send(pair[0], message, [0]) is None
     heard, descriptors = bridge.receive(pair[1])
     assert heard == message
     assert len(descriptors) == 1
     os.close(descriptors[0])
     bridge.send(pair[1], message)
-    assert template.receive(pair[0]) == message
+    assert template_protocol.receive(pair[0]) == message
 
 
 def test_both_sides_have_the_same_limit() -> None:
@@ -119,13 +119,13 @@ def test_both_sides_have_the_same_limit() -> None:
 def test_nobody_waits_for_a_side_that_does_not_read(pair: Pair) -> None:
     said = None
     for _ in range(10_000):
-        said = template.send(pair[0], {"fill": "x" * 1000})
+        said = template_protocol.send(pair[0], {"fill": "x" * 1000})
         if said is not None:
             break
     assert said == "it does not read"
 
 
 def test_what_is_too_large_is_said_by_a_send_that_cannot_raise(pair: Pair) -> None:
-    assert f"may have {packets.MESSAGE} bytes" in str(template.send(pair[0], {"x": "y" * packets.MESSAGE}))
+    assert f"may have {packets.MESSAGE} bytes" in str(template_protocol.send(pair[0], {"x": "y" * packets.MESSAGE}))
     pair[1].close()
-    assert template.send(pair[0], {"x": json.dumps({})}) == "it is gone"
+    assert template_protocol.send(pair[0], {"x": json.dumps({})}) == "it is gone"

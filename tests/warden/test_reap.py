@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from snakepit_cli.registry import identity as ident
-from snakepit_cli.registry.store import Registry
-from snakepit_cli.warden import reap
+from snakepit_cli.base import identity as ident
+from snakepit_cli.warden.burial import reap
+from snakepit_cli.warden.records.store import Registry
 from tests.harness import procs, wait
 
 SECRET = f"the cookie of process {os.getpid()}"  # these tests may run side by side

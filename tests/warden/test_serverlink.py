@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from snakepit_cli.base import ends, packets
+from snakepit_cli.base import packets, pipe_pair
 from snakepit_cli.warden import serverlink
 from tests.warden.conftest import Rig, open_descriptors
 
@@ -74,7 +74,7 @@ def test_large_messages_both_ways(server: Server) -> None:
 
 def test_one_that_is_too_large_is_noted_and_the_others_are_sent(server: Server) -> None:
     before = open_descriptors()
-    along, others = ends.pair()
+    along, others = pipe_pair.pair()
     server.link.send({"event": "huge", "text": "x" * packets.MESSAGE}, along)
     others.close()
     server.link.send({"event": "small"})
@@ -97,7 +97,7 @@ def test_a_server_that_does_not_read_keeps_nobody_waiting_and_loses_nothing(serv
 
 def test_a_server_that_is_gone(server: Server) -> None:
     server.channel.close()
-    along, others = ends.pair()
+    along, others = pipe_pair.pair()
     server.link.send({"event": "x"}, along)
     others.close()
     server.link.send({"event": "y"})

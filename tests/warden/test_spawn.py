@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from snakepit_cli.registry import identity as ident
-from snakepit_cli.warden import spawn
+from snakepit_cli.base import identity as ident
+from snakepit_cli.warden.births import spawn
 from tests.harness import procs, wait
 
 WITNESS = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text('ran')"

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from snakepit_cli.warden import oom, watchdog
+from snakepit_cli.warden import watchdog
+from snakepit_cli.warden.burial import oom
 from snakepit_cli.warden.watchdog import LAST_WORDS_SECONDS, LOOK_SECONDS, SILENCE_SECONDS, Watchdog
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from snakepit_cli.server import gateway
-from snakepit_cli.server.gateway import RefusedError, WorkerLink
-from snakepit_cli.server.post import Post
+from snakepit_cli.server.coalescer import Post
+from snakepit_cli.server.workers import gateway
+from snakepit_cli.server.workers.gateway import RefusedError, WorkerLink
 from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.http2 import Status
 

@@ -11,7 +11,7 @@ from snakepit_bridge.runtime.http2 import GatewayStream
 from snakepit_bridge.runtime.link import METHOD
 from snakepit_bridge.runtime.outbox import Outbox
 
-from snakepit_cli.server import gateway
+from snakepit_cli.server.workers import gateway
 from snakepit_cli.wire import worker_pb2 as pb
 from tests.harness import wait
 from tests.wire.host import LIMIT, SECONDS, Gateway, Guest, call

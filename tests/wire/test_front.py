@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snakepit_cli.server.calls import Header
+from snakepit_cli.server.calls.call import Header
 from snakepit_cli.wire import front
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))

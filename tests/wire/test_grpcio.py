@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
-from snakepit_cli.server import gateway
+from snakepit_cli.server.workers import gateway
 from snakepit_cli.wire import worker_pb2 as pb
 from tests.harness import wait
 from tests.puppets.plain_worker import PlainWorker

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from snakepit_cli.base import settings
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.help import Verb, argument, group, option
 from snakepit_cli.cli.output import table
 from snakepit_cli.cli.output.messages import Voice
+from snakepit_cli.settings import load
 
 GROUP = "snakepit.adapters"
 """Entry points by which packages register adapters."""
@@ -36,7 +36,7 @@ def _known() -> Iterator[dict[str, Any]]:
     from importlib import metadata
 
     yield {"name": "showcase", "from": "snakepit", "what": "examples of all that a worker can do"}
-    for name, one in settings.load().adapters.items():
+    for name, one in load.load().adapters.items():
         what = shlex.join([one.executable, *one.args])
         yield {"name": name, "from": "configuration", "what": what, "settings": asdict(one)}
     for entry in metadata.entry_points(group=GROUP):
@@ -79,7 +79,7 @@ def check(ctx: typer.Context, adapter: Name, *, json: Json = False) -> None:
     """Start a worker of the adapter, ask what it can do, and end it."""
     from snakepit_cli.conformance import offer
 
-    custom = settings.load().adapters.get(adapter)
+    custom = load.load().adapters.get(adapter)
     found = offer.commands(adapter, custom, os.environ, os.getcwd())
     if json:
         table.document({"adapter": adapter, "commands": found})

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from snakepit_cli.base import bridges, settings
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.base.reference import LANGUAGES
 from snakepit_cli.cli.help import Verb, argument, group, option
 from snakepit_cli.cli.output import table
 from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.client.call.request import Shared, UsageError
+from snakepit_cli.launch import manifest
+from snakepit_cli.settings import load
 
 _EXAMPLES = """
 snakepit bridge list
@@ -32,7 +34,7 @@ Json = Annotated[bool, option("--json", "Exactly one JSON document on stdout.")]
 
 def list_(ctx: typer.Context, *, json: Json = False) -> None:
     """Show the languages that workers can be written in, and whether their runtimes are there."""
-    found = [_python(), *(_state(bridges.load(language)) for language in bridges.LANGUAGES)]
+    found = [_python(), *(_state(manifest.load(language)) for language in LANGUAGES)]
     if json:
         table.document({"bridges": found})
         return
@@ -46,8 +48,8 @@ def _python() -> dict[str, Any]:
     return _row("python", "ready", runtime=sys.executable, version=version, minimum="3.9", install="")
 
 
-def _state(bridge: bridges.Bridge) -> dict[str, Any]:
-    install = bridges.installer(bridge.runtime, bridge.package)
+def _state(bridge: manifest.Bridge) -> dict[str, Any]:
+    install = manifest.installer(bridge.runtime, bridge.package)
     try:
         runtime = bridge.find(os.environ)
     except PitError:
@@ -62,20 +64,20 @@ def _row(language: str, state: str, **more: str | None) -> dict[str, Any]:
 
 
 def install(
-    ctx: typer.Context, language: Annotated[str, argument("LANGUAGE", f"One of {', '.join(bridges.LANGUAGES)}.")]
+    ctx: typer.Context, language: Annotated[str, argument("LANGUAGE", f"One of {', '.join(LANGUAGES)}.")]
 ) -> None:
     """Make a bridge ready: look for its runtime, and do what can be done before the first worker. Repeatable.
 
     The bridges need no packages. A runtime that is missing is not installed, but the command that does so is shown.
     """
-    if language not in bridges.LANGUAGES:
-        raise UsageError(f"no bridge `{language}`; choose one of {', '.join(bridges.LANGUAGES)}")
-    bridge = bridges.load(language)
+    if language not in LANGUAGES:
+        raise UsageError(f"no bridge `{language}`; choose one of {', '.join(LANGUAGES)}")
+    bridge = manifest.load(language)
     runtime, version = bridge.usable(os.environ)
     voice = Voice(ctx.obj)
     if bridge.prepare:
         voice.note(f"{language} {version}: compiling its standard library, once …")
-        command = bridges.fill(bridge.prepare, {"runtime": runtime})
+        command = manifest.fill(bridge.prepare, {"runtime": runtime})
         done = subprocess.run(command, cwd=bridge.folder, check=False, stdin=subprocess.DEVNULL)
         if done.returncode:
             raise PitError("runtime_not_executable", f"`{' '.join(command)}` has failed with {done.returncode}")
@@ -98,7 +100,7 @@ def check(
     shared: Shared = ctx.obj
     if bool(command) == (adapter is not None):
         raise UsageError("name a command line, or an adapter with --adapter")
-    custom = None if adapter is None else settings.load().adapters.get(adapter)
+    custom = None if adapter is None else load.load().adapters.get(adapter)
     found = []
     for finding in run.examine(tuple(command or ()), adapter, custom, os.environ, os.getcwd()):
         found.append(finding)

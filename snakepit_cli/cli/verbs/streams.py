@@ -69,7 +69,7 @@ def tail(
     if start not in {"start", "end"} and not start.isdecimal():
         raise UsageError(f"--from {start}: start, end, or a number of chunks")
     if len(ids) > 1:
-        from snakepit_cli.cli.output import multi_tail
+        from snakepit_cli.cli import multi_tail
 
         return multi_tail.tail(shared, ids, start, progress.value)
     request = Tail(shared, ids[0], start, field=field, raw=raw, progress=progress.value)

@@ -13,9 +13,9 @@ import signal
 import socket
 import sys
 
+from snakepit_cli.base import identity as ident
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.registry import identity as ident
-from snakepit_cli.registry.identity import Identity
+from snakepit_cli.base.identity import Identity
 
 _SO_PEERPIDFD = 77
 """Linux 6.5."""

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from snakepit_cli.base import paths
-from snakepit_cli.base.environment import UMASK, umask
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.launch.environment import UMASK, umask
 
 _NOTICE_SECONDS = 0.3
 _LINES = 20

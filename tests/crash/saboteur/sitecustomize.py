@@ -14,9 +14,9 @@ _WARDEN = "snakepit_cli.warden"
 
 
 def _no_pdeathsig() -> None:
-    from snakepit_cli.warden import contain
+    from snakepit_cli.warden.burial import prctl
 
-    contain.die_with_parent = lambda parent, _=0: os.getppid() == parent
+    prctl.die_with_parent = lambda parent, _=0: os.getppid() == parent
 
 
 def _no_pdeathsig_in_templates() -> None:
@@ -26,22 +26,22 @@ def _no_pdeathsig_in_templates() -> None:
 
 
 def _no_gate() -> None:
-    from snakepit_cli.warden import spawn
+    from snakepit_cli.warden.births import spawn
 
     spawn.passed = lambda gate: True
 
 
 def _no_subreaper() -> None:
-    from snakepit_cli.warden import contain
+    from snakepit_cli.warden.burial import prctl
 
-    contain.become_subreaper = lambda: False
+    prctl.become_subreaper = lambda: False
     _no_cgroup()  # which would do its work
 
 
 def _no_cgroup() -> None:
-    from snakepit_cli.warden import cages
+    from snakepit_cli.warden.burial import cgroups
 
-    cages.own_cgroup = lambda: None
+    cgroups.own_cgroup = lambda: None
 
 
 def _no_keeper() -> None:
@@ -51,28 +51,28 @@ def _no_keeper() -> None:
 
 
 def _no_helper_marks() -> None:
-    from snakepit_cli.warden import contain, helpers
+    from snakepit_cli.warden.burial import helpers, prctl
 
     helpers.of_the_dead = lambda *_: ()
-    contain.kill_descendants = lambda _: set()
+    prctl.kill_descendants = lambda _: set()
 
 
 def _no_pid_namespace() -> None:
-    from snakepit_cli.server import launch
+    from snakepit_cli.launch import plan
 
-    launch._namespace = lambda spec: ()
+    plan._namespace = lambda spec: ()
 
 
 def _no_registry() -> None:
     """Not for a suite: for the benchmark that says what the registry costs."""
-    from snakepit_cli.warden import ledger
+    from snakepit_cli.warden.records import ledger
 
     ledger.Ledger.register = lambda self, rows: None
     ledger.Ledger.forget = lambda self, ids: None
 
 
 def _no_start_time() -> None:
-    from snakepit_cli.registry import identity
+    from snakepit_cli.base import identity
 
     identity.open_verified = lambda one: os.pidfd_open(one.pid)
 
@@ -80,7 +80,7 @@ def _no_start_time() -> None:
 def _no_boot_id() -> None:
     from dataclasses import replace
 
-    from snakepit_cli.registry import identity
+    from snakepit_cli.base import identity
 
     verified = identity.open_verified
     identity.open_verified = lambda one: verified(replace(one, boot=identity.boot_id()))
@@ -88,7 +88,7 @@ def _no_boot_id() -> None:
 
 def _no_pidfd() -> None:
     """Signals go to the number that was verified."""
-    from snakepit_cli.registry import identity
+    from snakepit_cli.base import identity
 
     verified, numbers = identity.open_verified, {}
 
@@ -129,19 +129,20 @@ def _no_private_directories() -> None:
 
 
 def _no_peer_check() -> None:
-    from snakepit_cli.server import front, gateway
+    from snakepit_cli.server.doors import front
+    from snakepit_cli.server.workers import gateway
 
     front.peer_uid = gateway.peer_uid = lambda _: os.geteuid()
 
 
 def _no_frame_checks() -> None:
-    from snakepit_cli.server import front
+    from snakepit_cli.server.doors import front
 
     front._MALFORMED = ()
 
 
 def _no_message_checks() -> None:
-    from snakepit_cli.server import gateway
+    from snakepit_cli.server.workers import gateway
 
     gateway.MalformedError = ZeroDivisionError
 
@@ -153,13 +154,13 @@ def _no_scanner_checks() -> None:
 
 
 def _no_configuration_checks() -> None:
-    from snakepit_cli.base import settings
+    from snakepit_cli.settings import load
 
-    settings._table = lambda data, name, _: data.get(name, {})
+    load._table = lambda data, name, _: data.get(name, {})
 
 
 def _no_quarantine() -> None:
-    from snakepit_cli.registry import store
+    from snakepit_cli.warden.records import store
 
     store._set_aside = lambda path: path
 

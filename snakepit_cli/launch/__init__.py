@@ -1,0 +1,1 @@
+"""What to execute for an adapter: planning; nothing here starts a process."""

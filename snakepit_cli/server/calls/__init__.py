@@ -1,0 +1,1 @@
+"""A call from its acceptance to its answer."""

@@ -1,0 +1,137 @@
+"""A call in flight, and who waits for its answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+import msgspec
+from msgspec import Meta
+
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.core.events import Affinity
+from snakepit_cli.wire import ops
+from snakepit_cli.wire import worker_pb2 as pb
+from snakepit_cli.wire.ops import LONGEST_NAME, check_name
+
+
+class Header(msgspec.Struct, frozen=True):
+    """First line of a call frame; docs/front-protocol.md says what the fields mean.
+
+    Raises ValueError when a name has more bytes than it may.
+    """
+
+    version: str
+    command: Annotated[str, Meta(description=f"a string of at most {LONGEST_NAME} bytes")]
+    cwd: ops.Text
+    pool: ops.Name = "default"
+    session: ops.Session | None = None
+    timeout: Annotated[float, Meta(description="a number of seconds")] | None = None
+    stream: ops.Flag = False
+    items: ops.Count | None = None
+    """Bulk: the arguments are followed by so many lines, each an item to run the command for."""
+    item: ops.Text = "item"
+    text: bool = False
+    careful: bool = False
+    affinity: Annotated[Affinity, Meta(description="hint, strict_queue or strict_fail_fast")] = Affinity.HINT
+    idempotent: bool = False
+
+    def __post_init__(self) -> None:
+        check_name("command", self.command)
+        check_name("pool", self.pool)
+        check_name("session", self.session)
+
+
+class Runner(Protocol):
+    """What runs a call that it has accepted."""
+
+    def cancel(self, call: Call) -> None: ...
+
+    def resume(self, call: Call) -> None:
+        """The caller reads again."""
+
+
+class Caller(Protocol):
+    """The connection a call came from. None of these waits."""
+
+    @property
+    def congested(self) -> bool:
+        """Its reader is slower than we are: produce no more for now."""
+
+    def result(self, request: int, value: bytes) -> None: ...
+
+    def error(self, request: int, error: PitError) -> None: ...
+
+    def chunks(self, request: int, lines: bytes) -> None: ...
+
+    def note(self, request: int, text: str) -> None:
+        """For the user, while the call goes on."""
+
+    def answers(self, request: int, lines: bytes, failed: Sequence[int]) -> None:
+        """Answers to items of a block."""
+
+
+@dataclass(slots=True)
+class Trace:
+    """Where a call's time went; instants on the monotonic clock, 0 for what has not come."""
+
+    call: int
+    command: str
+    pool: str
+    submitted: float
+    dispatched: float = 0.0
+    settled: float = 0.0
+    ran: float | None = None
+    """Seconds of the handler, as the worker says; None when it was not asked any more."""
+    worker: str | None = None
+    outcome: str = "ok"
+
+
+class Call:
+    """One request for a command. `id` is ours and never used again, `request` is the client's."""
+
+    __slots__ = (
+        "args",
+        "block",
+        "caller",
+        "children",
+        "deadline",
+        "header",
+        "id",
+        "open",
+        "owed",
+        "request",
+        "trace",
+        "worker",
+    )
+
+    def __init__(self, call_id: int, caller: Caller, request: int, header: Header, args: bytes) -> None:
+        """Raises PitError when the items are not what the header says."""
+        self.id = call_id
+        self.caller = caller
+        self.request = request
+        self.header = header
+        self.args = args
+        self.block: pb.Block | None = None
+        if header.items is not None:
+            self.args, _, lines = args.partition(b"\n")
+            self.block = _block(header, lines)
+        self.open = True
+        """Not settled yet."""
+        self.worker: str | None = None
+        self.deadline = 0.0
+        """The instant at which its time is over; known when it is dispatched."""
+        self.children: dict[int, Callable[[], None]] = {}
+        """How the calls are given up that its handler makes, by the worker's number of the request."""
+        self.trace = Trace(call_id, header.command, header.pool, time.monotonic())
+        self.owed = 0
+        """Bytes of chunks passed on for which the worker has not been given new room yet."""
+
+
+def _block(header: Header, lines: bytes) -> pb.Block:
+    count = lines.count(b"\n")
+    if count != header.items or not header.stream or (lines and not lines.endswith(b"\n")):
+        raise PitError("usage", f"malformed call: {header.items} items were announced, {count} lines came")
+    return pb.Block(lines=lines, count=count, item_argument=header.item, text=header.text, careful=header.careful)

@@ -1,0 +1,306 @@
+"""The front socket: frames in, frames out. docs/front-protocol.md is the specification."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from snakepit_cli import __version__
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.server.calls.call import Call, Header, Runner
+from snakepit_cli.server.coalescer import Coalescer
+from snakepit_cli.server.malloc_tuning import MallocTuning
+from snakepit_cli.server.peers import peer_uid
+from snakepit_cli.wire import front as wire
+from snakepit_cli.wire import ops
+
+HEADROOM = 64 << 10
+"""What a frame may have beyond the largest arguments: its header line."""
+_BUFFER_HIGH = 2 << 20
+_LONG = 1 << 16
+_QUEUED = 4
+"""Times the longest message: bytes of arguments that a client may have in calls without an answer."""
+_UNREAD = 8
+"""Times the longest message: bytes of answers that a client may leave unread."""
+_encode = msgspec.json.Encoder().encode
+_decode_header = msgspec.json.Decoder(Header).decode
+_MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What the decoders raise."""
+
+
+class Host(Protocol):
+    """What a connection needs of the rest of the server."""
+
+    max_message_bytes: int
+    coalescer: Coalescer
+    malloc_tuning: MallocTuning
+
+    def submit(self, caller: Connection, request: int, header: Header, args: bytes) -> tuple[Runner, Call]:
+        """Raises PitError."""
+
+    def busy(self) -> bool: ...
+
+
+Say = Callable[[bytes], Awaitable[None]]
+Query = Callable[[ops.Request, Say], Coroutine[Any, Any, Any]]
+"""Answers a query. What it says before that goes out as chunks; saying waits while the client has enough of them."""
+
+
+class Connection(asyncio.Protocol):
+    """One client. Its calls are given up when it goes away."""
+
+    def __init__(self, host: Host, query: Query, connections: set[Connection]) -> None:
+        self._host = host
+        self._query = query
+        self._connections = connections
+        self._transport: asyncio.Transport
+        self._buffer = bytearray()
+        self._skip = 0
+        self._out: list[bytes] = []
+        self._gone = False
+        self._room = asyncio.Event()
+        self._head: bytes | None = None
+        self._header: Header
+        self._calls: dict[int, tuple[Runner, Call]] = {}
+        self._sizes: dict[int, int] = {}
+        self._held = 0
+        """Bytes of arguments of its calls, which `_sizes` has one by one."""
+        self._deaf = False
+        """Nothing is read from it until it has read what it was sent."""
+        self._queries: dict[int, asyncio.Task[None]] = {}
+        self.congested = False
+
+    # ------------------------------------------------------------------------------------- transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        self._transport.set_write_buffer_limits(high=_BUFFER_HIGH)
+        if peer_uid(transport) not in {None, os.geteuid()}:
+            self._transport.abort()
+            return
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — the reason changes nothing
+        self._connections.discard(self)
+        self._gone = True
+        for pool, call in list(self._calls.values()):
+            pool.cancel(call)
+        for task in self._queries.values():
+            task.cancel()
+        self._queries.clear()
+
+    def pause_writing(self) -> None:
+        self.congested = True
+
+    def resume_writing(self) -> None:
+        self.congested = False
+        self._room.set()
+        if self._deaf:
+            self._deaf = False
+            self._transport.resume_reading()
+        for pool, call in self._calls.values():
+            pool.resume(call)
+
+    def data_received(self, data: bytes) -> None:
+        coalescer = self._host.coalescer
+        coalescer.held = True
+        try:
+            self._take(data)
+        finally:
+            coalescer.flush()
+
+    def _take(self, data: bytes) -> None:
+        buffer = self._buffer
+        buffer += data
+        at, size = 0, len(buffer)
+        while True:
+            if self._skip:
+                skipped = min(self._skip, size - at)
+                self._skip -= skipped
+                at += skipped
+            if size - at < wire.HEADER:
+                break
+            kind = buffer[at]
+            length = int.from_bytes(buffer[at + 1 : at + 5], "big") - 4
+            request = int.from_bytes(buffer[at + 5 : at + 9], "big")
+            if length < 0 or kind not in _KINDS:
+                self._transport.abort()  # not our protocol: there is no way to find the next frame
+                return
+            at += wire.HEADER
+            if length > self._host.max_message_bytes + HEADROOM:
+                self._skip = length
+                self._refuse(request, _too_large(length, self._host.max_message_bytes))
+                continue
+            if size - at < length:
+                at -= wire.HEADER
+                break
+            body = bytes(buffer[at : at + length])
+            at += length
+            _KINDS[kind](self, request, body)
+        del buffer[:at]
+
+    # --------------------------------------------------------------------------------------- requests
+
+    def _call(self, request: int, body: bytes) -> None:
+        head, _, args = body.partition(b"\n")
+        if len(args) > _LONG:
+            self._host.malloc_tuning.used()
+        try:
+            if head != self._head:  # many calls in a row are alike
+                self._header, self._head = _decode_header(head), head
+            header = self._header
+            if header.version != __version__:
+                raise _skew(header.version, busy=self._host.busy())
+            if self._runs(request):
+                raise _still_running(request)
+            most = _QUEUED * self._host.max_message_bytes
+            if self._held and self._held + len(args) > most:
+                raise _too_much(self._held, most)
+            pool, call = self._host.submit(self, request, header, args)
+        except _MALFORMED as error:
+            self._refuse(request, PitError("usage", f"malformed call: {ops.why(Header, head, error)}"))
+        except PitError as error:
+            self._refuse(request, error)
+        else:
+            # A call that was settled at once is over already.
+            if call.open:
+                self._calls[request] = pool, call
+                self._sizes[request] = len(args)
+                self._held += len(args)
+
+    def _ask(self, request: int, body: bytes) -> None:
+        if self._runs(request):
+            self._refuse(request, _still_running(request))
+        else:
+            self._queries[request] = asyncio.get_running_loop().create_task(self._answer(request, body))
+
+    async def _answer(self, request: int, body: bytes) -> None:
+        try:
+            value = _encode(await self._query(ops.decode(body), lambda lines: self._say(request, lines)))
+        except PitError as error:
+            self._answered(request, error)
+        except asyncio.CancelledError:
+            self._answered(request, PitError("cancelled", "the server gave the query up"))
+            raise
+        except Exception as error:
+            self._answered(request, PitError("internal", f"{type(error).__name__}: {error}"))
+            raise
+        else:
+            self._answered(request, value)
+
+    async def _say(self, request: int, lines: bytes) -> None:
+        self.chunks(request, lines)
+        await asyncio.sleep(0)  # the frame has left, or is on its way
+        if self.congested:
+            self._room.clear()
+            await self._room.wait()
+
+    def _answered(self, request: int, outcome: bytes | PitError) -> None:
+        """By the query's own task. Nothing when the client has given it up: it has been told so."""
+        if self._queries.get(request) is not asyncio.current_task():
+            return
+        del self._queries[request]
+        if isinstance(outcome, PitError):
+            self.error(request, outcome)
+        else:
+            self.result(request, outcome)
+
+    def _cancel(self, request: int, _: bytes) -> None:
+        if known := self._calls.get(request):
+            known[0].cancel(known[1])
+        elif task := self._queries.pop(request, None):
+            task.cancel()
+            self.error(request, PitError("cancelled", "cancelled by the caller"))
+
+    def _runs(self, request: int) -> bool:
+        return request in self._calls or request in self._queries
+
+    # ---------------------------------------------------------------------------------------- answers
+
+    def _put(self, kind: int, request: int, body: bytes) -> None:
+        first = not self._out
+        if len(body) > _LONG:
+            self._host.malloc_tuning.used()
+            self._out += (wire.head(kind, request, len(body)), body)
+        else:
+            self._out.append(wire.frame(kind, request, body))
+        if first:
+            self._host.coalescer.begun(self._send)
+
+    def _send(self) -> None:
+        frames, self._out = self._out, []
+        if self._gone:  # a closed transport would raise
+            return
+        if len(frames) == 1:
+            self._transport.write(frames[0])
+        elif any(len(one) > _LONG for one in frames):
+            self._transport.writelines(frames)  # nothing long is copied
+        else:
+            self._transport.write(b"".join(frames))
+        if self.congested:
+            self._hold_back()
+
+    def _hold_back(self) -> None:
+        """A client that asks and does not read: first it is not heard any more, then it is given up."""
+        unread, longest = self._transport.get_write_buffer_size(), self._host.max_message_bytes
+        if unread > _UNREAD * longest:
+            print(f"a client with {unread:,} bytes that it does not read is given up", file=sys.stderr, flush=True)
+            self._transport.abort()
+        elif unread > longest and not self._deaf:
+            self._deaf = True
+            self._transport.pause_reading()
+
+    def result(self, request: int, value: bytes) -> None:
+        self._forget(request)
+        self._put(wire.RESULT, request, value)
+
+    def error(self, request: int, error: PitError) -> None:
+        self._forget(request)
+        self._refuse(request, error)
+
+    def _forget(self, request: int) -> None:
+        self._calls.pop(request, None)
+        self._held -= self._sizes.pop(request, 0)
+
+    def _refuse(self, request: int, error: PitError) -> None:
+        """An error about a frame that began nothing. A request of the same number that runs goes on."""
+        self._put(wire.ERROR, request, _encode(error.as_dict()))
+
+    def chunks(self, request: int, lines: bytes) -> None:
+        self._put(wire.CHUNKS, request, lines)
+
+    def note(self, request: int, text: str) -> None:
+        self._put(wire.NOTE, request, text.encode())
+
+    def answers(self, request: int, lines: bytes, failed: Sequence[int]) -> None:
+        self._put(wire.ANSWERS, request, wire.answers_body(lines, failed))
+
+
+_KINDS: dict[int, Callable[[Connection, int, bytes], None]] = {
+    wire.CALL: Connection._call,  # noqa: SLF001 — the table belongs to the class
+    wire.QUERY: Connection._ask,  # noqa: SLF001
+    wire.CANCEL: Connection._cancel,  # noqa: SLF001
+}
+
+
+def _too_large(length: int, limit: int) -> PitError:
+    hint = "pass a file name instead, or raise server.max_message_bytes in the configuration"
+    return PitError("invalid_arguments", f"the request has {length:,} bytes; {limit:,} are allowed", hint=hint)
+
+
+def _too_much(held: int, most: int) -> PitError:
+    text = f"this client has {held:,} bytes of arguments in calls without an answer; {most:,} are allowed"
+    return PitError("pool_saturated", text, hint="read answers before you send more, or pass file names")
+
+
+def _still_running(request: int) -> PitError:
+    return PitError("usage", f"request {request} is still running")
+
+
+def _skew(client: str, *, busy: bool) -> PitError:
+    return PitError("version_skew", f"the client is version {client}, the server {__version__}", busy=busy)

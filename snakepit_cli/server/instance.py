@@ -1,0 +1,284 @@
+"""All pools of an instance: which exist, which call goes where, and who is told what the warden reports."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import difflib
+import hmac
+import itertools
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.core.events import Gate
+from snakepit_cli.core.failures import resume_hint
+from snakepit_cli.launch.plan import Launch, Spec, make
+from snakepit_cli.server.calls.call import Call, Caller, Header, Trace
+from snakepit_cli.server.calls.spool import Spools
+from snakepit_cli.server.coalescer import Coalescer
+from snakepit_cli.server.malloc_tuning import MallocTuning
+from snakepit_cli.server.operations import Operations
+from snakepit_cli.server.pools import specs
+from snakepit_cli.server.pools.handover import Handover, recalled
+from snakepit_cli.server.pools.pool import Pool
+from snakepit_cli.server.workers.gateway import RefusedError, WorkerLink
+from snakepit_cli.server.workers.warden_link import WardenLink
+from snakepit_cli.server.workers.worker import Survivors, Worker
+from snakepit_cli.settings.load import Settings
+from snakepit_cli.wire import worker_pb2 as pb
+from snakepit_cli.wire.http2 import Status
+from snakepit_cli.wire.ops import PoolRequest
+
+_TRACES = 1000
+
+
+class Attached:
+    """A guest of the gateway: one worker of one pool."""
+
+    __slots__ = ("_pool", "_worker")
+
+    def __init__(self, pool: Pool, worker: Worker) -> None:
+        self._pool = pool
+        self._worker = worker
+
+    def heard(self, message: pb.FromWorker) -> None:
+        self._pool.heard(self._worker, message)
+
+    def hung_up(self) -> None:
+        self._pool.hung_up(self._worker)
+
+
+class Instance:
+    def __init__(self, instance: str, gateway: str, settings: Settings, warden: WardenLink, spools: Spools) -> None:
+        self.pools: dict[str, Pool] = {}
+        self.settings = settings
+        self.max_message_bytes = settings.max_message_bytes
+        self.coalescer = Coalescer()
+        self.spools = spools
+        self._pinned = False
+        self.last_used = time.monotonic()
+        self._instance = instance
+        self._gateway = gateway
+        self._warden = warden
+        self._closing = False
+        self._next_call = itertools.count(1)
+        self._reaps: dict[int, asyncio.Future[list[Any]]] = {}
+        self._memo = Handover(warden)
+        self.malloc_tuning = MallocTuning()
+        self.operations = Operations()
+        self.traces: deque[Trace] = deque(maxlen=_TRACES)
+        """Of the latest calls, the latest last."""
+
+    # ------------------------------------------------------------------------------------------ pools
+
+    def pool(self, name: str) -> Pool:
+        """The pool, started if the configuration knows it. Raises PitError."""
+        found = self.pools.get(name)
+        if found is not None:
+            return found
+        if self._closing:
+            raise PitError("unavailable", "the server is stopping")
+        if self.settings.pool(name) is None:
+            near = difflib.get_close_matches(name, [*self.pools, *self.settings.pools, "default"], n=1)
+            raise PitError("pool_not_found", f"no pool {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        spec = specs.make(specs.of_configuration(name), self.settings)
+        return self._create(spec, make(spec, self._instance, self._gateway))
+
+    async def up(self, request: PoolRequest) -> tuple[Pool, bool]:
+        """Makes the pool what is asked for; the second value says whether that changed anything. Raises PitError."""
+        while True:
+            known = self.pools.get(request.pool)
+            if known is not None and known.ending:
+                await known.drained.wait()
+                continue
+            if self._closing:
+                raise PitError("unavailable", "the server is stopping")
+            spec = specs.make(request, self.settings)
+            if known is not None and not (known.failed and _differs(known.spec, request, spec)):
+                changed = self._adjust(known, request, spec)
+                self._pin()
+                return known, changed
+            launch = make(spec, self._instance, self._gateway)
+            if known is None:
+                self._pin()
+                return self._create(spec, launch), True
+            await self.down(request.pool, 0.0)
+
+    @staticmethod
+    def _adjust(known: Pool, request: PoolRequest, spec: Spec) -> bool:
+        """Only the size of a pool that runs can change. Raises PitError."""
+        name = request.pool
+        for what in ("adapter", "capacity", "contain", "spare"):
+            if getattr(request, what) is not None and getattr(spec, what) != getattr(known.spec, what):
+                hint = f"run `snakepit down {name}` first, or give the new pool another name"
+                raise PitError("usage", f"pool {name!r} runs with {what} {getattr(known.spec, what)}", hint=hint)
+        shot = known.snapshot()
+        size = request.size or shot["size"]
+        known.resize(size)  # also when nothing changes: a pause between restarts ends
+        return bool(size != shot["size"] or shot["state"] != "open")
+
+    @property
+    def pinned(self) -> bool:
+        """Somebody asked for this server by name: it does not end for want of use."""
+        return self._pinned
+
+    def _pin(self) -> None:
+        if not self._pinned:
+            self._pinned = True
+            self._warden.send("pin")
+
+    def _create(self, spec: Spec, launch: Launch, survivors: Survivors | None = None) -> Pool:
+        pool = self.pools[spec.name] = Pool(
+            spec, launch, self._warden, self.coalescer, self._changed, self.submit, survivors, self.max_message_bytes
+        )
+        return pool
+
+    def _changed(self, pool: Pool) -> None:
+        """A pool has other workers than before, or is over: then it is forgotten, whoever has asked for its end."""
+        self._memo.changed(pool)
+        if pool.drained.is_set() and self.pools.get(pool.spec.name) is pool:
+            del self.pools[pool.spec.name]
+
+    def running(self, name: str) -> Pool:
+        """Raises PitError."""
+        pool = self.pools.get(name)
+        if pool is None:
+            raise PitError("pool_not_found", f"no pool {name!r} is running")
+        return pool
+
+    async def down(self, name: str, grace: float) -> int:
+        """Stops one pool for good; how many workers it had. Raises PitError."""
+        pool = self.running(name)
+        count = len(pool.workers)
+        pool.drain(grace)
+        await pool.drained.wait()
+        return count
+
+    async def quiesce(self, grace: float) -> None:
+        """Waits until no call waits or runs, or for `grace` seconds."""
+        waits = [asyncio.create_task(pool.quiet.wait()) for pool in self.pools.values()]
+        if waits:
+            _, late = await asyncio.wait(waits, timeout=grace)
+            for wait in late:
+                wait.cancel()
+
+    async def close(self, grace: float) -> tuple[int, int]:
+        """Stops everything; pools and workers that there were. New calls are turned away from now on."""
+        self._closing = True
+        return await self.empty(grace)
+
+    async def empty(self, grace: float) -> tuple[int, int]:
+        """The same, but calls that come later start their pools again."""
+        pools = list(self.pools.values())
+        workers = sum(len(pool.workers) for pool in pools)
+        for pool in pools:
+            pool.drain(grace)
+        for pool in pools:
+            await pool.drained.wait()
+        await self.spools.settled()
+        return len(pools), workers
+
+    def busy(self) -> bool:
+        """Whether any call waits or runs."""
+        return any(shot["queued"] or shot["running"] for shot in (pool.snapshot() for pool in self.pools.values()))
+
+    # ------------------------------------------------------------------------------------------ calls
+
+    def submit(self, caller: Caller, request: int, header: Header, args: bytes) -> tuple[Pool, Call]:
+        """Accepts a call, or raises PitError."""
+        self.last_used = time.monotonic()
+        pool = self.pool(header.pool)
+        call = Call(next(self._next_call), caller, request, header, args)
+        self.traces.append(call.trace)
+        pool.submit(call)
+        if pool.gate is Gate.PAUSED and call.block is None:
+            caller.note(request, f"pool {header.pool} is paused: the call waits; {resume_hint(header.pool)}")
+        return pool, call
+
+    def cancel(self, number: int) -> bool:
+        """Gives up a call by its number; False when it is over, or never was."""
+        return any(pool.cancel_number(number) for pool in self.pools.values())
+
+    # ---------------------------------------------------------------------------------------- gateway
+
+    def welcome(self, hello: pb.Hello, link: WorkerLink) -> Attached:
+        pool, worker = self._who(hello.worker, hello.token)
+        pool.attached(worker, hello, link)
+        return Attached(pool, worker)
+
+    def start_failed(self, report: pb.StartFailure) -> None:
+        pool, worker = self._who(report.worker, report.token)
+        pool.start_failed(worker, report.failure)
+
+    def _who(self, name: str, token: str) -> tuple[Pool, Worker]:
+        pool = self.pools.get(name.rpartition("-")[0])
+        worker = pool.workers.get(name) if pool is not None else None
+        if pool is None or worker is None or not hmac.compare_digest(worker.token.encode(), token.encode()):
+            raise RefusedError(Status.UNAUTHENTICATED, "no worker of this name and token is expected")
+        if worker.link is not None:
+            raise RefusedError(Status.ALREADY_EXISTS, f"worker {name} is attached already")
+        return pool, worker
+
+    # ----------------------------------------------------------------------------------------- warden
+
+    def reported(self, message: dict[str, Any]) -> None:
+        """Something that the warden says about a worker, a template or a reap."""
+        event = message["event"]
+        if event == "reaped":
+            asked = self._reaps.pop(message["ticket"])
+            if asked.done():
+                pass  # its client has gone
+            elif "error" in message:
+                asked.set_exception(PitError.from_dict(message["error"]))
+            else:
+                asked.set_result(message["report"])
+            return
+        name = message["pool"] if event == "template" else message["worker"].rpartition("-")[0]
+        pool = self.pools.get(name)
+        if pool is None:
+            if "talk" in message:
+                message["talk"].close()
+            return
+        if event == "template":
+            pool.template_answered(message)
+        elif event == "spawned":
+            pool.spawned(message["worker"], message["pid"], message.get("talk"))
+        elif event == "exited":
+            pool.exited(message["worker"], message)
+
+    async def reap(self, *, dry_run: bool) -> list[Any]:
+        ticket = next(self._next_call)
+        future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._reaps[ticket] = future
+        self._warden.send("reap", ticket=ticket, dry_run=dry_run)
+        return await future
+
+    # ------------------------------------------------------------------------------------------- memo
+
+    def recall(self, hello: Mapping[str, Any], memos: Sequence[Mapping[str, Any]]) -> None:
+        """Goes on with the pools that the server before us had, and with those of their workers that live."""
+        self._pinned = bool(hello["pinned"])
+        alive, templates, expected = set(hello["workers"]), set(hello["templates"]), set()
+        for one in memos:
+            spec, survivors = recalled(one["memo"], alive, template=one["pool"] in templates)
+            try:
+                self._create(spec, make(spec, self._instance, self._gateway), survivors)
+            except PitError as error:
+                # Its program or adapter has been removed: that must not keep the other pools from being served.
+                print(f"pool {spec.name} is given up: {error}", file=sys.stderr, flush=True)
+                continue
+            expected |= {worker.id for worker in survivors.workers}
+        for stranger in alive - expected:  # started in the last moments, or of a pool that was being stopped
+            self._warden.send("kill", worker=stranger)
+        for pool in templates - self.pools.keys():
+            self._warden.send("retire", pool=pool)
+
+
+def _differs(has: Spec, request: PoolRequest, spec: Spec) -> bool:
+    """Whether what is asked for is another pool than this one."""
+    wanted = dataclasses.replace(spec, size=has.size, limits=has.limits)
+    return has != wanted or (request.timeout is not None and has.limits != spec.limits)

@@ -1,0 +1,1 @@
+"""One typed function for each request. Knows no transport."""

@@ -1,0 +1,1 @@
+"""The I/O shell of core.Pool, and what belongs to it: handover, liveness, recycling, views."""

@@ -1,0 +1,449 @@
+"""One pool with hands: feeds the machine what happens and does what it asks, in the order it asks."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.base.failpoints import failpoint
+from snakepit_cli.base.pipe_pair import Ends
+from snakepit_cli.core import effects as fx
+from snakepit_cli.core import events as ev
+from snakepit_cli.core.limits import Limits
+from snakepit_cli.core.pool import Pool as Machine
+from snakepit_cli.core.snapshot import Snapshot
+from snakepit_cli.launch.plan import Launch, Spec
+from snakepit_cli.server.calls import error_mapping
+from snakepit_cli.server.calls.call import Call
+from snakepit_cli.server.calls.nested_calls import NestedCalls, Submit
+from snakepit_cli.server.coalescer import Coalescer
+from snakepit_cli.server.pools import views
+from snakepit_cli.server.pools.call_policy import CallPolicy
+from snakepit_cli.server.pools.driver import Driver
+from snakepit_cli.server.workers.gateway import CREDIT
+from snakepit_cli.server.workers.stdio import Filter, Listener, converse
+from snakepit_cli.server.workers.stdio_json import Program
+from snakepit_cli.server.workers.warden_link import WardenLink
+from snakepit_cli.server.workers.worker import Start, Survivor, Survivors, Worker
+from snakepit_cli.server.workers.worker_link import Link
+from snakepit_cli.wire import worker_pb2 as pb
+
+_clock = time.monotonic
+_FAREWELL_SECONDS = 3.0
+
+
+class Pool:
+    def __init__(  # noqa: PLR0917
+        self, spec: Spec, launch: Launch, warden: WardenLink, coalescer: Coalescer, changed: Callable[[Pool], None],
+        ask: Submit, survivors: Survivors | None = None, longest: int = 32 << 20,
+    ) -> None:  # fmt: skip
+        """Starts its workers.
+
+        `changed` is called when there are others, or in another state, than before. `ask` accepts the calls that
+        handlers make. `longest`: bytes of a line of a program that talks by lines.
+        """
+        self._longest = longest
+        self._ask = ask
+        self.spec = spec
+        self._rules = None if spec.custom is None else CallPolicy(spec.adapter, spec.custom)
+        self.workers: dict[str, Worker] = {}
+        self.commands: tuple[pb.CommandSpec, ...] = ()
+        self.next_worker = survivors.next_worker if survivors else 1
+        self.served_since = 0.0
+        """When the first worker was attached; 0 while none has been."""
+        self._launch = launch
+        self._warden = warden
+        self._calls: dict[int, Call] = {}
+        self._start = Start(survivors.start, survivors.note) if survivors else Start()
+        if launch.template is None:
+            self._start = Start("exec", launch.why_cold)
+        self.limits = Limits(**spec.limits)  # type: ignore[arg-type]
+        self._machine = Machine(spec.name, spec.size, self.limits, first_worker=self.next_worker, spare=spec.spare)
+        self._feed = Driver(self._machine, coalescer, self._perform, self._failed, self._announce).feed
+        self._tell = changed
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+        self.drained = asyncio.Event()
+        self.quiet = asyncio.Event()
+        """No call waits or runs."""
+        self.quiet.set()
+        self._adopt(survivors.workers if survivors else ())
+        self.admit(survivors.gate if survivors else ev.Gate.OPEN)
+        self.resize(spec.size)
+
+    def _adopt(self, survivors: Sequence[Survivor]) -> None:
+        for one in survivors:
+            self.workers[one.id] = Worker(
+                one.id, one.token, one.started, asked=True, pid=one.pid, requests=one.requests
+            )
+        self._feed(ev.Adopt(tuple(one.id for one in survivors)))
+
+    # ------------------------------------------------------------------------------------------ asked
+
+    def resize(self, size: int) -> None:
+        self._feed(ev.Resize(size))
+
+    def drain(self, grace: float) -> None:
+        self._feed(ev.Drain(grace))
+
+    def admit(self, gate: ev.Gate) -> None:
+        self.gate = gate
+        self._feed(ev.Admit(gate))
+
+    def replace(self, workers: Sequence[str], *, anew: bool = False) -> None:
+        """One after another, without a call that fails. `anew`: the adapter is loaded again."""
+        if anew and self._start.via is not None and self._launch.template is not None:
+            self._warden.send("retire", pool=self.spec.name)
+            self._start.via = None
+        if anew and self._machine.snapshot().reason is not None:
+            self._feed(ev.Resize(self._machine.snapshot().size))  # it had given up, which may be mended by now
+        self._feed(ev.Replace(tuple(workers)))
+
+    async def replaced(self, workers: Sequence[str], seconds: float) -> None:
+        """Waits until these are gone. Raises PitError as `settled`."""
+        await self._until(lambda seen: not self.workers.keys() & set(workers) and seen.ready >= seen.size, seconds)
+
+    def submit(self, call: Call) -> None:
+        """Raises PitError."""
+        header = call.header
+        failpoint("server.call")
+        timeout = header.timeout
+        if self._rules is not None:
+            self._rules.check(header.command, call.args, block=call.block is not None)
+            timeout = timeout or self._rules.timeout(header.command)
+        self._calls[call.id] = call
+        self.quiet.clear()
+        self._feed(
+            ev.Submit(
+                call.id, header.command, header.session, timeout, header.stream, call.block is not None,
+                header.affinity, header.idempotent,
+            )
+        )  # fmt: skip
+
+    def cancel(self, call: Call) -> None:
+        self._feed(ev.Cancel(call.id))
+
+    def cancel_number(self, number: int) -> bool:
+        """The same for a call that is one of ours; False when it is not."""
+        if number not in self._calls:
+            return False
+        self._feed(ev.Cancel(number))
+        return True
+
+    def resume(self, call: Call) -> None:
+        """The caller reads again: its stream gets the room it is owed."""
+        if call.owed:
+            self._grant(call)
+
+    @property
+    def ending(self) -> bool:
+        """It is being stopped for good."""
+        return self._machine.snapshot().state in {"draining", "drained"}
+
+    @property
+    def failed(self) -> bool:
+        """It has given up starting workers, and none serves."""
+        return self._machine.snapshot().state == "failed"
+
+    def snapshot(self) -> dict[str, Any]:
+        return views.of_pool(self.spec, self._start, self._machine.snapshot())
+
+    def worker_rows(self) -> Iterator[dict[str, Any]]:
+        return views.of_workers(self.spec.name, self.workers, self._machine.snapshot(), _clock())
+
+    async def settled(self, seconds: float) -> dict[str, Any]:
+        """Waits until all workers are attached; raises PitError when the pool gives up, or after `seconds`."""
+        await self._until(lambda seen: seen.state in _SERVES and seen.ready >= seen.size, seconds)
+        return self.snapshot()
+
+    async def any_attached(self, seconds: float) -> None:
+        """The same for the first worker."""
+        await self._until(lambda seen: seen.ready > 0, seconds)
+
+    async def _until(self, reached: Callable[[Snapshot], bool], seconds: float) -> None:
+        deadline = _clock() + seconds
+        while not reached(seen := self._machine.snapshot()):
+            if seen.reason is not None:
+                raise error_mapping.of_core(seen.reason)
+            if seen.state in {"draining", "drained"}:
+                raise PitError("pool_unavailable", f"pool {seen.name} is being stopped")
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(deadline - _clock()):
+                    await self._changed.wait()
+            except TimeoutError:
+                message = f"{seen.ready} of {seen.size} workers of pool {seen.name} got ready within {seconds:g} s"
+                raise PitError("startup_timeout", message) from None
+
+    # --------------------------------------------------------------------------------------- happened
+
+    def template_answered(self, message: dict[str, Any]) -> None:
+        """The template is ready, or cannot be had: then workers start cold, or not at all when the adapter fails."""
+        waiting, self._start.waiting = self._start.waiting, []
+        if not waiting:
+            # Nobody asked: it was ready once and has died. The next spawn asks for another.
+            self._start.via = None
+        elif failure := message.get("failure"):
+            reason = error_mapping.of_template(failure, self.spec.language)
+            for name in waiting:
+                if self.workers.pop(name, None):
+                    self._feed(ev.StartFailed(name, reason, permanent=True))
+        else:
+            self._start.via = "template" if message["ready"] else "exec"
+            self._start.note = message.get("note") if message["ready"] else error_mapping.why_cold(message)
+            self._ask_for(waiting)
+
+    def spawned(self, name: str, pid: int, talk: Ends | None) -> None:
+        """`talk`: the other ends of the standard input and output of a program that talks by lines."""
+        worker = self.workers.get(name)
+        if worker is not None:
+            worker.pid = pid
+        if talk is not None and worker is not None:
+            task = self._loop.create_task(self._talk(worker, talk))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif talk is not None:
+            talk.close()
+
+    async def _talk(self, worker: Worker, talk: Ends) -> None:
+        listener = Listener(
+            lambda hello: self.attached(worker, hello, talker),
+            lambda message: self.heard(worker, message),
+            lambda why: self._broken(worker, why),
+            lambda: self.hung_up(worker),
+            self._longest,
+        )
+        talker = Program(listener) if self.spec.dialect == "json" else Filter(listener)
+        await converse(talker, talk)
+
+    def _broken(self, worker: Worker, why: str) -> None:
+        """A program does not keep to its protocol: nothing that it says can be relied on any more."""
+        failure = ev.Failure("worker_crashed", f"worker {worker.id} was ended: {why}", (("worker", worker.id),))
+        if worker.link is not None:
+            self.unresponsive(worker, failure)
+            return
+        self._warden.send("kill", worker=worker.id)
+        self._feed(ev.StartFailed(worker.id, ev.Failure("adapter_failed", why), permanent=True))
+
+    def attached(self, worker: Worker, hello: pb.Hello, link: Link) -> None:
+        if worker.id not in self.workers:
+            return  # a program that was faster to die than to be trusted
+        worker.link = link
+        worker.nested = NestedCalls(link, self._ask)
+        self.served_since = self.served_since or _clock()
+        self.commands = tuple(one for one in hello.commands if self._rules is None or self._rules.knows(one.name))
+        self._feed(ev.Attached(worker.id, max(1, hello.capacity), tuple(hello.sessions)))
+
+    def start_failed(self, worker: Worker, failure: pb.Failure) -> None:
+        reason = error_mapping.as_core(error_mapping.of_worker(failure, self.spec.language))
+        self._feed(ev.StartFailed(worker.id, reason, permanent=True))
+
+    def hung_up(self, worker: Worker) -> None:
+        """Its stream ended: it is on its way out, or cannot be reached any more. Its exit will be reported."""
+        if worker.id in self.workers:
+            self._warden.send("stop", worker=worker.id, grace=_FAREWELL_SECONDS)
+
+    def exited(self, worker: str, message: dict[str, Any]) -> None:
+        gone = self.workers.pop(worker, None)
+        if gone is None:
+            return
+        if gone.nested is not None:
+            gone.nested.give_up()
+        detail: list[tuple[str, Any]] = [("worker", worker)]
+        if message["log"]:
+            detail.append(("log", message["log"]))
+        attached = gone.link is not None
+        kind = ("worker_oom" if message.get("oom") else "worker_crashed") if attached else "pool_unavailable"
+        text = f"worker {worker} {error_mapping.how_it_ended(message)}" + ("" if attached else " before it was ready")
+        self._feed(ev.Exited(worker, ev.Failure(kind, text, tuple(detail))))
+
+    def unresponsive(self, worker: Worker, failure: ev.Failure) -> None:
+        self._feed(ev.Unresponsive(worker.id, failure))
+
+    def heard(self, worker: Worker, message: pb.FromWorker) -> None:
+        worker.heard = True
+        if message.chunks:
+            self._heard_chunks(worker, message)
+        for request in message.requests:
+            parent = self._calls.get(request.parent)
+            worker.ask(request, parent if parent is not None and parent.worker == worker.id else None, self.spec.name)
+        for number in message.withdrawals:
+            worker.withdraw(number)
+        for result in message.results:
+            self._heard_result(worker, result)
+
+    def _heard_chunks(self, worker: Worker, message: pb.FromWorker) -> None:
+        for chunk in message.chunks:
+            call = self._calls.get(chunk.id)
+            if call is not None and call.worker == worker.id:
+                if call.header.items is None:
+                    call.caller.chunks(call.request, chunk.lines)
+                else:
+                    call.caller.answers(call.request, chunk.lines, chunk.failed)
+                    self._feed(ev.Progress(call.id))
+                call.owed += len(chunk.lines)
+                if call.owed >= CREDIT // 4 and not call.caller.congested:
+                    self._grant(call)
+
+    def _heard_result(self, worker: Worker, result: pb.Result) -> None:
+        failpoint("server.result")
+        call = self._calls.get(result.id)
+        if call is not None:
+            call.trace.ran = result.run_seconds
+        if not result.HasField("failure"):
+            self._feed(ev.Finished(worker.id, result.id, result.value))
+        elif result.failure.kind == pb.Failure.RECALLED:
+            self._feed(ev.Returned(worker.id, result.id))
+        else:
+            reply = error_mapping.of_worker(result.failure, self.spec.language, worker=worker.id)
+            self._feed(ev.Finished(worker.id, result.id, reply, failed=True))
+
+    def _grant(self, call: Call) -> None:
+        worker = self.workers.get(call.worker or "")
+        if worker is not None and worker.link is not None:
+            worker.link.credit(call.id, call.owed)
+            call.owed = 0
+
+    # ------------------------------------------------------------------------------------ the machine
+
+    def _perform(self, effect: fx.Effect) -> None:
+        _PERFORM[type(effect)](self, effect)
+
+    def _failed(self, what: ev.Event | fx.Effect, error: Exception) -> None:
+        """An event or effect has raised: a bug, or what the warden cannot be asked for. Its call or workers end."""
+        reason = error_mapping.of_exception(error)
+        match what:
+            case fx.Dispatch(worker=worker, call=call):
+                self._feed(ev.Finished(worker, call, reason, failed=True))
+            case fx.Spawn(workers=workers):
+                for worker in workers:
+                    if self.workers.pop(worker, None):
+                        self._feed(ev.StartFailed(worker, error_mapping.as_core(reason), permanent=True))
+            case ev.Submit(call=call) | ev.Finished(call=call):
+                self._feed(ev.Cancel(call))
+                self._answer(call, reason)
+            case ev.Cancel(call=call) | fx.Settle(call=call):
+                self._answer(call, reason)
+
+    def _announce(self) -> None:
+        self._changed.set()
+        self._tell(self)
+
+    def _spawn(self, effect: fx.Spawn) -> None:
+        now = _clock()
+        for name in effect.workers:
+            self.workers[name] = Worker(name, secrets.token_hex(16), now)
+            self.next_worker = int(name.rpartition("-")[2]) + 1
+        if self._start.via is not None:
+            self._ask_for(list(effect.workers))
+            return
+        if not self._start.waiting:
+            launch = self._launch
+            self._warden.send(
+                "template",
+                pool=self.spec.name,
+                argv=launch.template,
+                env=launch.template_env,
+                key=launch.key,
+                go=launch.go,
+            )
+        self._start.waiting += effect.workers
+
+    def _ask_for(self, names: list[str]) -> None:
+        wanted = [self.workers[name] for name in names if name in self.workers]
+        for worker in wanted:
+            worker.asked = True
+        self._warden.send(
+            "spawn", pool=self.spec.name, via=self._start.via, argv=self._launch.argv, go=self._launch.go,
+            tokens={worker.id: worker.token for worker in wanted}, talks=self.spec.dialect is not None,
+        )  # fmt: skip
+
+    def _dispatch(self, effect: fx.Dispatch) -> None:
+        worker = self.workers[effect.worker]
+        call = self._calls[effect.call]
+        call.worker = effect.worker
+        call.trace.dispatched = now = _clock()
+        call.deadline = now + effect.timeout
+        worker.requests += 1
+        header = call.header
+        if worker.link is not None:
+            worker.link.call(
+                call.id, header.command, call.args, session=header.session or "", timeout=effect.timeout,
+                stream=header.stream, cwd=header.cwd, block=call.block,
+            )  # fmt: skip
+
+    def _settle(self, effect: fx.Settle) -> None:
+        outcome = effect.outcome
+        self._answer(effect.call, error_mapping.of_core(outcome) if isinstance(outcome, ev.Failure) else outcome)
+
+    def _answer(self, number: int, outcome: bytes | PitError) -> None:
+        call = self._calls.pop(number, None)
+        if call is None:
+            return  # it has been given up for an internal error
+        call.open = False
+        for give_up in list(call.children.values()):
+            give_up()
+        trace = call.trace
+        trace.settled, trace.worker = _clock(), call.worker
+        if not self._calls:
+            self.quiet.set()
+        if isinstance(outcome, PitError):
+            trace.outcome = outcome.kind
+            call.caller.error(call.request, outcome)
+        else:
+            call.caller.result(call.request, outcome)
+
+    def _interrupt(self, effect: fx.Interrupt) -> None:
+        worker = self.workers.get(effect.worker)
+        if worker is not None and worker.link is not None:
+            worker.link.cancel(effect.call)
+
+    def _recall(self, effect: fx.Recall) -> None:
+        worker = self.workers.get(effect.worker)
+        if worker is not None and worker.link is not None:
+            worker.link.recall(effect.calls)
+
+    def _stop(self, effect: fx.Stop) -> None:
+        worker = self.workers.get(effect.worker)
+        if worker is None or self._never_was(worker):
+            return
+        if worker.link is not None:
+            worker.link.drain()
+        self._warden.send("stop", worker=effect.worker, grace=effect.grace)
+
+    def _kill(self, effect: fx.Kill) -> None:
+        worker = self.workers.get(effect.worker)
+        if worker is not None and not self._never_was(worker):
+            self._warden.send("kill", worker=effect.worker)
+
+    def _never_was(self, worker: Worker) -> bool:
+        """A worker that no process was asked for yet ends by itself; reported in a turn of its own."""
+        if worker.asked:
+            return False
+        if worker.id in self._start.waiting:
+            self._start.waiting.remove(worker.id)
+        report = {"reason": "is not wanted any more", "log": []}
+        self._loop.call_soon(self.exited, worker.id, report)
+        return True
+
+    def _drained(self, _: fx.Drained) -> None:
+        self._warden.send("retire", pool=self.spec.name)
+        self.drained.set()
+
+
+_SERVES = frozenset({"open", "paused", "closed"})
+_PERFORM: dict[type, Callable[[Pool, Any], None]] = {
+    fx.Spawn: Pool._spawn,  # noqa: SLF001 — the table belongs to the class
+    fx.Dispatch: Pool._dispatch,  # noqa: SLF001
+    fx.Settle: Pool._settle,  # noqa: SLF001
+    fx.Interrupt: Pool._interrupt,  # noqa: SLF001
+    fx.Recall: Pool._recall,  # noqa: SLF001
+    fx.Stop: Pool._stop,  # noqa: SLF001
+    fx.Kill: Pool._kill,  # noqa: SLF001
+    fx.Drained: Pool._drained,  # noqa: SLF001
+}

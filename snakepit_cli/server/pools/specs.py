@@ -1,0 +1,55 @@
+"""From what a client asks of a pool, and what the configuration says of it, to what the pool runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+from snakepit_cli.base.reference import absolute
+from snakepit_cli.core.limits import Limits
+from snakepit_cli.launch import environment, plan
+from snakepit_cli.settings.load import LIMITS, PoolSettings, Settings
+from snakepit_cli.wire.ops import PoolRequest
+
+
+def make(request: PoolRequest, settings: Settings) -> plan.Spec:
+    """The request comes first, then the configuration, then the defaults. Raises PitError."""
+    said = settings.pool(request.pool) or PoolSettings(limits=settings.limits)
+    adapter = absolute(request.adapter, request.cwd) if request.adapter else said.adapter
+    custom = settings.adapters.get(adapter)
+    size = request.size or said.size
+    env = {**environment.for_workers(request.env), **said.env, **(custom.env if custom is not None else {})}
+    return plan.Spec(
+        name=request.pool,
+        adapter=adapter,
+        custom=custom,
+        size=size,
+        spare=said.spare if request.spare is None else request.spare,
+        capacity=request.capacity or said.capacity,
+        contain=request.contain or said.contain,
+        cwd=_folder(request, said, None if custom is None else custom.directory),
+        env={**environment.threads(size), **env},
+        limits=_limits(request, said.limits),
+        python=plan.find_runtime(said.python or sys.executable, request.pool, env),
+    )
+
+
+def of_configuration(name: str) -> PoolRequest:
+    """What a call asks for that is the first one to its pool."""
+    return PoolRequest(pool=name, cwd="/", env=environment.for_workers(os.environ))
+
+
+def _folder(request: PoolRequest, said: PoolSettings, own: str | None) -> str:
+    """Where workers run: what the configuration describes runs where the file is, whoever starts it."""
+    if own is not None:
+        return own
+    return request.cwd if request.adapter or said.folder is None else said.folder
+
+
+def _limits(request: PoolRequest, limits: Mapping[str, float]) -> dict[str, float]:
+    found = {name: limits[name] for name in LIMITS if name in limits}
+    if request.timeout is not None:
+        usual = found.get("startup_timeout", Limits().startup_timeout)
+        found["startup_timeout"] = max(request.timeout, usual)
+    return found

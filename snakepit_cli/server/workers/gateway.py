@@ -1,0 +1,212 @@
+"""The gateway: workers dial in here, say who they are, and take calls.
+
+Messages of the worker contract (proto/snakepit/worker/v1) over the gRPC of wire.http2. What is said to a worker in
+one turn of the event loop leaves in one message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from snakepit_cli.server.coalescer import Coalescer
+from snakepit_cli.server.peers import peer_uid
+from snakepit_cli.wire import http2
+from snakepit_cli.wire import worker_pb2 as pb
+from snakepit_cli.wire.http2 import Status
+from snakepit_cli.wire.worker import MalformedError, from_worker
+
+PROTOCOL = 1
+PATH = "/snakepit.worker.v1.Gateway/Attach"
+CREDIT = 4 << 20
+"""Bytes of chunks that a worker may be ahead of the client's socket."""
+_HEADROOM = 4 << 20
+"""What a message may hold beyond one answer of the largest size: chunks and other answers that travel with it."""
+_GREETING_SECONDS = 30.0
+
+
+class RefusedError(Exception):
+    """The worker is not let in."""
+
+    def __init__(self, status: Status, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Guest(Protocol):
+    """Where an attached worker's messages go."""
+
+    def heard(self, message: pb.FromWorker) -> None: ...
+
+    def hung_up(self) -> None: ...
+
+
+class Host(Protocol):
+    """What the gateway needs to know of the pools."""
+
+    max_message_bytes: int
+    coalescer: Coalescer
+
+    def welcome(self, hello: pb.Hello, link: WorkerLink) -> Guest:
+        """Called once for each worker that says hello. Raises RefusedError."""
+
+    def start_failed(self, report: pb.StartFailure) -> None:
+        """Called when a worker says that it cannot get ready. Raises RefusedError."""
+
+
+class WorkerLink:
+    """The way to one attached worker that has dialled in."""
+
+    why_silent = ""
+
+    def __init__(self, stream: http2.Stream, coalescer: Coalescer) -> None:
+        self._stream = stream
+        self._coalescer = coalescer
+        self._next: pb.ToWorker | None = None
+
+    def welcome(self, max_message_bytes: int) -> None:
+        self._message().welcome.MergeFrom(pb.Welcome(protocol=PROTOCOL, max_message_bytes=max_message_bytes))
+
+    def call(
+        self,
+        call_id: int,
+        command: str,
+        args: bytes,
+        *,
+        session: str,
+        timeout: float,
+        stream: bool,
+        cwd: str,
+        block: pb.Block | None = None,
+    ) -> None:
+        self._message().calls.add(
+            id=call_id, command=command, args=args, session=session, timeout_seconds=timeout, stream=stream, cwd=cwd,
+            credit_bytes=CREDIT if stream else 0, block=block,
+        )  # fmt: skip
+
+    def cancel(self, call_id: int) -> None:
+        self._message().cancels.add(id=call_id)
+
+    def credit(self, call_id: int, count: int) -> None:
+        self._message().credits.add(id=call_id, bytes=count)
+
+    def reply(self, result: pb.Result) -> None:
+        self._message().replies.append(result)
+
+    def recall(self, call_ids: Iterable[int]) -> None:
+        self._message().recalls.extend(call_ids)
+
+    def ping(self, nonce: int) -> None:
+        self._message().ping.nonce = nonce
+
+    def drain(self) -> None:
+        self._message().drain.SetInParent()
+
+    def _message(self) -> pb.ToWorker:
+        if self._next is None:
+            self._next = pb.ToWorker()
+            self._coalescer.begun(self.send)
+        return self._next
+
+    def send(self) -> None:
+        """What was begun."""
+        message, self._next = self._next, None
+        if message is not None:
+            self._stream.send(message.SerializeToString())
+
+
+class _Attach:
+    """One Attach stream: first a stranger, then a guest."""
+
+    def __init__(self, host: Host, stream: http2.Stream) -> None:
+        self._host = host
+        self._stream = stream
+        self._guest: Guest | None = None
+        self._patience = asyncio.get_running_loop().call_later(
+            _GREETING_SECONDS, stream.finish, Status.INVALID_ARGUMENT, "nothing was said"
+        )
+
+    def message(self, data: bytes) -> None:
+        try:
+            message = from_worker(data)
+        except MalformedError as error:
+            self._stream.finish(Status.INVALID_ARGUMENT, str(error))
+            return
+        if self._guest is not None:
+            self._guest.heard(message)
+            return
+        self._patience.cancel()
+        try:
+            self._greet(message)
+        except RefusedError as refusal:
+            self._stream.finish(refusal.status, str(refusal))
+
+    def ended(self) -> None:
+        self._patience.cancel()
+        if self._guest is not None:
+            self._guest.hung_up()
+
+    def _greet(self, message: pb.FromWorker) -> None:
+        if message.HasField("start_failure"):
+            self._host.start_failed(message.start_failure)
+            self._stream.finish(Status.OK)
+            return
+        if not message.HasField("hello"):
+            raise RefusedError(Status.INVALID_ARGUMENT, "the first message must be hello or start_failure")
+        hello = message.hello
+        if not hello.protocol_min <= PROTOCOL <= hello.protocol_max:
+            text = f"the server speaks protocol {PROTOCOL}, the worker {hello.protocol_min} to {hello.protocol_max}"
+            raise RefusedError(Status.FAILED_PRECONDITION, text)
+        link = WorkerLink(self._stream, self._host.coalescer)
+        link.welcome(self._host.max_message_bytes)
+        self._guest = self._host.welcome(hello, link)
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._transport: asyncio.Transport
+        self._http: http2.Connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        limit = self._host.max_message_bytes + _HEADROOM
+        self._http = http2.Connection(self._transport.write, self._opened, max_message=limit)
+        if peer_uid(transport) not in {None, os.geteuid()}:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        coalescer = self._host.coalescer
+        coalescer.held = True
+        try:
+            self._http.receive(data)
+        except http2.ProtocolError as error:
+            self._http.goodbye(error.code)
+            self._transport.close()
+        finally:
+            coalescer.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — the reason changes nothing
+        self._http.lost()
+
+    def _opened(self, stream: http2.Stream, path: str) -> None:
+        if path == PATH:
+            stream.listener = _Attach(self._host, stream)
+        else:
+            stream.finish(Status.UNIMPLEMENTED, f"no method {path}")
+
+
+async def listen(host: Host, path: str) -> asyncio.Server:
+    """Lets workers in at this socket for as long as the caller holds on to what is returned."""
+    return await asyncio.get_running_loop().create_unix_server(lambda: _Connection(host), sock=_bound(path))
+
+
+def _bound(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    Path(path).unlink(missing_ok=True)  # left by the server before us
+    listener.bind(path)
+    return listener

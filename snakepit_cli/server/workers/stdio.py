@@ -1,0 +1,381 @@
+"""Programs that read and write lines: the server speaks to them itself, over their standard input and output.
+
+docs/stdio-protocol.md is the specification. A Talker takes what a WorkerLink takes, and says what a worker of the
+contract would say, so that pools do not know the difference. This one is for filters: one line in, one line out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from snakepit_cli.base.pipe_pair import Ends
+from snakepit_cli.server.workers.gateway import CREDIT
+from snakepit_cli.wire import worker_pb2 as pb
+
+Kind = pb.Failure.Kind
+_QUIET_SECONDS = 0.05
+"""So long the first answer of a worker is held back, to see whether more lines follow that nobody asked for."""
+_MANY, _MOMENT = 256, 0.001
+"""While so many lines are to come, they are left to gather for so many seconds: a filter writes each by itself."""
+_ENOUGH = 1 << 20
+"""Bytes of answers to a block's items that are passed on before the others have come."""
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+_check = msgspec.json.Decoder(msgspec.Raw).decode
+_check_all = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class RefusedError(Exception):
+    """A call that cannot be put to the program."""
+
+    def __init__(self, message: str, kind: Kind = Kind.INVALID_ARGUMENTS) -> None:
+        super().__init__(message)
+        self.failure = pb.Failure(kind=kind, message=message)
+
+
+class Listener:
+    """Who is told what a program says. Set by the pool."""
+
+    def __init__(
+        self, ready: Callable[[pb.Hello], None], said: Callable[[pb.FromWorker], None],
+        broken: Callable[[str], None], ended: Callable[[], None], longest: int,
+    ) -> None:  # fmt: skip
+        self.ready = ready
+        self.said = said
+        self.broken = broken
+        """It does not keep to the protocol, for this reason: it has to go."""
+        self.ended = ended
+        self.longest = longest
+        """Bytes that a line may have."""
+
+
+class Talker(asyncio.Protocol):
+    """What both dialects share: lines in, lines out."""
+
+    why_silent = ""
+    """What may be wrong with a program that does not answer."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self.transport: asyncio.ReadTransport
+        self.sink: asyncio.WriteTransport
+        self._parts: list[bytes] = []
+        self._size = 0
+        """Bytes of a line whose end has not come."""
+        self._over = False
+        """Nothing that it says counts any more."""
+        self._ahead: dict[int, int] = {}
+        """Bytes of chunks for which the caller has made no room yet, by call."""
+        self._paused = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        if self._over:
+            return
+        *lines, rest = data.split(b"\n")
+        if self._size + len(lines[0] if lines else rest) > self.listener.longest:
+            self._parts.clear()
+            self.broken(f"it wrote a line of more than {self.listener.longest:,} bytes")
+            return
+        if lines:
+            if self._parts:
+                lines[0] = b"".join((*self._parts, lines[0]))
+            self._parts, self._size = [], 0
+            self.heard(lines)
+        if rest:
+            self._parts.append(rest)
+            self._size += len(rest)
+
+    def broken(self, why: str) -> None:
+        """It does not keep to the protocol: nothing more is read."""
+        self._over = True
+        self._parts, self._size = [], 0
+        self._balance()
+        self.listener.broken(why)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — the reason changes nothing
+        self.listener.ended()
+
+    def heard(self, lines: list[bytes]) -> None:
+        raise NotImplementedError
+
+    @property
+    def idle(self) -> bool:
+        raise NotImplementedError
+
+    # -- what a WorkerLink does --
+
+    def ping(self, nonce: int) -> None:
+        """Nobody can ask a program that is at work. One that has nothing to do is well."""
+        if self.idle:
+            self.listener.said(pb.FromWorker(pong=pb.Pong(nonce=nonce)))
+
+    def chunks(self, chunks: pb.Chunks) -> None:
+        """To the caller. While it has enough of them nothing is read from the program."""
+        self._ahead[chunks.id] = self._ahead.get(chunks.id, 0) + len(chunks.lines)
+        self.listener.said(pb.FromWorker(chunks=[chunks]))
+        self._balance()
+
+    def credit(self, call_id: int, count: int) -> None:
+        if call_id in self._ahead:
+            self._ahead[call_id] -= count
+            self._balance()
+
+    def _forget(self, call_id: int) -> None:
+        if self._ahead.pop(call_id, None) is not None:
+            self._balance()
+
+    def _balance(self) -> None:
+        wanted = self._over or any(ahead > CREDIT for ahead in self._ahead.values())
+        if wanted != self._paused and not self.transport.is_closing():
+            self._paused = wanted
+            if wanted:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    def reply(self, result: pb.Result) -> None:
+        """It makes no calls."""
+
+    def drain(self) -> None:
+        """The end of its input."""
+        self.sink.close()
+
+    def settle(self, call_id: int, value: bytes) -> None:
+        self._forget(call_id)
+        self.listener.said(pb.FromWorker(results=[pb.Result(id=call_id, value=value)]))
+
+    def fail(self, call_id: int, failure: pb.Failure) -> None:
+        self._forget(call_id)
+        self.listener.said(pb.FromWorker(results=[pb.Result(id=call_id, failure=failure)]))
+
+    def give_back(self, call_id: int) -> None:
+        self.fail(call_id, pb.Failure(kind=Kind.RECALLED, message="recalled before it began"))
+
+
+async def converse(talker: Talker, ends: Ends) -> None:
+    """Speaks to a program from now on."""
+    loop = asyncio.get_running_loop()
+    # A program that closes its input is not over: what counts is the end of its output.
+    talker.sink, _ = await loop.connect_write_pipe(asyncio.Protocol, os.fdopen(ends.sink, "wb", 0))
+    await loop.connect_read_pipe(lambda: talker, os.fdopen(ends.source, "rb", 0))
+
+
+@dataclass
+class Asked:
+    """A call that a filter has, or will have: its lines, and how many of the answers have come."""
+
+    call: int
+    text: bool
+    """Lines are text, not JSON."""
+    lines: bytes
+    count: int
+    block: bool
+    answers: list[bytes] = field(default_factory=list)
+    """Those that have not been passed on."""
+    size: int = 0
+    """Bytes of these."""
+    passed: int = 0
+    """How many have been passed on."""
+
+    @property
+    def left(self) -> int:
+        """How many are to come."""
+        return self.count - self.passed - len(self.answers)
+
+
+class Filter(Talker):
+    """One line in, one line out. One call at a time is on its way: an answer too many is not taken for another's."""
+
+    why_silent = (
+        "it has not answered every line: a filter must write one line for each, and must not keep them in a buffer "
+        "(`exec:stdbuf -oL …`, `grep --line-buffered`, `sed -u`)"
+    )
+
+    def __init__(self, listener: Listener) -> None:
+        super().__init__(listener)
+        self._asked: deque[Asked] = deque()
+        self._trusted = False
+        """It has once answered with no more lines than it should."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        commands = [
+            pb.CommandSpec(name="json", summary="JSON in, JSON out: `item` or all arguments.", open=True),
+            pb.CommandSpec(
+                name="line", summary="A line of text in, a line of text out.",
+                parameters=[pb.ParameterSpec(name="item", type="str", required=True)],
+            ),
+        ]  # fmt: skip
+        hello = pb.Hello(language="exec", capacity=1, commands=commands)
+        # A program that cannot run ends at once: then it has never been ready.
+        asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._ready, hello)
+
+    def _ready(self, hello: pb.Hello) -> None:
+        if not self.transport.is_closing():
+            self.listener.ready(hello)
+
+    @property
+    def idle(self) -> bool:
+        return not self._asked
+
+    def call(self, call_id: int, command: str, args: bytes, *, block: pb.Block | None = None, **_: Any) -> None:
+        try:
+            asked = _asked(call_id, command, args, block)
+        except RefusedError as refusal:
+            self.fail(call_id, refusal.failure)
+            return
+        self._asked.append(asked)
+        if len(self._asked) == 1:
+            self._send()
+
+    def cancel(self, call_id: int) -> None:
+        """One that waits. One that is on its way cannot be taken back: a slow filter is killed."""
+        self._forget(call_id)
+        self._take_back(call_id, lambda: self.fail(call_id, pb.Failure(kind=Kind.CANCELLED, message="cancelled")))
+
+    def recall(self, call_ids: Iterable[int]) -> None:
+        for call_id in call_ids:
+            self._take_back(call_id, lambda call_id=call_id: self.give_back(call_id))  # type: ignore[misc]
+
+    def _take_back(self, call_id: int, tell: Callable[[], None]) -> None:
+        for asked in list(self._asked)[1:]:
+            if asked.call == call_id:
+                self._asked.remove(asked)
+                tell()
+
+    def _send(self) -> None:
+        self.sink.write(self._asked[0].lines)
+
+    def heard(self, lines: list[bytes]) -> None:
+        if not self._asked or len(lines) > self._asked[0].left:
+            self.broken("it answered with more lines than it was asked")
+            return
+        asked = self._asked[0]
+        asked.answers += lines
+        asked.size += sum(map(len, lines))
+        if asked.left:
+            if asked.size > _ENOUGH:
+                self._pass_on(asked)
+            if asked.left > _MANY and not self._paused:
+                self._paused = True
+                self.transport.pause_reading()
+                asyncio.get_running_loop().call_later(_MOMENT, self._balance)
+            return
+        if self._trusted:
+            self._done()
+        else:
+            self._trusted = True
+            asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._done)
+
+    def _done(self) -> None:
+        if self._over:
+            return
+        asked = self._asked.popleft()
+        if asked.block:
+            self._pass_on(asked)
+            self.settle(asked.call, b"null")
+        else:
+            try:
+                self.settle(asked.call, _value(asked.answers[0], text=asked.text))
+            except RefusedError as refusal:
+                self.fail(asked.call, refusal.failure)
+        if self._asked:
+            self._send()
+
+    def _pass_on(self, asked: Asked) -> None:
+        """The answers to items that have come."""
+        texts, failed = asked.answers, []
+        if not _all_json(asked):
+            texts = []
+            for number, line in enumerate(asked.answers):
+                try:
+                    texts.append(_value(line, text=asked.text))
+                except RefusedError as refusal:
+                    failed.append(number)
+                    texts.append(_encode({"kind": "invalid_result", "message": refusal.failure.message}))
+        count = len(texts)
+        asked.answers, asked.size, asked.passed = [], 0, asked.passed + count
+        self.chunks(pb.Chunks(id=asked.call, lines=b"\n".join(texts) + b"\n", count=count, failed=failed))
+
+
+def _asked(call_id: int, command: str, args: bytes, block: pb.Block | None) -> Asked:
+    if command not in {"json", "line"}:
+        raise RefusedError(f"no command `{command}`; a filter has `json` and `line`", Kind.COMMAND_NOT_FOUND)
+    text = command == "line"
+    if block is None:
+        return Asked(call_id, text, _line(args, text=text) + b"\n", 1, False)
+    if _object(args):
+        raise RefusedError("a filter takes no fixed arguments: each line goes to it as it is")
+    if block.text == text:
+        return Asked(call_id, text, block.lines, block.count, True)
+    if not text:
+        raise RefusedError("`json` takes lines of JSON; for lines of text there is `line`")
+    lines = [_plain(line) for line in block.lines.split(b"\n")[:-1]]
+    return Asked(call_id, text, b"\n".join(lines) + b"\n", block.count, True)
+
+
+def _line(args: bytes, *, text: bool) -> bytes:
+    found = _object(args)
+    if text:
+        if found.keys() != {"item"}:
+            raise RefusedError("`line` takes one argument, `item`")
+        return _plain(_encode(found["item"]))
+    return _encode(found["item"]) if found.keys() == {"item"} else _encode(found)
+
+
+def _object(args: bytes) -> dict[str, Any]:
+    try:
+        found = _decode(args or b"{}")
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise RefusedError(f"the arguments are no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise RefusedError("the arguments must be a JSON object")
+    return found
+
+
+def _plain(item: bytes) -> bytes:
+    """A JSON string as the text that it is; other JSON as it is written."""
+    try:
+        value = _decode(item)
+    except (msgspec.MsgspecError, RecursionError):
+        return item
+    if not isinstance(value, str):
+        return item
+    if "\n" in value:
+        raise RefusedError("a line of text has no line breaks in it")
+    return value.encode()
+
+
+def _all_json(asked: Asked) -> bool:
+    """Whether each answer is a JSON text, for all at once. False when it has to be seen one by one."""
+    if asked.text:
+        return False
+    try:
+        # A string cannot go on after the line break, and what else could span lines is another text then.
+        found = _check_all(b"[" + b",\n".join(asked.answers) + b"]")
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return list(map(bytes, found)) == asked.answers
+
+
+def _value(line: bytes, *, text: bool) -> bytes:
+    """The JSON of an answer."""
+    try:
+        if text:
+            return _encode(line.decode())
+        _check(line)
+    except UnicodeDecodeError:
+        raise RefusedError("the answer is not UTF-8", Kind.INVALID_RESULT) from None
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise RefusedError(f"the answer is no JSON: {error}", Kind.INVALID_RESULT) from None
+    return line

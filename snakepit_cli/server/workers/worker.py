@@ -1,0 +1,74 @@
+"""A pool's workers as the shell knows them; their states are the machine's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from snakepit_cli.core.events import Gate
+from snakepit_cli.server.calls.call import Call
+from snakepit_cli.server.calls.nested_calls import NestedCalls
+from snakepit_cli.server.workers.worker_link import Link
+from snakepit_cli.wire import worker_pb2 as pb
+
+
+@dataclass
+class Worker:
+    id: str
+    token: str
+    started: float
+    """Monotonic seconds, which all processes of a machine share."""
+    asked: bool = False
+    """The warden has been asked for a process; only then will it report one's end."""
+    pid: int | None = None
+    link: Link | None = None
+    nested: NestedCalls | None = None
+    """The calls that its handlers make; there when `link` is."""
+    requests: int = 0
+    heard: bool = True
+    """It has said something since `liveness` looked."""
+    asked_at: float | None = None
+    """When it was asked for a sign of life that has not come."""
+    measured_at: float | None = None
+    """When its processor time was read, after it had been silent for a while."""
+    cpu: float = 0.0
+    """Processor seconds that it and its children had used then."""
+
+    def ask(self, request: pb.Request, parent: Call | None, pool: str) -> None:
+        if self.nested is not None:
+            self.nested.ask(request, parent, pool)
+
+    def withdraw(self, request: int) -> None:
+        if self.nested is not None:
+            self.nested.withdraw(request)
+
+
+@dataclass(frozen=True)
+class Survivor:
+    """A worker of the server before us, which will dial home to us with this token."""
+
+    id: str
+    token: str
+    pid: int | None
+    requests: int
+    started: float
+
+
+@dataclass(frozen=True)
+class Survivors:
+    """What is left of a pool of the server before us."""
+
+    workers: Sequence[Survivor]
+    next_worker: int
+    start: str | None
+    note: str | None
+    gate: Gate = Gate.OPEN
+
+
+@dataclass
+class Start:
+    """How the pool's workers come to be: `via` is None while no template has answered, `waiting` want one."""
+
+    via: str | None = None
+    note: str | None = None
+    waiting: list[str] = field(default_factory=list)

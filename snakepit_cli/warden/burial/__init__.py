@@ -1,0 +1,1 @@
+"""Ending processes, and everything that they have started."""

@@ -1,0 +1,1 @@
+"""What the warden keeps: the registry, logs, and where its files are."""

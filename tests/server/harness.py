@@ -1,0 +1,202 @@
+"""An instance in this process: the real pools and queries, with a warden and workers that only pretend."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import Any
+
+from snakepit_cli.server.calls.spool import Spools
+from snakepit_cli.server.instance import Instance as Server
+from snakepit_cli.server.ops.instance import Desk
+from snakepit_cli.settings.load import PoolSettings, Settings
+from snakepit_cli.wire import ops
+from snakepit_cli.wire import worker_pb2 as pb
+
+
+class Link:
+    """A worker that remembers what it is told, and answers calls of `echo` at once."""
+
+    why_silent = ""
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+        self.cancelled: list[int] = []
+        self.pings = 0
+        self.replies: list[pb.Result] = []
+        self.granted = 0
+        self.hear: Callable[[pb.FromWorker], None]
+        self.fails: Exception | None = None
+
+    def call(self, call_id: int, command: str, args: bytes, **_: Any) -> None:
+        if self.fails is not None:
+            raise self.fails
+        self.calls.append(call_id)
+        if command == "echo":
+            self.finish(call_id, args)
+
+    def finish(self, call_id: int, value: bytes = b"null") -> None:
+        message = pb.FromWorker(results=[pb.Result(id=call_id, value=value)])
+        self.hear_soon(message)
+
+    def cancel(self, call_id: int) -> None:
+        self.cancelled.append(call_id)
+        failure = pb.Failure(kind=pb.Failure.CANCELLED, message="cancelled")
+        self.hear_soon(pb.FromWorker(results=[pb.Result(id=call_id, failure=failure)]))
+
+    def hear_soon(self, message: pb.FromWorker) -> None:
+        asyncio.get_running_loop().call_soon(lambda: self.hear(message))  # known when it has been welcomed
+
+    def recall(self, call_ids: Iterable[int]) -> None:
+        pass
+
+    def reply(self, result: pb.Result) -> None:
+        self.replies.append(result)
+
+    def credit(self, call_id: int, count: int) -> None:
+        self.granted += count
+
+    def ping(self, nonce: int) -> None:
+        self.pings += 1
+
+    def drain(self) -> None:
+        pass
+
+
+class Warden:
+    """Starts and ends pretended workers a turn of the event loop after it was asked."""
+
+    def __init__(self) -> None:
+        self.instance: Server
+        self.said: list[tuple[str, dict[str, Any]]] = []
+        self.links: dict[str, Link] = {}
+        self.broken: set[str] = set()
+        """Adapters that cannot be loaded."""
+        self.slow: set[str] = set()
+        """Pools whose workers never get ready."""
+        self._pids = itertools.count(1000)
+
+    def send(self, op: str, **fields: Any) -> None:
+        self.said.append((op, fields))
+        if handler := getattr(self, f"_{op}", None):
+            asyncio.get_running_loop().call_soon(lambda: handler(**fields))
+
+    def ops(self, *names: str) -> list[dict[str, Any]]:
+        return [fields for op, fields in self.said if op in names]
+
+    def _template(self, pool: str, go: dict[str, Any], **_: Any) -> None:
+        message: dict[str, Any] = {"event": "template", "pool": pool, "ready": True}
+        if go["adapter"] in self.broken:
+            message = {**message, "ready": False, "failure": {"kind": "adapter_failed", "message": "broken"}}
+        self.instance.reported(message)
+
+    def _spawn(self, pool: str, tokens: dict[str, str], **_: Any) -> None:
+        for worker, token in tokens.items():
+            self.instance.reported({"event": "spawned", "worker": worker, "pid": next(self._pids)})
+            if pool not in self.slow:
+                link = self.links[worker] = Link()
+                hello = pb.Hello(worker=worker, token=token, capacity=1, commands=[pb.CommandSpec(name="echo")])
+                link.hear = self.instance.welcome(hello, link).heard  # type: ignore[arg-type]
+
+    def _stop(self, worker: str, **_: Any) -> None:
+        self.instance.reported({"event": "exited", "worker": worker, "code": 0, "log": []})
+
+    def _kill(self, worker: str) -> None:
+        self.instance.reported({"event": "exited", "worker": worker, "code": -9, "log": []})
+
+    def _reap(self, ticket: int, **_: Any) -> None:
+        self.instance.reported({"event": "reaped", "ticket": ticket, "report": []})
+
+
+class Harness:
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self.warden = Warden()
+        spools = Spools(folder, settings.spool_max_bytes, settings.spool_keep)
+        spools.recall()
+        self.instance = self.warden.instance = Server("test", "/nowhere", settings, self.warden, spools)  # type: ignore[arg-type]
+        hello = {
+            "instance": "test",
+            "warden": 1,
+            "started": 0.0,
+            "restarts": 0,
+            "containment": [],
+            "state": str(folder),
+        }
+        self.turned_away = 0
+        self.desk = Desk(self.instance, self.warden, hello, set(), self._turn_away)  # type: ignore[arg-type]
+
+    def _turn_away(self) -> None:
+        self.turned_away += 1
+
+    def ask(self, request: ops.Request) -> Coroutine[Any, Any, Any]:
+        return self.desk.answer(request, _nobody_listens)
+
+    async def up(self, pool: str = "default", **fields: Any) -> Any:
+        return await self.ask(ops.Up(pool=pool, cwd="/", env={}, **fields))
+
+    def call(self, command: str = "echo", pool: str = "default", **header: Any) -> Caller:
+        from snakepit_cli.server.calls.call import Header
+
+        caller = Caller()
+        fields = {"version": "1", "command": command, "cwd": "/", "pool": pool, **header}
+        caller.pool, caller.call = self.instance.submit(caller, 1, Header(**fields), b'{"a":1}')
+        return caller
+
+
+class Caller:
+    """Remembers its answer."""
+
+    congested = False
+
+    def __init__(self) -> None:
+        self.pool: Any
+        self.call: Any
+        self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.lines = b""
+        self.notes: list[str] = []
+
+    def result(self, request: int, value: bytes) -> None:
+        self.answer.set_result(value)
+
+    def error(self, request: int, error: Any) -> None:
+        self.answer.set_result(error)
+
+    def note(self, request: int, text: str) -> None:
+        self.notes.append(text)
+
+    def chunks(self, request: int, lines: bytes) -> None:
+        self.lines += lines
+
+    def answers(self, request: int, lines: bytes, failed: Any) -> None:
+        self.lines += lines
+
+
+async def _nobody_listens(_: bytes) -> None:
+    pass
+
+
+def in_instance(
+    test: Callable[[Harness], Coroutine[Any, Any, None]], folder: Path, settings: Settings | None = None
+) -> None:
+    """Runs the test; what goes wrong in the event loop fails it."""
+
+    async def main() -> None:
+        wrong: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: wrong.append(context))
+        await test(Harness(folder, settings or small()))
+        assert not wrong
+
+    asyncio.run(main())
+
+
+def small(**fields: Any) -> Settings:
+    return Settings(pools={"default": PoolSettings(size=2)}, **fields)
+
+
+async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Lets the event loop come round until the condition holds."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 — anything may be waited for
+            await asyncio.sleep(0.001)
