@@ -2,7 +2,7 @@
 
 python3 -m tests                     everything, on every Python that this project supports
 python3 -m tests --only 3.11         one of them
-python3 -m tests tests/core -k fifo  arguments go to pytest; linters and type checks are left out
+python3 -m tests tests/unit/core -k fifo  arguments go to pytest; linters and type checks are left out
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def main() -> None:
     if not arguments and (oldest := interpreter(BRIDGE_VERSION)):
         say(f"Python {BRIDGE_VERSION}: the bridge alone")
         python = environment(f"venv-{BRIDGE_VERSION}", oldest, "./bridges/python", "pytest", "hypothesis", "grpcio")
-        run(python, "-m", "pytest", "-q", "--confcutdir=tests/bridge", "tests/bridge")
+        run(python, "-m", "pytest", "-q", "--confcutdir=tests/unit/bridge", "tests/unit/bridge")
     say(f"all well, in {time.monotonic() - began:.0f} s")
 
 

@@ -1,0 +1,1 @@
+"""One folder a layer. Fast, and mostly in this process."""
