@@ -40,7 +40,7 @@ KINDS: dict[str, Kind] = {
     "output_failed": Kind(74, False, "the output cannot be written", "make room, or write it somewhere else"),
     "pool_saturated": Kind(75, True, "the pool's queue is full", "send less at once, or make the pool larger with `snakepit up POOL --size N`"),
     "worker_busy": Kind(75, True, "the session's worker is busy", "try again later"),
-    "version_skew": Kind(76, True, "the running server is another version and has work to do", "run `snakepit server restart` when it may be interrupted"),
+    "version_skew": Kind(76, True, "the running server is another version and has work to do", "run `snakepit down` when it may end; the next command starts this version"),
     "not_yours": Kind(77, False, "it belongs to another user, or its secret is not known", "use an instance of your own"),
     "invalid_configuration": Kind(78, False, "the configuration is not valid", "correct the value named in the message"),
     "queue_timeout": Kind(124, True, "no worker became free in time", "make the pool larger with `snakepit up POOL --size N`"),

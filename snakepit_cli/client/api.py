@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -206,6 +207,7 @@ def up(
     answer: Json = connection.query(
         "up", patience=None if timeout is None else timeout + _LATE_SECONDS,
         pool=pool, size=size, capacity=capacity, contain=contain, spare=spare, adapter=adapter, cwd=cwd() or "/",
+        python=sys.executable or None,
         env={**for_workers(os.environ), UMASK: umask()}, timeout=timeout, wait=wait,
     )  # fmt: skip
     return answer

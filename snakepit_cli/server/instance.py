@@ -116,6 +116,10 @@ class Instance:
             if getattr(request, what) is not None and getattr(spec, what) != getattr(known.spec, what):
                 hint = f"run `snakepit down {name}` first, or give the new pool another name"
                 raise PitError("usage", f"pool {name!r} runs with {what} {getattr(known.spec, what)}", hint=hint)
+        if request.adapter and spec.language == "python" and not specs.is_same(spec.python, known.spec.python):
+            text = f"pool {name!r} runs with the interpreter {known.spec.python}, not with {spec.python}"
+            hint = f"run `snakepit down {name}` first, or give the new pool another name"
+            raise PitError("usage", text, hint=hint)
         shot = known.snapshot()
         size = request.size or shot["size"]
         known.resize(size)  # also when nothing changes: a pause between restarts ends
@@ -181,6 +185,10 @@ class Instance:
             await pool.drained.wait()
         await self.spools.settled()
         return len(pools), workers
+
+    def kept(self) -> list[str]:
+        """Pools that would be missed: nobody but the person who ran `up` can make them again."""
+        return sorted(self.pools) if self._pinned else []
 
     def busy(self) -> bool:
         """Whether any call waits or runs."""

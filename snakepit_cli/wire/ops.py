@@ -80,6 +80,8 @@ class PoolRequest(Op, frozen=True, kw_only=True):
     spare: Spare | None = None
     capacity: Capacity | None = None
     contain: Contain | None = None
+    python: Path | None = None
+    """The client's own interpreter: Python workers run in it, unless the configuration names another."""
     cwd: Path
     """Absolute: relative file names are meant from there."""
     env: Variables

@@ -14,6 +14,7 @@ import signal
 import subprocess
 from typing import Any
 
+from snakepit_cli import __version__
 from snakepit_cli.base import paths
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client import api
@@ -130,7 +131,8 @@ def reap_offline(name: str, *, dry_run: bool) -> list[Json]:
 
 
 def if_idle(name: str, timeout: float) -> None:
-    """Ends a server of another version, unless it has work to do. Raises PitError `version_skew` when it has."""
+    """Ends a server of another version. Raises PitError `version_skew` when it has work to do, or pools that were
+    made with `up`: the next server would not have them."""
     sock = find(name)
     if sock is None:
         return
@@ -139,9 +141,22 @@ def if_idle(name: str, timeout: float) -> None:
         if process is None:
             return
         with process:
+            _expect_no_pools(api.status(connection))
             api.shutdown(connection, timeout, patience=timeout + _SILENCE_SECONDS, if_idle=True)
             if not process.ended(timeout + _FIRM_SECONDS):
                 raise PitError("version_skew", "the server of another version does not end")
+
+
+def _expect_no_pools(status: Json) -> None:
+    """A server that `up` started never ends for want of use. Raises PitError."""
+    pools = [str(pool["name"]) for pool in status["pools"]]
+    if status["idle_exit"] is not None or not pools:
+        return
+    text = (
+        f"the server is version {status['version']}, this is {__version__};"
+        f" ending it would end the pools that `up` has made: {', '.join(pools)}"
+    )
+    raise PitError("version_skew", text, hint="run `snakepit down`, then `snakepit up` for each of them")
 
 
 def instances() -> list[str]:

@@ -142,6 +142,8 @@ async def _down(desk: Desk, request: ops.Down) -> Any:
 async def _shutdown(desk: Desk, request: ops.Shutdown) -> Any:
     if request.if_idle and desk.instance.busy():
         raise PitError("version_skew", f"the server (version {__version__}) has calls to finish")
+    if request.if_idle and (kept := desk.instance.kept()):
+        raise PitError("version_skew", f"the server (version {__version__}) keeps pools: {', '.join(kept)}")
     return await desk.instance.operations.run(_stop_everything(desk, _grace(request.timeout)))
 
 

@@ -31,8 +31,22 @@ def make(request: PoolRequest, settings: Settings) -> plan.Spec:
         cwd=_folder(request, said, None if custom is None else custom.directory),
         env={**environment.threads(size), **env},
         limits=_limits(request, said.limits),
-        python=plan.find_runtime(said.python or sys.executable, request.pool, env),
+        python=plan.find_runtime(said.python or _interpreter(request.python), request.pool, env),
     )
+
+
+def _interpreter(python: str | None) -> str:
+    """The client's, when it is another one than the server's."""
+    return sys.executable if python is None or is_same(python, sys.executable) else python
+
+
+def is_same(python: str, other: str) -> bool:
+    """Whether two paths are one interpreter of one environment. A virtual environment has several links to it; the
+    folder tells environments apart, because the links of all of them end at the same file."""
+    if python == other:
+        return True
+    folders = {os.path.realpath(os.path.dirname(one)) for one in (python, other)}
+    return len(folders) == 1 and os.path.realpath(python) == os.path.realpath(other)
 
 
 def of_configuration(name: str) -> PoolRequest:

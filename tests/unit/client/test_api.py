@@ -201,6 +201,7 @@ def test_a_stranger_with_the_wardens_number_is_spared(
 
 def test_a_busy_server_of_another_version_says_so(wardened: tuple[Fake, Warden]) -> None:
     fake, warden = wardened
+    fake.queries["status"] = {"version": "0.0", "idle_exit": 5.0, "pools": [{"name": "default"}]}
     fake.queries["shutdown"] = lambda peer, request, _: peer.send(
         front.ERROR, request, error("version_skew", "calls are running")
     )
@@ -208,4 +209,16 @@ def test_a_busy_server_of_another_version_says_so(wardened: tuple[Fake, Warden])
         stop.if_idle("default", 0.1)
     assert raised.value.kind == "version_skew"
     assert fake.asked[-1]["if_idle"] is True
+    assert warden.process.poll() is None
+
+
+def test_pools_that_up_has_made_are_not_ended_for_another_version(wardened: tuple[Fake, Warden]) -> None:
+    """An older server ends them when it is asked to: it must not be asked."""
+    fake, warden = wardened
+    fake.queries["status"] = {"version": "0.0", "idle_exit": None, "pools": [{"name": "a"}, {"name": "b"}]}
+    with pytest.raises(PitError, match=r"server is version 0\.0, .*: a, b") as raised:
+        stop.if_idle("default", 0.1)
+    assert raised.value.kind == "version_skew"
+    assert "`snakepit down`" in raised.value.hint
+    assert [one["op"] for one in fake.asked] == ["status"]
     assert warden.process.poll() is None

@@ -90,3 +90,18 @@ def test_a_call_to_a_paused_pool_is_told_at_once(tmp_path: Path) -> None:
         assert not harness.call().notes
 
     in_instance(test, tmp_path)
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_server_with_pools_that_up_has_made_does_not_end_for_a_newer_client(pinned: bool, tmp_path: Path) -> None:
+    async def test(harness: Harness) -> None:
+        if pinned:
+            await harness.up("p", adapter="mine:Adapter")
+            with pytest.raises(PitError, match="keeps pools: p"):
+                await harness.ask(ops.Shutdown(timeout=0, if_idle=True))
+            assert "p" in harness.instance.pools
+        else:
+            await harness.call().answer
+            assert (await harness.ask(ops.Shutdown(timeout=0, if_idle=True)))["pools"] == 1
+
+    in_instance(test, tmp_path)
