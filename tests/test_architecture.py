@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "snakepit_cli"
 BRIDGES = ROOT / "bridges"
 
-# Layer → our own layers that it may import. `fast` is the file; docs/architecture.md draws this table.
+# Layer → our own layers that it may import. `fast` is the file; docs/design/architecture.md draws this table.
 LAYERS = {
     "base": set(),
     "settings": {"base"},

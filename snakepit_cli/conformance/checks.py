@@ -1,4 +1,4 @@
-"""What the worker contract promises, promise by promise. docs/write-a-bridge.md is the guide to this list.
+"""What the worker contract promises, promise by promise. docs/guide/write-a-bridge.md is the guide to this list.
 
 Some checks call commands that a worker may have for this purpose (`echo`, `count`, …, listed there); without them they
 are passed over, and said to be.

@@ -35,7 +35,7 @@ def examine(
     if adapter is not None:
         spec, plan = planned(adapter, custom, environ, cwd)
         if spec.dialect is not None:
-            hint = "see docs/stdio-protocol.md"
+            hint = "see docs/reference/stdio-protocol.md"
             raise PitError("usage", "programs that talk by lines have a protocol of their own", hint=hint)
         argv, env = tuple(part.replace("{worker}", NAME) for part in plan.argv), plan.env
     elif shutil.which(argv[0]) is None:

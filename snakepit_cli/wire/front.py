@@ -1,4 +1,4 @@
-"""Frames of the front socket, described in docs/front-protocol.md.
+"""Frames of the front socket, described in docs/reference/front-protocol.md.
 
     frame    kind (1 byte) · length of what follows (4 bytes, big-endian) · id (4 bytes, big-endian) · body
 

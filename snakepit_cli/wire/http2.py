@@ -2,8 +2,8 @@
 
 Bytes in (`receive`), bytes out (`write`), callbacks for what happens. A DATA frame that holds exactly one message,
 which is nearly every frame here, takes a few microseconds. Header blocks are decoded by the hpack package; ours are
-short enough to be constants. docs/decisions/0001-own-grpc-transport.md says why this is not grpcio: it moves each
-message through two or three threads, and their wake-ups cost more than everything else in a call together.
+short enough to be constants. docs/design/decisions/0001-own-grpc-transport.md says why this is not grpcio: that
+moves each message through two or three threads, and their wake-ups cost more than all the rest of a call.
 
 RFC 9113 (HTTP/2) and the gRPC over HTTP/2 protocol document.
 """

@@ -1,7 +1,7 @@
 """What a client may ask besides calls: one frozen Struct a request, which is checked while it is decoded.
 
-docs/front-protocol.md says what each means. The tag, `op`, is the name of the class in lower case. A refusal names the
-field, what is allowed and what was given.
+docs/reference/front-protocol.md says what each means. The tag, `op`, is the name of the class in lower case. A refusal
+names the field, what is allowed and what was given.
 """
 
 from __future__ import annotations

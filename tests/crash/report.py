@@ -10,7 +10,7 @@ from typing import Any
 from tests.crash.suites import CONTROLS, SUITES
 from tests.crash.universe import ROOT
 
-PAGE = "docs/reliability.md"
+PAGE = "docs/operations/reliability.md"
 Row = dict[str, Any]
 _SUITES = (
     "| suite | what it does, and what must be true | trials | failed | figures, in ms unless named | counted |",

@@ -74,7 +74,7 @@ def errors() -> Iterator[tuple[str, str]]:
         "| exit | kind | what it means | again | what to do |",
         "|---|---|---|---|---|",
     ]
-    yield "docs/errors.md", "\n".join([*head, *rows, ""])
+    yield "docs/reference/errors.md", "\n".join([*head, *rows, ""])
 
 
 def reference() -> Iterator[tuple[str, str]]:
@@ -92,7 +92,7 @@ def reference() -> Iterator[tuple[str, str]]:
             yield from helps(inner, f"{path} {name}", context)
 
     head = "# Command reference\n\nGenerated from `snakepit VERB --help`.\n"
-    yield "docs/cli.md", "\n".join([head, *helps(app.command(), "snakepit", None)])
+    yield "docs/reference/cli.md", "\n".join([head, *helps(app.command(), "snakepit", None)])
 
 
 GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (

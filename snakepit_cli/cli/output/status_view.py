@@ -16,7 +16,7 @@ _LEAST = ("RESTARTS", "ERRORS", "ADAPTER", "CALLS", "QUEUED", "BUSY")
 
 
 def draw(answer: dict[str, Any], shared: Shared) -> None:
-    """Writes it to stdout. `answer`: of the query `status` (docs/front-protocol.md)."""
+    """Writes it to stdout. `answer`: of the query `status` (docs/reference/front-protocol.md)."""
     for line in _head(answer):
         table.text(line)
     pools = answer["pools"]

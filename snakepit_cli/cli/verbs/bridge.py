@@ -93,7 +93,7 @@ def check(
 ) -> int:
     """Be the server of a worker, and find out whether it keeps every promise of the worker contract.
 
-    Some promises take commands that the worker has for this purpose: docs/write-a-bridge.md lists them.
+    Some promises take commands that the worker has for this purpose: docs/guide/write-a-bridge.md lists them.
     """
     from snakepit_cli.conformance import run
 

@@ -18,7 +18,7 @@ from snakepit_cli.wire.ops import LONGEST_NAME, check_name
 
 
 class Header(msgspec.Struct, frozen=True):
-    """First line of a call frame; docs/front-protocol.md says what the fields mean.
+    """First line of a call frame; docs/reference/front-protocol.md says what the fields mean.
 
     Raises ValueError when a name has more bytes than it may.
     """

@@ -1,4 +1,4 @@
-"""The front socket: frames in, frames out. docs/front-protocol.md is the specification."""
+"""The front socket: frames in, frames out. docs/reference/front-protocol.md is the specification."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _NUMBERS = (
 
 
 def of_pool(spec: Spec, start: Start, seen: Snapshot) -> dict[str, Any]:
-    """POOL of docs/front-protocol.md."""
+    """POOL of docs/reference/front-protocol.md."""
     return {
         **{name: getattr(seen, name) for name in _NUMBERS},
         "adapter": spec.adapter,

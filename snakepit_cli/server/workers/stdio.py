@@ -1,7 +1,7 @@
 """Programs that read and write lines: the server speaks to them itself, over their standard input and output.
 
-docs/stdio-protocol.md is the specification. A Talker takes what a WorkerLink takes, and says what a worker of the
-contract would say, so that pools do not know the difference. This one is for filters: one line in, one line out.
+docs/reference/stdio-protocol.md is the specification. A Talker takes what a WorkerLink takes, and says what a worker
+of the contract would say, so pools see no difference. This one is for filters: one line in, one line out.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Messages are JSON, one a packet (base/packets.py), descriptors ride along. Each child gets its own socket, its *gate*:
 it says its pid there, waits there until it is registered, is told there what to be, and sees there when the
-warden dies. docs/worker-contract.md describes the exchange.
+warden dies. docs/reference/worker-contract.md describes the exchange.
 """
 
 from __future__ import annotations

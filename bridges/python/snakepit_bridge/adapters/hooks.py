@@ -1,8 +1,9 @@
 """Another program behind a Python class: the class says how it is started, and looks at what goes in and comes out.
 
 The class has the methods of `Hooks`, deriving from it or not. The program reads requests on its standard input and
-writes answers on its standard output, one JSON object a line (docs/stdio-protocol.md, the *json* dialect; answers with
-`success` are understood, too). Whatever a hook raises, and however long it takes, concerns the call that it was for.
+writes answers on its standard output, one JSON object a line (docs/reference/stdio-protocol.md, the *json* dialect;
+answers with `success` are understood, too). Whatever a hook raises, and however long it takes, concerns only the call
+that it was for.
 """
 
 # ruff: noqa: ARG002 - hooks that are left out look at nothing
