@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Annotated
 
 import typer
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.help import Verb, argument, option
-from snakepit_cli.cli.output import table
+from snakepit_cli.cli.output import table, waiting
 from snakepit_cli.cli.output.messages import Voice, err
 from snakepit_cli.client import api
 from snakepit_cli.client.call.request import Shared, UsageError, seconds
@@ -43,7 +44,9 @@ def down(
     code = 0
     for name in stop.instances() if everything else [shared.instance]:
         try:
-            stopped[name] = stop.instance(name, limit)
+            parting = f"instance {name} goes on stopping; `snakepit down` waits for the end"
+            with waiting.Waiting(_of(shared, name), waiting.calls(None), parting):
+                stopped[name] = stop.instance(name, limit)
         except PitError as error:
             if not everything:
                 raise
@@ -56,12 +59,20 @@ def down(
     return code
 
 
+def _of(shared: Shared, instance: str) -> Shared:
+    """The same options for another instance."""
+    other = copy.copy(shared)
+    other.instance = instance
+    return other
+
+
 def _pool(shared: Shared, voice: Voice, pool: str, limit: float, *, json: bool) -> None:
     sock = find(shared.instance)
     if sock is None:
         report: api.Json = {"pool": pool, "workers": 0}
     else:
-        with api.Connection(sock) as connection:
+        parting = f"pool {pool} goes on stopping; see `snakepit status`"
+        with api.Connection(sock) as connection, waiting.Waiting(shared, waiting.calls(pool), parting):
             report = api.down(connection, pool, limit)
     if json:
         table.document(report)

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from snakepit_cli.cli.help import Verb, argument, option
-from snakepit_cli.cli.output import table
+from snakepit_cli.cli.output import table, waiting
 from snakepit_cli.cli.output.messages import Voice
+from snakepit_cli.cli.output.waiting import Waiting
 from snakepit_cli.cli.verbs.status import running
 from snakepit_cli.client import api
 from snakepit_cli.client.call.request import Shared, pool_name, seconds
@@ -49,8 +50,10 @@ def scale(
     """Change the number of workers of a running pool. Busy ones finish their calls before they leave."""
     shared: Shared = ctx.obj
     name = pool_name(pool) or pool
-    with api.Connection(running(shared)) as connection:
-        answer = api.scale(connection, name, size, seconds(timeout))
+    limit = seconds(timeout)
+    parting = f"pool {name} goes on changing its size; see `snakepit status`"
+    with api.Connection(running(shared)) as connection, Waiting(shared, waiting.ready(name), parting):
+        answer = api.scale(connection, name, size, limit)
     _tell(shared, answer, f"{answer['ready']} worker{'' if answer['ready'] == 1 else 's'} ready", json=json)
 
 
@@ -81,8 +84,10 @@ def drain(
     """Take no new calls and wait until those that there are have been answered. The workers stay warm."""
     shared: Shared = ctx.obj
     limit = None if timeout is None else seconds(timeout)
-    with api.Connection(running(shared)) as connection:
-        answer = api.drain(connection, pool_name(pool) or "default", limit)
+    name = pool_name(pool) or "default"
+    parting = f"pool {name} takes no new calls until `snakepit resume {name}`"
+    with api.Connection(running(shared)) as connection, Waiting(shared, waiting.calls(name), parting):
+        answer = api.drain(connection, name, limit)
     _tell(shared, answer, "closed, no call is left", json=json)
     if not json:
         other = "" if answer["name"] == "default" else f" {answer['name']}"
@@ -99,10 +104,15 @@ def restart(
     """Replace the workers of a pool one after another, or one worker. No call fails for it; changed code is loaded."""
     shared: Shared = ctx.obj
     name = what or pool_name(None) or "default"
+    limit = seconds(timeout)
     with api.Connection(running(shared)) as connection:
         pools = {pool["name"] for pool in api.status(connection)["pools"]}
         worker = name if name not in pools and "-" in name else None
-        answer = api.replace(connection, pool=None if worker else name, worker=worker, timeout=seconds(timeout))
+        pool = name if worker is None else name.rpartition("-")[0]
+        old = {name} if worker else {row["id"] for row in api.workers(connection, pool)} if pool in pools else set()
+        parting = f"the workers of pool {pool} go on being replaced; see `snakepit workers`"
+        with Waiting(shared, waiting.replaced(pool, old), parting):
+            answer = api.replace(connection, pool=None if worker else name, worker=worker, timeout=limit)
     count = len(answer["replaced"])
     _tell(shared, answer, f"{count} worker{'' if count == 1 else 's'} replaced", json=json)
 

@@ -10,6 +10,7 @@ import typer
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.connection import opened
 from snakepit_cli.cli.help import Verb, group, option
+from snakepit_cli.cli.output import waiting
 from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.cli.verbs import down, status
 from snakepit_cli.client import api
@@ -64,8 +65,10 @@ def restart(ctx: typer.Context, timeout: Timeout = "10s") -> None:
     limit = seconds(timeout)
     with api.Connection(status.running(shared)) as connection:
         before = api.ping(connection)["pid"]
-        api.restart(connection, limit)
-        connection.wait_closed(limit)
+        parting = "the server restarts when its calls are done"
+        with waiting.Waiting(shared, waiting.calls(None), parting):
+            api.restart(connection, limit)
+            connection.wait_closed(limit)
     with api.Connection(opened(shared)) as connection:
         pid = api.ping(connection)["pid"]
     Voice(shared).note(f"instance {shared.instance}: server restarted (pid {before} → {pid})")

@@ -13,7 +13,7 @@ from snakepit_cli.base.durations import show
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.connection import current
 from snakepit_cli.cli.help import Verb, argument, option
-from snakepit_cli.cli.output import table
+from snakepit_cli.cli.output import table, waiting
 from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.client import api, runtimes
 from snakepit_cli.client.call.request import Shared, UsageError, pool_name, seconds
@@ -64,7 +64,8 @@ def up(
         raise UsageError(f"--size {size}: at least 1 (`snakepit down {name}` stops a pool)")
     started = time.monotonic()
     runtimes.check(name, adapter, os.environ)
-    with current(shared, json=json) as connection:
+    parting = f"pool {name} goes on starting; see `snakepit status`"
+    with current(shared, json=json) as connection, waiting.Waiting(shared, waiting.ready(name), parting):
         answer = api.up(
             connection,
             pool=name,
