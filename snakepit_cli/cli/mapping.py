@@ -55,17 +55,18 @@ def perform(
         source = os.devnull
     _apart({"the input": source, "the output": sink, "the joblog": joblog})
     taken = 0 if source == "-" else _input(source)
-    workers = _workers(shared, plan)
+    workers, hints = _workers(shared, plan)
     given = None if sink == "-" else _output(sink)
     log = None if joblog is None else _joblog(joblog, plan, given, resume=resume, failed_too=resume_failed)
     if given is not None and _regular(given):
         os.ftruncate(given, 0 if log is None else log.offset)
         os.lseek(given, 0, os.SEEK_END)
     run = Run(plan, taken, workers, _aside if given is None else _writer(given), log)
-    return _run(run, shared, Picture(shared, plan.command, progress), joblog=log is not None)
+    _run(run, shared, Picture(shared, plan.command, progress), joblog=log is not None)
+    return _verdict(run.tally, Voice(shared), hints)
 
 
-def _run(run: Run, shared: Shared, picture: Picture, *, joblog: bool) -> int:
+def _run(run: Run, shared: Shared, picture: Picture, *, joblog: bool) -> None:
     picture.begin(run.tally)
     try:
         run.run(lambda: opened(shared), picture.seen)
@@ -76,7 +77,6 @@ def _run(run: Run, shared: Shared, picture: Picture, *, joblog: bool) -> int:
         picture.stop(run.tally)
         raise
     picture.end(run.tally)
-    return _verdict(run.tally, Voice(shared))
 
 
 def _aside(data: bytes) -> None:
@@ -88,14 +88,35 @@ def _aside(data: bytes) -> None:
         write(data)
 
 
-def _workers(shared: Shared, plan: Plan) -> int:
+def _workers(shared: Shared, plan: Plan) -> tuple[int, Hints]:
     """How many the pool has; the pool is started. A command that is not there fails before any input is read."""
     with current(shared) as connection:
         known = api.commands(connection, plan.pool)
-        names = [one["name"] for one in known["commands"]]
-        if plan.command not in names:
+        found = next((one for one in known["commands"] if one["name"] == plan.command), None)
+        if found is None:
             connection.call(plan.command, pool=known["pool"])  # its error says what is near
-        return int(next(one["size"] for one in api.status(connection)["pools"] if one["name"] == known["pool"]))
+        size = next(one["size"] for one in api.status(connection)["pools"] if one["name"] == known["pool"])
+        return int(size), Hints(plan, [] if found is None else found.get("parameters", []))
+
+
+class Hints:
+    """What an item that failed may want."""
+
+    def __init__(self, plan: Plan, parameters: list[api.Json]) -> None:
+        self._plan = plan
+        given = arguments.members(plan.fixed.decode(), "arguments")
+        free = [one for one in parameters if one["name"] not in given]
+        self._free = next((one["name"] for one in [*(one for one in free if one["required"]), *free]), "NAME")
+
+    def of(self, error: dict[str, object]) -> str | None:
+        plan, message = self._plan, str(error["message"])
+        if error["kind"] != "invalid_arguments":
+            return None
+        if "JSON" in message and not plan.text:
+            return "are the lines text? then use --lines" + (f" --arg {self._free}" if plan.item == "item" else "")
+        if plan.item == "item" and "`item`" in message:
+            return f"name the argument that an item is: --arg {self._free}"
+        return None
 
 
 def _apart(files: dict[str, str | None]) -> None:
@@ -158,9 +179,11 @@ def _writer(sink: int) -> Callable[[bytes], None]:
     return into
 
 
-def _verdict(tally: Tally, voice: Voice) -> int:
+def _verdict(tally: Tally, voice: Voice, hints: Hints) -> int:
     if not tally.failed or tally.first_error is None:
         return 0
     first = tally.first_error
     voice.note(f"{tally.failed} of {tally.done} items failed; the first: line {first['line']}: {first['message']}")
+    if (hint := hints.of(first)) is not None:
+        voice.hint(hint)
     return 3

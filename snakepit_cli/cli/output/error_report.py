@@ -45,7 +45,9 @@ def as_pit_error(error: BaseException) -> PitError:
         from snakepit_cli.client.api import error_of
 
         return error_of(error.body)
-    if isinstance(error, StoppedError | ArgumentsError):
+    if isinstance(error, ArgumentsError):
+        return PitError(error.kind, error.message, hint=error.hint)
+    if isinstance(error, StoppedError):
         return PitError(error.kind, error.message)
     return _foreign(error)
 

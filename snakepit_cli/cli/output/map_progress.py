@@ -56,6 +56,8 @@ class Picture:
 
     def end(self, tally: Tally) -> None:
         self.stop(tally)
+        if tally.failed:
+            return  # the verdict says it
         if self._kind == "bar" or (self._kind == "none" and os.isatty(2)):
             Voice(self._shared).note(", ".join(self._words(tally, time.monotonic(), None)))
 

@@ -38,6 +38,11 @@ class Voice:
         if not self._quiet:
             err(f"next: {text}", DIM, color=self._color)
 
+    def hint(self, text: str) -> None:
+        """What may be the cause."""
+        if not self._quiet:
+            err(f"hint: {text}", DIM, color=self._color)
+
     def starting(self) -> None:
         if not self._quiet and os.isatty(2):
             err("starting snakepit server…", DIM, color=self._color)

@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 DEPTH_LIMIT = 500
+_EXAMPLE = "for example `snakepit exec echo text=hello number:=42`"
 _SPACE = " \t\n\r"
 
 
 class ArgumentsError(Exception):
-    """The arguments cannot be used: `kind` is a kind of base.errors."""
+    """The arguments cannot be used: `kind` is a kind of base.errors; without a hint that of the kind is used."""
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
+        self.hint = hint
 
 
 def _refuse(name: str) -> object:
@@ -102,7 +104,7 @@ def members(text: str, what: str) -> dict[str, str]:
     """Keys of a JSON object with the text of each value. Raises ArgumentsError when it is anything else."""
     text = check_json(text, what)
     if text[:1] != "{":
-        raise ArgumentsError("invalid_arguments", f'{what}: a JSON object is wanted ({{"key": value}})')
+        raise ArgumentsError("invalid_arguments", f'{what}: must be a JSON object ({{"key": value}})')
     found: dict[str, str] = {}
     at = _skip(text, 1)
     while text[at] != "}":
@@ -161,12 +163,22 @@ def _item(item: str, stdin: Callable[[], bytes]) -> tuple[str, str]:
     typed = key.endswith(":")
     key = key.removesuffix(":")
     if not equals or not key:
-        raise ArgumentsError("usage", f"{item!r} is not an argument: write key=text or key:=json")
+        raise ArgumentsError("usage", f"{item!r} is not an argument: write key=text or key:=json", _EXAMPLE)
+    if not typed:
+        return key, _text(_untyped(value, key, stdin), key)
     if value.startswith("@"):
-        value = read_source(value[1:], key, stdin)
-    elif not typed and value.startswith("\\@"):
-        value = value[1:]
-    return key, check_json(value, key) if typed else _text(value, key)
+        return key, check_json(read_source(value[1:], key, stdin), key)
+    try:
+        return key, check_json(value, key)
+    except ArgumentsError as error:
+        # Not the value itself: it may be a secret, and errors end up in logs.
+        raise ArgumentsError(error.kind, error.message, f"for text write {key}=… (without the colon)") from None
+
+
+def _untyped(value: str, key: str, stdin: Callable[[], bytes]) -> str:
+    if value.startswith("@"):
+        return read_source(value[1:], key, stdin)
+    return value[1:] if value.startswith("\\@") else value
 
 
 def build(items: Iterable[str], args: str | None = None, stdin: Callable[[], bytes] = read_stdin) -> bytes:

@@ -182,7 +182,7 @@ class Answers:
 
 @dataclass
 class Tally:
-    """What has come of it so far. `first_error` is the first failed item's error.
+    """What has come of it so far. `first_error` is the error of the first line that failed.
 
     `size` is that of the input, None when nobody knows it; `taken` is how much of it is done.
     """
@@ -199,7 +199,7 @@ class Tally:
         """The line that takes the place of the answer, without its end."""
         self.failed += 1
         body = {**error.as_dict(), "line": line}
-        if self.first_error is None:
+        if self.first_error is None or line < int(str(self.first_error["line"])):
             self.first_error = body
         return json.dumps({"error": body}, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -90,7 +91,8 @@ def test_map_that_is_interrupted_says_how_to_go_on(fake: Fake, tmp_path: Path, j
     process.send_signal(signal.SIGINT)
     code, _, told = finish(process)
     assert code == 130
-    assert told == f"item: interrupted, 1 of 4 done{'; continue with --resume' if joblog else ''}\n"
+    after = "; continue with --resume" if joblog else ""
+    assert re.fullmatch(f"item: interrupted, [12] of 4 done{after}\n", told), "the second block may be answered, too"
 
 
 CASES = {

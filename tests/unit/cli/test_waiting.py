@@ -11,10 +11,10 @@ import subprocess
 import pytest
 
 from snakepit_cli.cli.output.waiting import waiting_for
+from tests.harness.screen import rendered
 from tests.unit.cli.test_process import SECONDS, finish, start
 from tests.unit.cli.test_verbs import POOL, STATUS
 from tests.unit.client.fake import Fake, Peer
-from tests.harness.screen import rendered
 
 BUSY = {**POOL, "ready": 1, "running": 1, "queued": 2}
 OLD = [
