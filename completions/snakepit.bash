@@ -7,7 +7,7 @@ _snakepit() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            (--adapter|--affinity|--arg|--args|--capacity|--color|--contain|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--spare|--timeout|-L|-n) i=$((i + 1)) ;;
+            (--adapter|--affinity|--arg|--args|--capacity|--color|--contain|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--spare|--timeout|-L|-n|-p) i=$((i + 1)) ;;
             (-*) ;;
             (*)
                 case $verb in
@@ -22,22 +22,22 @@ _snakepit() {
         esac
     done
     case $previous in
-        --pool) offered="$(snakepit __complete pools 2>/dev/null)" ;;
+        --pool|-p) offered="$(snakepit __complete pools 2>/dev/null)" ;;
         --affinity) offered=$'hint\nstrict_queue\nstrict_fail_fast' ;;
         --progress) offered=$'auto\nbar\nplain\njsonl\nnone' ;;
         --on-error) offered=$'record\nstop' ;;
         --contain) offered=$'standard\nstrict' ;;
         --color) offered=$'auto\nalways\nnever' ;;
-        --adapter|--affinity|--arg|--args|--capacity|--color|--contain|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--spare|--timeout|-L|-n) return ;;
+        --adapter|--affinity|--arg|--args|--capacity|--color|--contain|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--spare|--timeout|-L|-n|-p) return ;;
         *)
             if [[ $current == -* ]]; then
                 offered=$'-L\n--instance\n--no-start\n--color\n-q\n--quiet\n--debug\n--help\n'
                 case $verb in
                     '') offered+=--version ;;
-                    'exec') offered+=$'--args\n--pool\n--session\n--timeout\n--affinity\n--idempotent\n--json\n--field\n--raw' ;;
-                    'stream') offered+=$'--args\n--pool\n--session\n--timeout\n--affinity\n--detach\n--json\n--field\n--raw\n--progress' ;;
-                    'commands') offered+=$'--pool\n--json' ;;
-                    'map') offered+=$'--input\n--output\n--arg\n--lines\n--unordered\n--envelope\n--on-error\n--max-failures\n--retries\n--timeout\n--joblog\n--resume\n--resume-failed\n--pool\n--session\n--progress' ;;
+                    'exec') offered+=$'--args\n--pool\n-p\n--session\n--timeout\n--affinity\n--idempotent\n--json\n--field\n--raw' ;;
+                    'stream') offered+=$'--args\n--pool\n-p\n--session\n--timeout\n--affinity\n--detach\n--json\n--field\n--raw\n--progress' ;;
+                    'commands') offered+=$'--pool\n-p\n--json' ;;
+                    'map') offered+=$'--input\n--output\n--arg\n--lines\n--unordered\n--envelope\n--on-error\n--max-failures\n--retries\n--timeout\n--joblog\n--resume\n--resume-failed\n--pool\n-p\n--session\n--progress' ;;
                     'tail') offered+=$'--from\n--field\n--raw\n--progress' ;;
                     'streams') offered+='--json' ;;
                     'wait') offered+=$'--timeout\n--json' ;;
@@ -50,7 +50,7 @@ _snakepit() {
                     'drain') offered+=$'--timeout\n--json' ;;
                     'restart') offered+=$'--timeout\n--json' ;;
                     'status') offered+='--json' ;;
-                    'workers') offered+=$'--pool\n--json' ;;
+                    'workers') offered+=$'--pool\n-p\n--json' ;;
                     'explain') offered+=$'--recent\n--json' ;;
                     'logs') offered+=$'--follow\n-f\n--lines\n-n' ;;
                     'reap') offered+=$'--dry-run\n--json' ;;

@@ -64,7 +64,7 @@ def _options(words: list[str], flags: set[str], values: set[str]) -> tuple[dict[
         if word == "--":
             plain += words[at:]
             break
-        name, equals, value = word.partition("=")
+        name, equals, value = ("--pool", "", "") if word == "-p" else word.partition("=")
         if word[:1] != "-":
             plain.append(word)
         elif word in flags:

@@ -86,9 +86,9 @@ def script(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def run(pit: Pit, text: str) -> None:
+def run(pit: Pit, text: str, folder: Path | None = None) -> None:
     done = subprocess.run(
-        ["bash", "-c", script(text)], cwd=pit.work, env=pit.env, capture_output=True, text=True, timeout=120,
+        ["bash", "-c", script(text)], cwd=folder or pit.work, env=pit.env, capture_output=True, text=True, timeout=120,
         check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
@@ -96,8 +96,29 @@ def run(pit: Pit, text: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_command_lines_of_a_page(pit: Pit, page: Path) -> None:
+    folder = checkout(pit) if page == ROOT / "README.md" else None
     for block in blocks(page):
-        run(pit, block)
+        run(pit, block, folder)
+
+
+def checkout(pit: Pit) -> Path:
+    """What one has who reads the README: its command lines make whatever else they need."""
+    folder = pit.work / "checkout"
+    folder.mkdir()
+    shutil.copy(ROOT / "README.md", folder)
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    return folder
+
+
+def test_the_configuration_of_the_readme() -> None:
+    """Its pool serves, and each line that is commented out is accepted, too."""
+    found = re.search(r"^```toml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert found is not None
+    with Pit(found[1]) as pit:
+        shutil.copytree(ROOT / "examples", pit.folder / "examples")
+        assert pit.run("exec", "count", "text=the end of a line", "--pool", "words").stdout == '{"words":2}\n'
+        pit.config.write_text(re.sub("^# (?=[a-z]+ = )", "", found[1], flags=re.MULTILINE))
+        pit.run("adapters", "list")
 
 
 @pytest.mark.parametrize(("path", "text"), [pytest.param(*one, id=one[0]) for one in examples()])
@@ -108,7 +129,7 @@ def test_the_examples_of_help(pit: Pit, path: str, text: str) -> None:
         run(pit, "snakepit down; snakepit up words --adapter words.py --size 1")
     if path == "snakepit up":
         run(pit, "snakepit down")
-    if path in {"snakepit status", "snakepit workers", "snakepit server status"}:
+    if path in {"snakepit status", "snakepit workers", "snakepit server status", "snakepit streams"}:
         run(pit, "snakepit up --size 2")
     if path == "snakepit server run":
         run(pit, "snakepit down --all")

@@ -79,6 +79,8 @@ def run(argv: list[str]) -> int:
 def _dispatch(argv: list[str]) -> int:
     try:
         shared, rest = hoist(argv)
+        if rest in (["-V"], ["version"]):
+            rest = ["--version"]
         if rest[:1] == ["help"]:
             rest = [*rest[1:], "--help"]
         if rest and rest[0] in _OTHERS:
@@ -91,14 +93,10 @@ def _dispatch(argv: list[str]) -> int:
     except typer.Abort:
         raise KeyboardInterrupt from None
     except _ClickError as error:
-        raise _usage(error) from error
+        from snakepit_cli.cli import usage_errors
+
+        raise usage_errors.told(error, rest) from error
     return result if isinstance(result, int) else 0
-
-
-def _usage(error: Any) -> PitError:
-    """What is wrong, and which help to read."""
-    path = error.ctx.command_path if getattr(error, "ctx", None) else "snakepit"
-    return PitError("usage", str(error.format_message()).rstrip("."), hint=f"run `{path} --help`")
 
 
 def _occupy_standard_descriptors() -> None:

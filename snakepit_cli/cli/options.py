@@ -21,14 +21,15 @@ class Progress(enum.StrEnum):
 Command = Annotated[str, argument("COMMAND", "Name of a command of the adapter.")]
 Items = Annotated[list[str] | None, argument("KEY=VALUE", _WORDS_HELP)]
 Args = Annotated[str | None, option("--args", "All arguments as one JSON object.", "JSON|@FILE")]
-Pool = Annotated[str | None, option("--pool", "The pool to call (SNAKEPIT_POOL).", "POOL")]
+Pool = Annotated[str | None, option("--pool -p", "The pool to call (SNAKEPIT_POOL).", "POOL")]
 Session = Annotated[str | None, option("--session", "Stay with one worker (SNAKEPIT_SESSION).", "ID")]
 Timeout = Annotated[str | None, option("--timeout", "How long to wait: 30, 90s, 2m.", "TIME")]
 Affinity = Annotated[
-    str | None, option("--affinity", "How firmly the session stays.", "hint|strict_queue|strict_fail_fast")
+    str | None,
+    option("--affinity", "What to do when the session's worker is busy or gone.", "hint|strict_queue|strict_fail_fast"),
 ]
-Idempotent = Annotated[bool, option("--idempotent", "It may run again when its worker dies.")]
+Idempotent = Annotated[bool, option("--idempotent", "Run it again when its worker dies.")]
 Json = Annotated[bool, option("--json", "Exactly one JSON document on stdout, also on failure.")]
-Field = Annotated[str | None, option("--field", "A part of the result: a.b[0].c", "PATH")]
-Raw = Annotated[bool, option("--raw", "Texts without quotes.")]
+Field = Annotated[str | None, option("--field", "Print only a part of the result: a.b[0].c", "PATH")]
+Raw = Annotated[bool, option("--raw", "Print strings without quotes.")]
 ShowProgress = Annotated[Progress, option("--progress", "How to show progress on stderr.", "auto|bar|plain|jsonl|none")]

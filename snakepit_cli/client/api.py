@@ -56,7 +56,12 @@ class Connection:
         body = json.dumps({"op": op, **{k: v for k, v in fields.items() if v is not None}}).encode()
         self.sock.settimeout(patience)
         request = self._send(front.QUERY, body)
-        kind, answer = next(self._answers(request))
+        try:
+            kind, answer = next(self._answers(request))
+        except PitError as error:
+            if error.kind != "usage":
+                raise
+            raise PitError("usage", error.message.removeprefix(f"malformed query {op}: "), hint=error.hint) from None
         if kind != front.RESULT:
             raise PitError("internal", f"the server answered {op} with a frame of kind {chr(kind)}")
         return json.loads(answer)

@@ -46,6 +46,9 @@ snakepit commands --pool words
 snakepit commands --json
 """
 
+_TEXTS = {"", "str", "string", "path", "datetime", "date", "time", "uuid"}
+"""Types, of any language, whose values are written as they are."""
+
 
 def exec_(
     ctx: typer.Context,
@@ -117,7 +120,11 @@ def commands(
         table.document(answer)
         return
     rows = [
-        (one["name"], " ".join(_parameter(p) for p in one["parameters"]) + (" …" if one["open"] else ""), _kind(one))
+        (
+            one["name"],
+            " ".join([*map(_parameter, one["parameters"]), *(["[KEY=VALUE]..."] if one["open"] else [])]),
+            _kind(one),
+        )
         for one in answer["commands"]
     ]
     table.show(("COMMAND", "ARGUMENTS", "WHAT IT DOES"), rows, shared, least=("WHAT IT DOES",), prose="ARGUMENTS")
@@ -128,7 +135,7 @@ def _kind(command: api.Json) -> str:
 
 
 def _parameter(parameter: api.Json) -> str:
-    sign = "=" if parameter["type"] in {"", "str", "str | None"} else ":="
+    sign = "=" if parameter["type"].lower().removesuffix(" | none") in _TEXTS else ":="
     text = f"{parameter['name']}{sign}{parameter['type'] or '…'}"
     return text if parameter["required"] else f"[{text}]"
 

@@ -32,21 +32,21 @@ def map_(
     items: Items = None,
     source: Annotated[str, option("--input", "Where the lines come from.", "FILE|-")] = "-",
     sink: Annotated[str, option("--output", "Where the answers go.", "FILE|-")] = "-",
-    arg: Annotated[str, option("--arg", "Argument for an item that is no object.", "NAME")] = "item",
+    arg: Annotated[str, option("--arg", "The argument that an item becomes.", "NAME")] = "item",
     lines: Annotated[bool, option("--lines", "The lines are text, not JSON.")] = False,
     unordered: Annotated[bool, option("--unordered/--ordered", "Print answers as they come.")] = False,
     envelope: Annotated[
         bool, option("--envelope", "Each answer says its line: {line, result} or {line, error}.")
     ] = False,
     on_error: Annotated[
-        OnError, option("--on-error", "What an item that fails does: its error is printed, or all ends.", "record|stop")
+        OnError, option("--on-error", "What to do on a failed item: record its error or stop.", "record|stop")
     ] = OnError.RECORD,
-    max_failures: Annotated[int | None, option("--max-failures", "End when more items than that fail.", "N")] = None,
-    retries: Annotated[int, option("--retries", "More chances for an item whose worker died.", "N")] = 0,
+    max_failures: Annotated[int | None, option("--max-failures", "Stop when more than N have failed.", "N")] = None,
+    retries: Annotated[int, option("--retries", "How often an item is retried after a worker crash.", "N")] = 0,
     timeout: Annotated[str | None, option("--timeout", "How long one item may take.", "TIME")] = None,
-    joblog: Annotated[str | None, option("--joblog", "Note there what is done.", "FILE")] = None,
-    resume: Annotated[bool, option("--resume", "Continue what the joblog says was begun.")] = False,
-    resume_failed: Annotated[bool, option("--resume-failed", "The same; what failed is run again, too.")] = False,
+    joblog: Annotated[str | None, option("--joblog", "File that records which items are done.", "FILE")] = None,
+    resume: Annotated[bool, option("--resume", "Continue the run that the joblog records.")] = False,
+    resume_failed: Annotated[bool, option("--resume-failed", "Continue, and run failed items again.")] = False,
     pool: Pool = None,
     session: Session = None,
     progress: ShowProgress = Progress.NONE,

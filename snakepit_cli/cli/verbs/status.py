@@ -50,7 +50,7 @@ def status(ctx: typer.Context, *, json: Json = False) -> None:
 def workers(
     ctx: typer.Context,
     *,
-    pool: Annotated[str | None, option("--pool", "Only this pool's (SNAKEPIT_POOL).", "POOL")] = None,
+    pool: Annotated[str | None, option("--pool -p", "Only this pool's (SNAKEPIT_POOL).", "POOL")] = None,
     json: Json = False,
 ) -> None:
     """List the workers with what they do and how much memory they hold."""

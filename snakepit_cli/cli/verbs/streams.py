@@ -16,6 +16,7 @@ from snakepit_cli.cli.options import Field, Progress, Raw, ShowProgress
 from snakepit_cli.cli.output import table
 from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.cli.output.results import converse
+from snakepit_cli.cli.verbs.status import running
 from snakepit_cli.client import api
 from snakepit_cli.client.call.call import write
 from snakepit_cli.client.call.request import Request, Shared, UsageError, seconds
@@ -56,12 +57,12 @@ def tail(
     ctx: typer.Context,
     *,
     ids: Ids,
-    start: Annotated[str, option("--from", "Where to begin; N leaves out so many chunks.", "start|end|N")] = "start",
+    start: Annotated[str, option("--from", "Where to begin; N skips N chunks.", "start|end|N")] = "start",
     field: Field = None,
     raw: Raw = False,
     progress: ShowProgress = Progress.NONE,
 ) -> int:
-    """Print the chunks of a detached stream, from its start, until its end. It is not hurt when you leave with Ctrl-C.
+    """Print the chunks of a detached stream, from its start, until its end. Ctrl-C leaves it running.
 
     The exit code is that of the stream. Several are printed together, each chunk with the id of its stream.
     """
@@ -85,7 +86,7 @@ def tail(
 def streams(ctx: typer.Context, *, json: Json = False) -> None:
     """List the detached streams: those that run, and those that ended within a day."""
     shared: Shared = ctx.obj
-    with api.Connection(opened(shared, json=json)) as connection:
+    with api.Connection(running(shared)) as connection:
         answer = api.streams(connection)
     if json:
         table.document(answer)
@@ -129,9 +130,9 @@ def cancel(
     what: Annotated[str, argument("ID|CALL", "A stream, or the number of a call (`snakepit explain --recent`).")],
     json: Json = False,
 ) -> None:
-    """Give up a detached stream, or any call."""
+    """Cancel a detached stream, or any call."""
     shared: Shared = ctx.obj
-    with api.Connection(opened(shared, json=json)) as connection:
+    with api.Connection(running(shared)) as connection:
         answer = api.cancel(connection, int(what) if what.isdecimal() else what)
     if json:
         table.document(answer)

@@ -74,7 +74,7 @@ def test_version(full: Run) -> None:
         (["down", "gpu", "--all"], "--all"),
         (["stream", "x", "--progress=odd"], "odd"),
         (["completion", "csh"], "csh"),
-        (["server"], "ommand"),
+        (["server"], "verb"),
     ],
 )
 def test_usage_errors(places: Path, full: Run, argv: list[str], words: str) -> None:
