@@ -59,10 +59,13 @@ KINDS: dict[str, Kind] = {
 
 
 def _filled(hint: str, detail: dict[str, Any]) -> str:
-    """With the names of the worker and the pool, when they are known."""
-    for name in ("worker", "pool"):
-        if isinstance(value := detail.get(name), str) and value:
-            hint = hint.replace(name.upper(), value)
+    """With the names of the worker and of its pool, when they are known."""
+    worker = detail.get("worker")
+    worker = worker if isinstance(worker, str) else ""
+    pool = detail.get("pool") or worker.rpartition("-")[0]
+    for hole, value in (("WORKER", worker), ("POOL", pool)):
+        if isinstance(value, str) and value:
+            hint = hint.replace(hole, value)
     return hint
 
 

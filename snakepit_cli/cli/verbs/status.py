@@ -63,13 +63,23 @@ def workers(
         return
     rows = [
         (
-            one["id"], one["pool"], str(one["pid"] or ""), one["state"], str(one["running"]), str(one["requests"]),
-            f"{one['memory'] / _MEBI:.1f} MB" if one["memory"] else "", show(one["uptime"]),
+            one["id"], one["pool"], str(one["pid"] or ""), one["state"], str(one["requests"]),
+            f"{one['memory'] / _MEBI:.1f} MB" if one["memory"] else "", show(one["uptime"]), _doing(one["calls"]),
         )
         for one in answer
     ]  # fmt: skip
-    head = ("WORKER", "POOL", "PID", "STATE", "RUNNING", "CALLS", "MEMORY", "UP")
-    table.show(head, rows, shared, least=("UP", "POOL", "MEMORY", "CALLS", "RUNNING"))
+    head = ("WORKER", "POOL", "PID", "STATE", "CALLS", "MEMORY", "UP", "DOING")
+    table.show(head, rows, shared, least=("POOL", "UP", "CALLS", "MEMORY", "PID"), prose="DOING")
+
+
+def _doing(calls: list[api.Json]) -> str:
+    """The oldest call, and how many more there are."""
+    if not calls:
+        return ""
+    first = max(calls, key=lambda one: float(one["seconds"]))
+    session = f", session {first['session']}" if first["session"] else ""
+    others = f" (+{len(calls) - 1})" if len(calls) > 1 else ""
+    return f"{first['command']}, {show(first['seconds'])}{session}{others}"
 
 
 def register(app: typer.Typer) -> None:

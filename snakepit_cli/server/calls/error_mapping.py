@@ -13,8 +13,10 @@ from snakepit_cli.wire import worker_pb2 as pb
 _NAMES = {number: name.lower() for name, number in pb.Failure.Kind.items()}
 
 
-def of_core(failure: Failure) -> PitError:
-    return PitError(failure.kind, failure.message, **dict(failure.detail))
+def of_core(failure: Failure, pool: str | None = None) -> PitError:
+    """`pool` is named in hints."""
+    detail = dict(failure.detail) if pool is None else {"pool": pool, **dict(failure.detail)}
+    return PitError(failure.kind, failure.message, **detail)
 
 
 def of_exception(error: Exception) -> PitError:

@@ -15,7 +15,6 @@ from snakepit_cli.core import effects as fx
 from snakepit_cli.core import events as ev
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.core.pool import Pool as Machine
-from snakepit_cli.core.snapshot import Snapshot
 from snakepit_cli.launch.plan import Launch, Spec
 from snakepit_cli.server.calls import error_mapping
 from snakepit_cli.server.calls.call import Call
@@ -58,6 +57,7 @@ class Pool:
         self._launch = launch
         self._warden = warden
         self._calls: dict[int, Call] = {}
+        self._beyond = 0  # items of blocks that have been answered, less the blocks
         self._start = Start(survivors.start, survivors.note) if survivors else Start()
         if launch.template is None:
             self._start = Start("exec", launch.why_cold)
@@ -106,7 +106,10 @@ class Pool:
 
     async def replaced(self, workers: Sequence[str], seconds: float) -> None:
         """Waits until these are gone. Raises PitError as `settled`."""
-        await self._until(lambda seen: not self.workers.keys() & set(workers) and seen.ready >= seen.size, seconds)
+        await self._until(
+            lambda seen: not self.workers.keys() & set(workers) and seen.ready >= seen.size, seconds,
+            lambda seen, limit: views.not_replaced(seen, limit, set(workers), self._calls.values()),
+        )  # fmt: skip
 
     def submit(self, call: Call) -> None:
         """Raises PitError."""
@@ -151,10 +154,10 @@ class Pool:
         return self._machine.snapshot().state == "failed"
 
     def snapshot(self) -> dict[str, Any]:
-        return views.of_pool(self.spec, self._start, self._machine.snapshot())
+        return views.of_pool(self.spec, self._start, self._machine.snapshot(), self._beyond)
 
     def worker_rows(self) -> Iterator[dict[str, Any]]:
-        return views.of_workers(self.spec.name, self.workers, self._machine.snapshot(), _clock())
+        return views.of_workers(self.workers, self._machine.snapshot(), self._calls.values(), _clock())
 
     async def settled(self, seconds: float) -> dict[str, Any]:
         """Waits until all workers are attached; raises PitError when the pool gives up, or after `seconds`."""
@@ -165,11 +168,11 @@ class Pool:
         """The same for the first worker."""
         await self._until(lambda seen: seen.ready > 0, seconds)
 
-    async def _until(self, reached: Callable[[Snapshot], bool], seconds: float) -> None:
+    async def _until(self, reached: views.Reached, seconds: float, late: views.Late = views.not_ready) -> None:
         deadline = _clock() + seconds
         while not reached(seen := self._machine.snapshot()):
             if seen.reason is not None:
-                raise error_mapping.of_core(seen.reason)
+                raise error_mapping.of_core(seen.reason, seen.name)
             if seen.state in {"draining", "drained"}:
                 raise PitError("pool_unavailable", f"pool {seen.name} is being stopped")
             self._changed.clear()
@@ -177,8 +180,7 @@ class Pool:
                 async with asyncio.timeout(deadline - _clock()):
                     await self._changed.wait()
             except TimeoutError:
-                message = f"{seen.ready} of {seen.size} workers of pool {seen.name} got ready within {seconds:g} s"
-                raise PitError("startup_timeout", message) from None
+                raise late(seen, seconds) from None
 
     # --------------------------------------------------------------------------------------- happened
 
@@ -285,6 +287,8 @@ class Pool:
                     call.caller.chunks(call.request, chunk.lines)
                 else:
                     call.caller.answers(call.request, chunk.lines, chunk.failed)
+                    worker.requests += chunk.count
+                    self._beyond += chunk.count
                     self._feed(ev.Progress(call.id))
                 call.owed += len(chunk.lines)
                 if call.owed >= CREDIT // 4 and not call.caller.congested:
@@ -345,13 +349,9 @@ class Pool:
         if not self._start.waiting:
             launch = self._launch
             self._warden.send(
-                "template",
-                pool=self.spec.name,
-                argv=launch.template,
-                env=launch.template_env,
-                key=launch.key,
+                "template", pool=self.spec.name, argv=launch.template, env=launch.template_env, key=launch.key,
                 go=launch.go,
-            )
+            )  # fmt: skip
         self._start.waiting += effect.workers
 
     def _ask_for(self, names: list[str]) -> None:
@@ -366,11 +366,12 @@ class Pool:
     def _dispatch(self, effect: fx.Dispatch) -> None:
         worker = self.workers[effect.worker]
         call = self._calls[effect.call]
-        call.worker = effect.worker
+        call.worker = call.trace.worker = effect.worker
         call.trace.dispatched = now = _clock()
         call.deadline = now + effect.timeout
-        worker.requests += 1
         header = call.header
+        worker.requests += header.items is None
+        self._beyond -= header.items is not None
         if worker.link is not None:
             worker.link.call(
                 call.id, header.command, call.args, session=header.session or "", timeout=effect.timeout,
@@ -378,8 +379,8 @@ class Pool:
             )  # fmt: skip
 
     def _settle(self, effect: fx.Settle) -> None:
-        outcome = effect.outcome
-        self._answer(effect.call, error_mapping.of_core(outcome) if isinstance(outcome, ev.Failure) else outcome)
+        outcome, pool = effect.outcome, self.spec.name
+        self._answer(effect.call, error_mapping.of_core(outcome, pool) if isinstance(outcome, ev.Failure) else outcome)
 
     def _answer(self, number: int, outcome: bytes | PitError) -> None:
         call = self._calls.pop(number, None)
@@ -389,7 +390,7 @@ class Pool:
         for give_up in list(call.children.values()):
             give_up()
         trace = call.trace
-        trace.settled, trace.worker = _clock(), call.worker
+        trace.settled = _clock()
         if not self._calls:
             self.quiet.set()
         if isinstance(outcome, PitError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from snakepit_cli.base.errors import PitError
 from snakepit_cli.core.snapshot import Snapshot
 from snakepit_cli.launch.plan import Spec
 from snakepit_cli.server.calls import error_mapping
+from snakepit_cli.server.calls.call import Call
 from snakepit_cli.server.workers.worker import Start, Worker
 
 _NUMBERS = (
@@ -16,30 +18,69 @@ _NUMBERS = (
 )  # fmt: skip
 
 
-def of_pool(spec: Spec, start: Start, seen: Snapshot) -> dict[str, Any]:
-    """POOL of docs/reference/front-protocol.md."""
+Reached = Callable[[Snapshot], bool]
+Late = Callable[[Snapshot, float], PitError]
+"""What to raise when a state has not been reached within some seconds."""
+
+
+def of_pool(spec: Spec, start: Start, seen: Snapshot, beyond: int) -> dict[str, Any]:
+    """POOL of docs/reference/front-protocol.md. `beyond`: items of blocks, less the blocks, which count as one request each."""
     return {
         **{name: getattr(seen, name) for name in _NUMBERS},
+        "requests": seen.requests + beyond,
         "adapter": spec.adapter,
         "language": spec.language,
         "contain": spec.contain,
         "spare": spec.spare,
         "start": start.via,
         "note": start.note,
-        "reason": None if seen.reason is None else error_mapping.of_core(seen.reason).as_dict(),
+        "reason": None if seen.reason is None else error_mapping.of_core(seen.reason, spec.name).as_dict(),
     }
 
 
-def of_workers(pool: str, workers: Mapping[str, Worker], seen: Snapshot, now: float) -> Iterator[dict[str, Any]]:
+def of_workers(
+    workers: Mapping[str, Worker], seen: Snapshot, calls: Iterable[Call], now: float
+) -> Iterator[dict[str, Any]]:
+    """WORKER of docs/reference/front-protocol.md."""
+    doing: dict[str, list[dict[str, Any]]] = {}
+    for call in calls:
+        if call.worker is not None:
+            doing.setdefault(call.worker, []).append(_of_call(call, now))
     for name, state, running in seen.workers:
         worker = workers.get(name)
         if worker is not None:
             yield {
                 "id": name,
-                "pool": pool,
+                "pool": seen.name,
                 "pid": worker.pid,
                 "state": state,
                 "running": running,
                 "requests": worker.requests,
                 "uptime": now - worker.started,
+                "calls": doing.get(name, []),
             }
+
+
+def _of_call(call: Call, now: float) -> dict[str, Any]:
+    header = call.header
+    return {
+        "call": call.id, "command": header.command, "session": header.session, "items": header.items,
+        "seconds": now - call.trace.dispatched,
+    }  # fmt: skip
+
+
+def not_ready(seen: Snapshot, seconds: float) -> PitError:
+    """The workers of a pool took too long to start."""
+    ready = f"{seen.ready} of {seen.size} workers of pool {seen.name} got ready within {seconds:g} s"
+    return PitError("startup_timeout", ready, pool=seen.name)
+
+
+def not_replaced(seen: Snapshot, seconds: float, old: set[str], calls: Iterable[Call]) -> PitError:
+    """Some of the `old` workers are there still, or the new ones are not ready."""
+    left = [name for name, _, _ in seen.workers if name in old]
+    if not left:
+        return not_ready(seen, seconds)
+    busy = sorted({call.worker for call in calls if call.worker in left})
+    why = f"; {', '.join(busy)} {'is' if len(busy) == 1 else 'are'} busy" if busy else ""
+    done = f"{len(old) - len(left)} of {len(old)} workers of pool {seen.name} were replaced within {seconds:g} s{why}"
+    return PitError("worker_timeout", done, hint="the others follow when their calls are done; see `snakepit workers`")

@@ -117,7 +117,7 @@ def test_status_of_nothing(places: Path, full: Run) -> None:
 
 def test_workers(fake: Fake, full: Run) -> None:
     row = {
-        "id": "default-1", "pool": "default", "pid": 9, "state": "idle", "running": 0, "requests": 3,
+        "id": "default-1", "pool": "default", "pid": 9, "state": "idle", "running": 0, "requests": 3, "calls": [],
         "memory": 5 << 20, "uptime": 61.0,
     }  # fmt: skip
     fake.queries["workers"] = [row, {**row, "id": "default-2", "pid": None, "memory": None}]
