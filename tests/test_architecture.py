@@ -47,7 +47,7 @@ BELOW = {
     "cli": {"front_page", "help", "options", "mapping", "multi_tail"},
 }  # fmt: skip
 STANDARD_ONLY = ("base", "core", "warden")
-THIRD_PARTY = {"base": {"platformdirs"}}
+THIRD_PARTY: dict[str, set[str]] = {}
 ONLY_IN = {"typer": "cli", "grpc": "server", "google": "wire"}
 GENERATED = ("_pb2.py",)
 MAX_LINES = 450

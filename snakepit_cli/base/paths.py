@@ -96,13 +96,12 @@ def state_dir(instance: str) -> str:
 
 
 def config_file() -> str | None:
-    """SNAKEPIT_CONFIG, else the user's config.toml when there is one."""
+    """SNAKEPIT_CONFIG, else the user's config.toml when there is one. A user without a home has none."""
     if chosen := os.environ.get("SNAKEPIT_CONFIG"):
         return chosen
-    import platformdirs
-
-    path = os.path.join(platformdirs.user_config_dir("snakepit"), "config.toml")
-    return path if os.path.exists(path) else None
+    folder = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    path = f"{folder}/snakepit/config.toml"
+    return path if os.path.isabs(folder) and os.path.exists(path) else None
 
 
 def secure(path: str) -> None:

@@ -84,7 +84,7 @@ def reference() -> Iterator[tuple[str, str]]:
     from snakepit_cli.cli import app
 
     def helps(command: Any, path: str, parent: typer.Context | None) -> Iterator[str]:
-        context = command.make_context(path, [], parent=parent, resilient_parsing=True)
+        context = command.make_context(path.rpartition(" ")[2], [], parent=parent, resilient_parsing=True)
         context.terminal_width = context.max_content_width = 100
         text = "\n".join(line.rstrip() for line in command.get_help(context).strip().splitlines())
         yield f"## {path}\n\n```text\n{text}\n```\n"
