@@ -24,7 +24,7 @@ Late = Callable[[Snapshot, float], PitError]
 
 
 def of_pool(spec: Spec, start: Start, seen: Snapshot, beyond: int) -> dict[str, Any]:
-    """POOL of docs/reference/front-protocol.md. `beyond`: items of blocks, less the blocks, which count as one request each."""
+    """POOL of docs/reference/front-protocol.md. `beyond`: items of blocks, less the blocks, which are requests."""
     return {
         **{name: getattr(seen, name) for name in _NUMBERS},
         "requests": seen.requests + beyond,
