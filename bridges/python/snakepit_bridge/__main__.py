@@ -84,9 +84,9 @@ def main() -> int:
 
         return template(given.get("instance", ""))
     if verb in ("call", "describe"):
-        from snakepit_bridge import byhand
+        from snakepit_bridge import debug_cli
 
-        return byhand.call(given, rest) if verb == "call" else byhand.describe(given)
+        return debug_cli.call(given, rest) if verb == "call" else debug_cli.describe(given)
     return explain(given.get("adapter", ""))
 
 

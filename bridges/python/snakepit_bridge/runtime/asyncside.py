@@ -23,7 +23,7 @@ from snakepit_bridge.failures import Refusal
 from snakepit_bridge.runtime import answers, blocks
 from snakepit_bridge.runtime.calls import Call, CallTable
 from snakepit_bridge.runtime.forks import leave_if_forked
-from snakepit_bridge.runtime.understudy import MOMENT
+from snakepit_bridge.runtime.standby_reader import MOMENT
 
 __all__ = ["AsyncSide"]
 

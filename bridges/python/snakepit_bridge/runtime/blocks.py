@@ -18,7 +18,7 @@ from snakepit_bridge.failures import Refusal, failure
 from snakepit_bridge.runtime import answers
 from snakepit_bridge.runtime.calls import Call, wait_for_room
 from snakepit_bridge.runtime.forks import leave_if_forked
-from snakepit_bridge.runtime.understudy import MOMENT
+from snakepit_bridge.runtime.standby_reader import MOMENT
 
 if TYPE_CHECKING:
     from snakepit_bridge.arguments import Bound

@@ -194,4 +194,4 @@ def _hear(wake: int) -> None:
 
 
 def _at_once() -> None:
-    """There is no understudy (yet): nobody sends later."""
+    """There is no standby reader (yet): nobody sends later."""

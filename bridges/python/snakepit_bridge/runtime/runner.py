@@ -17,7 +17,7 @@ from snakepit_bridge.runtime.blocks import BlockRun, arguments_of
 from snakepit_bridge.runtime.calls import Call, CallTable, wait_for_room
 from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.interrupts import Interrupts
-from snakepit_bridge.runtime.understudy import MOMENT
+from snakepit_bridge.runtime.standby_reader import MOMENT
 
 __all__ = ["Runner"]
 

@@ -28,7 +28,7 @@ from snakepit_bridge.runtime.asyncside import AsyncSide
 from snakepit_bridge.runtime.calls import Call, CallTable
 from snakepit_bridge.runtime.link import Link
 from snakepit_bridge.runtime.runner import Runner
-from snakepit_bridge.runtime.understudy import Understudy
+from snakepit_bridge.runtime.standby_reader import StandbyReader
 
 __all__ = ["Launch", "run", "watch_lifeline"]
 
@@ -39,7 +39,7 @@ GRACE = 3.0
 LAST_WORDS = 1.0
 """Seconds for the last answers to leave and the server to end the stream."""
 SWITCH_INTERVAL = 0.001
-"""How long a busy handler may keep the understudy waiting."""
+"""How long a busy handler may keep the standby reader waiting."""
 
 
 @dataclass
@@ -89,8 +89,8 @@ class Worker:
         self._failure: pb.Failure | None = None
         self._stopping = False
         self._link = Link(launch.gateway, self._first_message, self._table, self)
-        self._understudy = Understudy(self._link)
-        self._link.later = self._understudy.later
+        self._standby = StandbyReader(self._link)
+        self._link.later = self._standby.later
         self._ready = False
         self._runner: Runner | None = None
 
@@ -107,7 +107,7 @@ class Worker:
             return self._fail_to_start(refusal.failure)
         self._arm()
         self._ready = True
-        self._understudy.start()
+        self._standby.start()
         stop = self._serve(runner)
         if stop.reason:
             _say(stop.reason)
@@ -132,17 +132,17 @@ class Worker:
             self._async.abandon()
 
     def _serve(self, runner: Runner) -> Stop:
-        work, understudy, serve = self._work, self._understudy, runner.serve
+        work, standby_reader, serve = self._work, self._standby, runner.serve
         while True:
             while work:
                 item = work.popleft()
                 if type(item) is not Call:
                     stop: Stop = item
                     return stop
-                understudy.enter()
+                standby_reader.enter()
                 serve(item)
-                understudy.leave()
-            understudy.read(self._wake)
+                standby_reader.leave()
+            standby_reader.read(self._wake)
 
     def _finish(self, code: int) -> int:
         """cleanup(), the last answers, the end of the stream. Never hangs."""
@@ -157,7 +157,7 @@ class Worker:
         self._link.close()
         deadline = monotonic() + LAST_WORDS
         while self._link.open and (left := deadline - monotonic()) > 0:
-            self._understudy.read(self._wake, left)
+            self._standby.read(self._wake, left)
         return code
 
     # ---------------------------------------------------------------------------------- getting ready

@@ -2,12 +2,11 @@
 
 The main thread reads the stream itself while it has nothing else to do: handing each call over from a reading thread
 would cost a wake-up, which on few processors is a fifth of a whole call. But a handler may take long, and cancels,
-pings and credit must be heard meanwhile. So the understudy looks every few milliseconds, as long as anything happens at
-all, and when the main thread is still in the same call as at the last look it takes over the reading until that
-call is over. It also sends what was left to be sent *later*, so that answers and chunks that come thick and fast
-leave together.
+pings and credit must be heard meanwhile. So the standby reader looks every few milliseconds as long as anything
+happens. When the main thread is still in the same call as at the last look, it takes over reading until that call is
+over. It also sends what was put aside for *later*, so that many answers and chunks leave together.
 
-No call pays for this: while calls keep coming the understudy is awake anyway, and it is woken once when they begin.
+No call pays for this: while calls keep coming the standby reader is awake anyway, and it is woken once when they begin.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from time import sleep
 
 from snakepit_bridge.runtime.link import Link
 
-__all__ = ["MOMENT", "Understudy"]
+__all__ = ["MOMENT", "StandbyReader"]
 
 _Thread = threading.Thread  # an adapter may patch it
 MOMENT = 0.001
@@ -28,7 +27,7 @@ LOOK = 0.004
 """The same while there are only calls."""
 
 
-class Understudy:
+class StandbyReader:
     """`enter`, `leave` and `read` belong to the main thread, `later` and `ring` to any."""
 
     def __init__(self, link: Link) -> None:
@@ -46,7 +45,7 @@ class Understudy:
         os.set_blocking(self._rope, False)
 
     def start(self) -> None:
-        _Thread(target=self._run, name="snakepit-understudy", daemon=True).start()
+        _Thread(target=self._run, name="snakepit-standby", daemon=True).start()
 
     # ------------------------------------------------------------------------------------ main thread
 
@@ -62,7 +61,7 @@ class Understudy:
         self._busy = False
 
     def read(self, wake: int, patience: float | None = None) -> None:
-        """One step of the link; none when the understudy had to be stopped first: it may have read a call just now."""
+        """One step of the link. None when the standby reader had to be stopped first: it may just have read a call."""
         if not self._reading.acquire(False):
             self.ring()
             with self._reading:

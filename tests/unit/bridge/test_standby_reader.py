@@ -1,4 +1,4 @@
-"""The understudy beside a link that does what the test says, and in a real worker under mixed load."""
+"""The standby reader beside a link that does what the test says, and in a real worker under mixed load."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from snakepit_bridge import worker_pb2 as pb
-from snakepit_bridge.runtime.understudy import Understudy
+from snakepit_bridge.runtime.standby_reader import StandbyReader
 
 from tests.harness import wait
 from tests.unit.bridge.gateway import Attached
 
-UNDERSTUDY = "snakepit-understudy"
+STANDBY = "snakepit-standby"
 PATIENCE = 20.0
 
 
@@ -100,15 +100,15 @@ def link() -> Iterator[ScriptedLink]:
 
 
 @pytest.fixture
-def understudy(link: ScriptedLink) -> Iterator[Understudy]:
+def standby_reader(link: ScriptedLink) -> Iterator[StandbyReader]:
     """Started, and asleep."""
-    one = Understudy(link)  # type: ignore[arg-type]
+    one = StandbyReader(link)  # type: ignore[arg-type]
 
     def run() -> None:
         with contextlib.suppress(Over):
             one._run()
 
-    thread = threading.Thread(target=run, name=UNDERSTUDY)
+    thread = threading.Thread(target=run, name=STANDBY)
     thread.start()
     wait.until(lambda: link.asleep, "it to fall asleep")
     yield one
@@ -130,37 +130,37 @@ def wake() -> Iterator[int]:
     os.close(there)
 
 
-def taken_over(link: ScriptedLink, understudy: Understudy) -> None:
-    """Begins a call and waits until the understudy reads."""
-    understudy.enter()
-    wait.until(lambda: link.waiting == UNDERSTUDY, "the understudy to take over")
+def taken_over(link: ScriptedLink, standby_reader: StandbyReader) -> None:
+    """Begins a call and waits until the standby reader reads."""
+    standby_reader.enter()
+    wait.until(lambda: link.waiting == STANDBY, "the standby reader to take over")
 
 
-def test_it_sleeps_while_nothing_happens(link: ScriptedLink, understudy: Understudy) -> None:
-    assert understudy._asleep
+def test_it_sleeps_while_nothing_happens(link: ScriptedLink, standby_reader: StandbyReader) -> None:
+    assert standby_reader._asleep
     assert link.steps == []
 
 
-def test_it_reads_while_the_main_thread_is_in_a_call(link: ScriptedLink, understudy: Understudy) -> None:
-    taken_over(link, understudy)
+def test_it_reads_while_the_main_thread_is_in_a_call(link: ScriptedLink, standby_reader: StandbyReader) -> None:
+    taken_over(link, standby_reader)
     link.say(b"abc")
     wait.until(lambda: len(link.heard) == 3, "it to hear")
-    assert link.heard == [(UNDERSTUDY, b"a"), (UNDERSTUDY, b"b"), (UNDERSTUDY, b"c")]
+    assert link.heard == [(STANDBY, b"a"), (STANDBY, b"b"), (STANDBY, b"c")]
 
 
-def test_it_gives_back_when_the_main_thread_comes(link: ScriptedLink, understudy: Understudy, wake: int) -> None:
+def test_it_gives_back_when_the_main_thread_comes(link: ScriptedLink, standby_reader: StandbyReader, wake: int) -> None:
     for _ in range(20):
-        taken_over(link, understudy)
-        understudy.leave()
-        understudy.read(wake)
+        taken_over(link, standby_reader)
+        standby_reader.leave()
+        standby_reader.read(wake)
         assert "MainThread" not in link.steps
     wait.until(lambda: link.asleep, "it to fall asleep again")
     link.say(b"a")
-    understudy.read(wake)
+    standby_reader.read(wake)
     assert link.heard == [("MainThread", b"a")]
 
 
-def test_a_call_it_has_read_is_not_waited_for(link: ScriptedLink, understudy: Understudy, wake: int) -> None:
+def test_a_call_it_has_read_is_not_waited_for(link: ScriptedLink, standby_reader: StandbyReader, wake: int) -> None:
     """It reads the next call at the moment at which the main thread comes back: `read` must not wait for a third."""
     reading, comes = threading.Event(), threading.Event()
 
@@ -169,82 +169,82 @@ def test_a_call_it_has_read_is_not_waited_for(link: ScriptedLink, understudy: Un
         assert comes.wait(PATIENCE)
 
     link.before_hearing = hold
-    taken_over(link, understudy)
+    taken_over(link, standby_reader)
     link.say(b"a")
     assert reading.wait(PATIENCE)
-    understudy.leave()
-    rung = understudy.ring
+    standby_reader.leave()
+    rung = standby_reader.ring
 
     def ring() -> None:
         rung()
         comes.set()
 
-    understudy.ring = ring  # type: ignore[method-assign]
-    understudy.read(wake)
-    assert link.heard == [(UNDERSTUDY, b"a")]
+    standby_reader.ring = ring  # type: ignore[method-assign]
+    standby_reader.read(wake)
+    assert link.heard == [(STANDBY, b"a")]
     assert "MainThread" not in link.steps, "it looks at its work first"
 
 
-def test_the_next_call_is_taken_over_again(link: ScriptedLink, understudy: Understudy, wake: int) -> None:
+def test_the_next_call_is_taken_over_again(link: ScriptedLink, standby_reader: StandbyReader, wake: int) -> None:
     for at in range(20):
-        taken_over(link, understudy)
+        taken_over(link, standby_reader)
         link.say(b"x")
         wait.until(lambda at=at: len(link.heard) == at + 1, "it to hear")  # type: ignore[misc]
-        understudy.leave()
-        understudy.read(wake)
-    assert [name for name, _ in link.heard] == [UNDERSTUDY] * 20
+        standby_reader.leave()
+        standby_reader.read(wake)
+    assert [name for name, _ in link.heard] == [STANDBY] * 20
 
 
-def test_it_sends_what_is_left_for_later(link: ScriptedLink, understudy: Understudy) -> None:
+def test_it_sends_what_is_left_for_later(link: ScriptedLink, standby_reader: StandbyReader) -> None:
     for number in range(1, 50):
         link.to_say += 1
-        understudy.later()
+        standby_reader.later()
         wait.until(lambda number=number: link.said == number, "it to flush")  # type: ignore[misc]
         if number % 10 == 0:
             wait.until(lambda: link.asleep, "it to fall asleep again")
 
 
-def test_it_sends_what_is_left_for_later_while_it_reads(link: ScriptedLink, understudy: Understudy) -> None:
-    taken_over(link, understudy)
+def test_it_sends_what_is_left_for_later_while_it_reads(link: ScriptedLink, standby_reader: StandbyReader) -> None:
+    taken_over(link, standby_reader)
     for number in range(1, 50):
         link.to_say += 1
-        understudy.later()
+        standby_reader.later()
         wait.until(lambda number=number: link.said == number, "it to flush")  # type: ignore[misc]
-    assert link.steps[-1] == UNDERSTUDY
+    assert link.steps[-1] == STANDBY
 
 
 @pytest.mark.parametrize("in_a_call", [False, True])
 def test_what_comes_as_it_falls_asleep_is_not_forgotten(
-    link: ScriptedLink, understudy: Understudy, in_a_call: bool
+    link: ScriptedLink, standby_reader: StandbyReader, in_a_call: bool
 ) -> None:
     """Between its last look and the announcement of its sleep nobody rings for it: it has to look again."""
 
     def speak() -> None:
-        assert understudy._asleep, "it announces before it looks"
+        assert standby_reader._asleep, "it announces before it looks"
         link.to_say += 1
 
     link.when_asked.append(speak)
     if in_a_call:
-        understudy.enter()
+        standby_reader.enter()
     else:
-        understudy.ring()
+        standby_reader.ring()
     wait.until(lambda: link.said == 1, "it to flush")
 
 
-def test_it_is_asleep_again_after_the_call(link: ScriptedLink, understudy: Understudy, wake: int) -> None:
+def test_it_is_asleep_again_after_the_call(link: ScriptedLink, standby_reader: StandbyReader, wake: int) -> None:
     for _ in range(5):
-        taken_over(link, understudy)
-        understudy.leave()
-        understudy.read(wake)
+        taken_over(link, standby_reader)
+        standby_reader.leave()
+        standby_reader.read(wake)
         wait.until(lambda: link.asleep, "it to fall asleep")
         steps = len(link.steps)
-        understudy.ring()
+        standby_reader.ring()
         wait.until(lambda: link.asleep, "it to fall asleep")
         assert len(link.steps) == steps, "it does not read while the main thread is in no call"
 
 
 def test_every_call_of_a_real_worker_is_answered_once(worker: Attached) -> None:
-    """Short calls, calls around the moment at which the understudy takes over, and cancels, one after another."""
+    """Short calls, calls around the moment at which the standby reader takes over, and cancels, one after another."""
     chance = random.Random(7)
     cancelled: set[int] = set()
     for _ in range(3000):
