@@ -1,17 +1,24 @@
 """python3 -m tests: installs what the tests need, under build/, and runs all of them. Needs only a Python ≥ 3.11.
 
 python3 -m tests                     everything, on every Python that this project supports
-python3 -m tests --only 3.11         one of them
+python3 -m tests --only 3.11         one of them, everything
 python3 -m tests tests/unit/core -k fifo  arguments go to pytest; linters and type checks are left out
+
+CI=1 lets no Python be left out and makes every random choice from a fixed seed (TESTS_SEED, 1 without it).
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,15 +26,74 @@ BUILD = ROOT / "build"
 VERSIONS = ("3.11", "3.12", "3.13")
 BRIDGE_VERSION = "3.9"
 """Oldest Python that the bridge supports; its own tests run there, too."""
+BRIDGE_PACKAGES = ("./bridges/python", "pytest", "hypothesis", "grpcio")
 PACKAGES = {
-    "unshare": "util-linux", "mount": "mount", "git": "git", "strace": "strace", "mkfs.ext4": "e2fsprogs",
-    "node": "nodejs", "ruby": "ruby", "go": "golang-go", "jq": "jq", "perl": "perl", "gawk": "gawk", "lua5.4": "lua5.4",
-    "Rscript": "r-base-core r-cran-jsonlite",
+    "util-linux": ("unshare", "--version"), "mount": ("mount", "--version"), "git": ("git", "--version"),
+    "strace": ("strace", "--version"), "e2fsprogs": ("mkfs.ext4", "-V"), "nodejs": ("node", "--version"),
+    "ruby": ("ruby", "--version"), "golang-go": ("go", "version"), "jq": ("jq", "--version"),
+    "perl": ("perl", "--version"), "gawk": ("gawk", "--version"), "lua5.4": ("lua5.4", "-v"),
+    "r-base-core": ("Rscript", "--version"), "r-cran-jsonlite": ("Rscript", "-e", "library(jsonlite)"),
 }  # fmt: skip
+"""System package → what succeeds where it is installed. A program may be there without its library."""
+
+ONCE = ("tests/crash", "tests/contract", "tests/test_benchmarks.py", "tests/test_docs.py", "tests/e2e/test_stdio.py")
+"""What does not depend on the version of Python: run on the oldest only."""
+ENDS = ("tests/e2e", "tests/field")
+"""What starts the whole product: run on the oldest and the newest."""
+SMOKE = ("tests/e2e/test_first_light.py", "tests/e2e/test_async.py", "tests/e2e/test_nested.py")
+"""Of these, what runs on every version."""
 
 
-ONCE = ("tests/crash", "tests/test_benchmarks.py", "tests/e2e/test_stdio.py", "tests/contract")
-"""What takes its time and does not depend on the version of Python: run on the first one only."""
+@dataclass
+class Clock:
+    """How long each part took, in seconds."""
+
+    parts: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        say(name)
+        began = time.monotonic()
+        yield
+        self.parts[name] = time.monotonic() - began
+
+    def tell(self) -> None:
+        say("all well")
+        for name, seconds in self.parts.items():
+            print(f"{seconds:6.0f} s  {name}")
+        print(f"{sum(self.parts.values()):6.0f} s  in total", flush=True)
+
+
+class FailedError(Exception):
+    """A command has failed; the text says which, and what it said if that has not been shown."""
+
+
+def say(text: str) -> None:
+    print(f"\n── {text}", flush=True)
+
+
+def run(*command: str | Path) -> None:
+    """Shows what the command says. Raises FailedError."""
+    done = subprocess.run([str(part) for part in command], cwd=ROOT, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise FailedError(f"failed: {' '.join(map(str, command))}")
+
+
+def run_quietly(*command: str | Path) -> None:
+    """Shows nothing: others run at the same time. Raises FailedError with the output."""
+    done = subprocess.run(
+        [str(part) for part in command], cwd=ROOT, check=False, stdin=subprocess.DEVNULL, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    if done.returncode:
+        raise FailedError(f"{done.stdout}\nfailed: {' '.join(map(str, command))}")
+
+
+def succeeds(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
 
 
 def interpreter(version: str) -> str | None:
@@ -36,78 +102,132 @@ def interpreter(version: str) -> str | None:
     candidates = [sys.executable, shutil.which(f"python{version}")]
     candidates += [str(path) for root in roots for path in sorted(root.glob(f"{version}.*/bin/python"))]
     probe = f"import sys; raise SystemExit(sys.version_info[:2] != ({version.replace('.', ', ')}))"
-    for candidate in candidates:
-        if candidate and subprocess.run([candidate, "-c", probe], capture_output=True, check=False).returncode == 0:
-            return candidate
-    return None
+    return next((one for one in candidates if one and succeeds(one, "-c", probe)), None)
 
 
-def say(text: str) -> None:
-    print(f"\n── {text}", flush=True)
-
-
-def run(*command: str | Path) -> None:
-    done = subprocess.run([str(part) for part in command], cwd=ROOT, check=False, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        sys.exit(f"failed: {' '.join(map(str, command))}")
+def interpreters(versions: Sequence[str]) -> dict[str, str]:
+    """The Pythons that are here. Raises FailedError in CI when one is not."""
+    found = {version: interpreter(version) for version in versions}
+    missing = [version for version, python in found.items() if python is None]
+    if missing and os.environ.get("CI"):
+        raise FailedError(f"Python {', '.join(missing)} is missing, and in CI nothing may be left out")
+    if missing:
+        say(f"not installed here, and left out: Python {', '.join(missing)}")
+    return {version: python for version, python in found.items() if python is not None}
 
 
 def programs() -> None:
-    """Installs the system programs that tests use, when they are missing and we may."""
-    missing = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
+    """Installs the system packages that tests use, when they are missing and we may. Raises FailedError."""
+    missing = [package for package, probe in PACKAGES.items() if not succeeds(*probe)]
     if not missing:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        sys.exit(f"missing: {', '.join(missing)}; install them and run this again")
+        raise FailedError(f"missing: {', '.join(missing)}; install them and run this again")
     run("apt-get", "update", "-q")
-    run("apt-get", "install", "-qy", "--no-install-recommends", *" ".join(missing).split())
+    run("apt-get", "install", "-qy", "--no-install-recommends", *missing)
 
 
-def environment(name: str, python: str, *install: str) -> Path:
-    """A virtual environment under build/ with these packages; kept between runs."""
-    folder = BUILD / name
+def environment(version: str, python: str, *packages: str) -> Path:
+    """Python of a virtual environment under build/ with these packages; kept between runs. Raises FailedError."""
+    folder = BUILD / f"venv-{version}"
     if not (folder / "bin" / "python").exists():
-        run(python, "-m", "venv", folder)
-    run(folder / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check", *install)
+        run_quietly(python, "-m", "venv", folder)
+    run_quietly(folder / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages)
     return folder / "bin" / "python"
 
 
+def environments(pythons: dict[str, str], *, checked: bool) -> dict[str, Path]:
+    """One for each version, made at the same time; with `checked` the oldest checks the sources meanwhile."""
+    oldest, *others = pythons
+    made = {oldest: environment(oldest, pythons[oldest], "-e", ".[dev]")}
+    jobs: dict[str, Future[Path]] = {}
+    with ThreadPoolExecutor(2) as threads:
+        checks = threads.submit(check, made[oldest]) if checked else None
+        for version in others:
+            packages = BRIDGE_PACKAGES if version == BRIDGE_VERSION else ("-e", ".[test]")
+            jobs[version] = threads.submit(environment, version, pythons[version], *packages)
+        if checks is not None:
+            checks.result()
+    return made | {version: job.result() for version, job in jobs.items()}
+
+
 def check(python: Path) -> None:
-    say("lint, types, generated files")
-    run(python, "-m", "ruff", "check", ".")
-    run(python, "-m", "ruff", "format", "--check", ".")
-    run(python, "-m", "mypy")
-    run(python, "-m", "tests.tools.regen", "--check")
+    """Lint, types, generated files. Raises FailedError."""
+    run_quietly(python, "-m", "ruff", "check", ".")
+    run_quietly(python, "-m", "ruff", "format", "--check", ".")
+    run_quietly(python, "-m", "mypy")
+    run_quietly(python, "-m", "tests.tools.regen", "--check")
     # Else the first test that starts a Go worker waits for the compiler, and others for that.
-    run(python, "-m", "snakepit_cli", "bridge", "install", "go")
+    run_quietly(python, "-m", "snakepit_cli", "bridge", "install", "go")
+
+
+def selection(versions: Sequence[str], version: str) -> list[str]:
+    """What of the tests runs on a version, as arguments of pytest: everything, on at least one of them."""
+    if version == versions[0]:
+        return []
+    if version == versions[-1]:
+        return [f"--ignore={path}" for path in ONCE]
+    smoke = set(SMOKE)
+    files = {str(path.relative_to(ROOT)) for folder in ENDS for path in (ROOT / folder).glob("test_*.py")}
+    return [f"--ignore={path}" for path in (*ONCE, *sorted(files - smoke))]
+
+
+def workers() -> int:
+    """How many tests run at a time. Many wait for other processes: one more than there are processors."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
+def pytest(python: Path, *arguments: str) -> None:
+    distribution = ("-n", str(workers()), "--dist", "loadfile", "--no-loadscope-reorder")
+    run(python, "-m", "pytest", "-q", *distribution, "--durations=20", *arguments)
+
+
+def everything(versions: Sequence[str], clock: Clock) -> None:
+    """Raises FailedError."""
+    oldest = interpreter(BRIDGE_VERSION)
+    with clock.part("install, lint, types, generated files"):
+        pythons = interpreters(versions)
+        bridge = {BRIDGE_VERSION: oldest} if oldest else {}
+        made = environments(pythons | bridge, checked=True)
+    for version in pythons:
+        with clock.part(f"tests on Python {version}"):
+            pytest(made[version], *selection(list(pythons), version))
+    if bridge:
+        with clock.part(f"tests of the bridge on Python {BRIDGE_VERSION}"):
+            run(made[BRIDGE_VERSION], "-m", "pytest", "-q", "--confcutdir=tests/unit/bridge", "tests/unit/bridge")
+
+
+def some(versions: Sequence[str], arguments: Sequence[str], clock: Clock) -> None:
+    """Raises FailedError."""
+    with clock.part("install"):
+        made = environments(interpreters(versions), checked=False)
+    for version, python in made.items():
+        with clock.part(f"tests on Python {version}"):
+            pytest(python, *arguments)
+
+
+def parsed() -> tuple[argparse.Namespace, list[str]]:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python3 -m tests", description=__doc__, formatter_class=raw, allow_abbrev=False)
+    parser.add_argument("--only", metavar="VERSION", choices=VERSIONS, help=f"one of {', '.join(VERSIONS)}")
+    return parser.parse_known_args()
 
 
 def main() -> None:
-    began = time.monotonic()
-    arguments = sys.argv[1:]
-    versions = list(VERSIONS)
-    if arguments[:1] == ["--only"]:
-        versions, arguments = [arguments[1]], arguments[2:]
-    programs()
-    for version in versions:
-        found = interpreter(version)
-        if found is None:
-            if os.environ.get("CI"):
-                sys.exit(f"Python {version} is missing, and in CI nothing may be left out")
-            say(f"Python {version} is not installed here: left out")
-            continue
-        say(f"Python {version}: install")
-        python = environment(f"venv-{version}", found, "-e", ".[dev]")
-        if version == versions[0] and not arguments:
-            check(python)
-        say(f"Python {version}: tests")
-        once = [] if version == versions[0] or arguments else [word for path in ONCE for word in ("--ignore", path)]
-        run(python, "-m", "pytest", "-q", "-n", "auto", *once, *arguments)
-    if not arguments and (oldest := interpreter(BRIDGE_VERSION)):
-        say(f"Python {BRIDGE_VERSION}: the bridge alone")
-        python = environment(f"venv-{BRIDGE_VERSION}", oldest, "./bridges/python", "pytest", "hypothesis", "grpcio")
-        run(python, "-m", "pytest", "-q", "--confcutdir=tests/unit/bridge", "tests/unit/bridge")
-    say(f"all well, in {time.monotonic() - began:.0f} s")
+    options, arguments = parsed()
+    if os.environ.get("CI"):
+        os.environ.setdefault("TESTS_SEED", "1")
+    versions = [options.only] if options.only else list(VERSIONS)
+    clock = Clock()
+    try:
+        programs()
+        if arguments:
+            some(versions, arguments, clock)
+        else:
+            everything(versions, clock)
+    except FailedError as error:
+        sys.exit(str(error))
+    clock.tell()
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def test_commands_are_described(pool: Language) -> None:
 def test_a_call_its_answer_and_its_session(pool: Language) -> None:
     assert pool.call("add", "a:=41") == {"sum": 42}
     assert pool.call("session", "--session", "s1") == "s1"
-    assert next(one for one in pool.pit.json("status")["pools"] if one["name"] == pool.name)["language"] == pool.name
+    assert next(one for one in pool.pit.status()["pools"] if one["name"] == pool.name)["language"] == pool.name
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_slow_reader_stops_the_generator_and_one_that_leaves_ends_it(pool: Lan
         assert run.stdout is not None
         assert run.stdout.readline() == "0\n"
         run.send_signal(signal.SIGSTOP)
-        [worker] = [one for one in pool.pit.json("workers") if one["pool"] == pool.name]
+        [worker] = [one for one in pool.pit.workers() if one["pool"] == pool.name]
 
         def rested() -> bool:
             before = procs.cpu_seconds(worker["pid"])
@@ -157,7 +157,7 @@ def test_lines_that_are_not_utf_8_are_refused_and_the_others_are_not(pool: Langu
 def test_a_cancel_reaches_a_handler_that_waits(pool: Language) -> None:
     run = foreground(pool.pit, "exec", "nap", "seconds:=60", "--pool", pool.name)
     pool.pit.until_pool("it to run", name=pool.name, running=1)
-    [worker] = [one for one in pool.pit.json("workers") if one["pool"] == pool.name]
+    [worker] = [one for one in pool.pit.workers() if one["pool"] == pool.name]
     run.send_signal(signal.SIGINT)
     assert finish(run)[0] == 130
     pool.until_well()
@@ -211,13 +211,13 @@ def test_calls_from_language_to_language(pool: Language) -> None:
 def test_its_state_survives_the_server(pool: Language) -> None:
     pool.call("keep", 'value:={"deep":[1]}')
     before = pool.call("who")
-    procs.kill(pool.pit.json("status")["server"]["pid"])
+    procs.kill(pool.pit.status()["server"]["pid"])
     wait.until(lambda: pool.pit.run("exec", "who", "--pool", pool.name, check=False).returncode == 0, "an answer")
     assert (pool.call("who"), pool.call("kept")) == (before, {"deep": [1]})
 
 
 def test_restart_drains_and_down_leaves_nothing(pool: Language) -> None:
-    [worker] = [one for one in pool.pit.json("workers") if one["pool"] == pool.name]
+    [worker] = [one for one in pool.pit.workers() if one["pool"] == pool.name]
     pool.pit.run("restart", pool.name)
     assert not procs.alive(worker["pid"])
     assert pool.pit.pool(pool.name)["restarts"] >= 0

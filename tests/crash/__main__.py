@@ -39,18 +39,19 @@ def main() -> int:
             options.json.write_text(json.dumps(rows, indent=2) + "\n")
     if options.report:
         write(rows)
+    if options.report or options.controls:
         return 1 if any(bool(row["failed"]) == (row["without"] is None) for row in rows) else 0
     return 1 if any(row["failed"] for row in rows) else 0
 
 
 def _plan(options: argparse.Namespace) -> Iterator[tuple[str, int, str | None]]:
-    """Suite, trials and mechanism to take away. The report has every control, too."""
+    """Suite, trials and mechanism to take away. The report has every control, too; --controls has nothing else."""
     names = options.suite or ([CONTROLS[options.without]] if options.without else list(SUITES))
-    for name in names:
+    for name in [] if options.controls else names:
         yield name, options.trials or max(1, round(LONG[name] * options.scale)), options.without
-    if options.report:
+    if options.report or options.controls:
         for mechanism, name in CONTROLS.items():
-            yield name, _RED_INPUTS if name in INPUTS else _RED_TRIALS, mechanism
+            yield name, options.trials or (_RED_INPUTS if name in INPUTS else _RED_TRIALS), mechanism
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 30), help="of the first trial")
     parser.add_argument("--jobs", type=int, default=1, help="trials at a time; more than 1 disturbs the measured times")
     parser.add_argument("--without", choices=CONTROLS, help="take this mechanism away: its suite must go red")
+    parser.add_argument("--controls", action="store_true", help="every control: takes all mechanisms away in turn")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
     parser.add_argument("--list", action="store_true", help="suites, their long form, and controls")
     parser.add_argument("--report", action="store_true", help=f"all suites and controls; results go into {PAGE}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-_SABOTEUR = Path(__file__).parent / "saboteur"
+SABOTEUR = Path(__file__).parent / "saboteur"
 SECONDS = 120.0
 _INPUT_SECONDS = 0.1
 _PATIENCE = 3
@@ -51,7 +51,7 @@ def _trial(suite: str, seed: int, without: str | None, inputs: int) -> Outcome:
     if without:
         env["PYTHON_SABOTAGE"] = without
         # The oracle itself, too: some suites have the code under test in their own process.
-        env["PYTHONPATH"] = os.pathsep.join(map(str, (_SABOTEUR, ROOT, ROOT / "bridges/python")))
+        env["PYTHONPATH"] = os.pathsep.join(map(str, (SABOTEUR, ROOT, ROOT / "bridges/python")))
     try:
         done = subprocess.run(
             [*_UNIVERSE, suite, str(seed), str(inputs)], cwd=ROOT, env=env, capture_output=True, text=True,

@@ -87,7 +87,7 @@ def test_a_program_that_dials_in(pit: Pit) -> None:
 
 def test_its_rules_survive_the_server(pit: Pit) -> None:
     pit.run("exec", "greet", "name=you", "--pool", "words")
-    procs.kill(pit.json("status")["server"]["pid"])
+    procs.kill(pit.status()["server"]["pid"])
     wait.until(lambda: pit.run("status", check=False).returncode == 0, "another server")
     assert "no command `hidden`" in pit.run("exec", "hidden", "--pool", "words", check=False).stderr
     assert pit.run("exec", "greet", "name=you", "--pool", "words", "--raw").stdout == "hello you\n"

@@ -105,7 +105,7 @@ def worker(meeting: Pit) -> Iterator[int]:
 
 def idle(pit: Pit) -> int:
     pit.until_pool("the worker to be idle", ready=1, busy=0, running=0, starting=0)
-    (one,) = pit.json("workers")
+    (one,) = pit.workers()
     pid: int = one["pid"]
     return pid
 

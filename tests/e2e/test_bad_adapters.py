@@ -160,7 +160,7 @@ class TestColdStarts:
                 "import os\nclass A:\n    def execute_environment(self): return dict(os.environ)\n"
             )
             pit.run("up", "--adapter", name)
-            pids = {one["id"]: one["pid"] for one in pit.json("workers")}
+            pids = {one["id"]: one["pid"] for one in pit.workers()}
             assert set(pids.values()) <= set(procs.marked(pit.cookie))
             for worker, pid in pids.items():
                 assert worker in procs.title(pid)

@@ -225,7 +225,7 @@ def test_a_wrong_configuration_is_named(cold: Pit, text: str, words: str) -> Non
 def test_the_memory_of_long_messages_is_given_back() -> None:
     with Pit("[pools.default]\nsize = 1\n") as pit:
         pit.run("exec", "echo", "text=x")
-        server = psutil.Process(pit.json("status")["server"]["pid"])
+        server = psutil.Process(pit.status()["server"]["pid"])
         before = server.memory_info().rss
         text = "y" * (8 << 20)
         for _ in range(3):

@@ -34,7 +34,7 @@ def rascals() -> Iterator[Pit]:
 def ready(pit: Pit) -> list[int]:
     """Pids of the workers when all are attached and idle."""
     pit.until_pool("all workers to be idle", ready=2, busy=0, starting=0)
-    return [one["pid"] for one in pit.json("workers")]
+    return [one["pid"] for one in pit.workers()]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_chunks_that_came_before_a_crash_are_not_lost(rascals: Pit) -> None:
 def test_a_worker_killed_from_outside_while_idle(rascals: Pit) -> None:
     victim = ready(rascals)[0]
     procs.kill(victim)
-    wait.until(lambda: victim not in [one["pid"] for one in rascals.json("workers")], "the death to be noticed")
+    wait.until(lambda: victim not in [one["pid"] for one in rascals.workers()], "the death to be noticed")
     assert rascals.run("exec", "nap", "seconds:=0").returncode == 0
     assert victim not in ready(rascals)
 
@@ -86,7 +86,7 @@ def test_a_call_killed_from_outside(rascals: Pit) -> None:
     ready(rascals)
     call = rascals.start("exec", "nap", "seconds:=600", "--timeout", "600")
     rascals.until_pool("the call to run", running=1)
-    (victim,) = [one["pid"] for one in rascals.json("workers") if one["running"]]
+    (victim,) = [one["pid"] for one in rascals.workers() if one["running"]]
     procs.kill(victim)
     code, out, err = finish(call)
     assert (code, out) == (71, "")

@@ -76,7 +76,7 @@ def test_a_deadline_that_passes_in_the_queue(narrow: Pit) -> None:
 def test_questions_are_answered_while_everybody_is_busy(narrow: Pit) -> None:
     calls = [narrow.start("exec", "sleep", "seconds:=600", "--timeout", "600") for _ in range(3)]
     narrow.until_pool("one to run and two to wait", running=1, queued=2)
-    assert narrow.json("workers")[0]["state"] == "busy"
+    assert narrow.workers()[0]["state"] == "busy"
     assert "ping" in narrow.run("commands").stdout
     for call in calls:
         call.kill()

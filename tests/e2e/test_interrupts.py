@@ -29,7 +29,7 @@ def rascal() -> Iterator[Pit]:
 def worker(rascal: Pit) -> Iterator[int]:
     """Its pid. Afterwards it must be the same, idle and willing."""
     rascal.until_pool("the worker to be idle", ready=1, busy=0)
-    (before,) = rascal.json("workers")
+    (before,) = rascal.workers()
     yield before["pid"]
     rascal.until_pool("the worker to be free again", ready=1, busy=0, running=0)
     assert rascal.run("exec", "pid").stdout == f"{before['pid']}\n"
@@ -93,7 +93,7 @@ def test_a_client_that_is_killed(rascal: Pit, worker: int, verb: str, number: si
 
 def test_a_handler_that_clings_is_killed_after_the_grace(rascal: Pit) -> None:
     rascal.until_pool("the worker to be idle", ready=1, busy=0)
-    (before,) = rascal.json("workers")
+    (before,) = rascal.workers()
     call = foreground(rascal, "exec", "cling", *LONG)
     until_running(rascal, call)
     call.send_signal(signal.SIGINT)

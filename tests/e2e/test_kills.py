@@ -50,7 +50,7 @@ def test_of_the_server_again_and_again(pit: Pit) -> None:
     """Each with time to recover: the warden gives up only on one that cannot live."""
     for n in range(1, 3):
         procs.kill(roles(pit)["server"])
-        wait.until(lambda n=n: pit.json("status", check=False).get("server", {}).get("restarts") == n, "a new server")
+        wait.until(lambda n=n: pit.status()["server"]["restarts"] == n, "a new server")
     assert pit.run("exec", "ping").returncode == 0
 
 
@@ -73,14 +73,14 @@ def test_of_everything_but_the_warden(pit: Pit) -> None:
 
 def test_of_a_template(pit: Pit) -> None:
     """Its workers live on; the next ones are forked from a new one."""
-    workers = [one["pid"] for one in pit.json("workers", "--pool", "default")]
+    workers = [one["pid"] for one in pit.workers("default")]
     for pid in pit.processes():
         if "template" in procs.title(pid):
             procs.kill(pid)
     assert pit.run("exec", "ping").returncode == 0
     assert all(procs.alive(pid) for pid in workers)
     procs.kill(workers[0])
-    wait.until(lambda: workers[0] not in [w["pid"] for w in pit.json("workers")], "the death to be noticed")
+    wait.until(lambda: workers[0] not in [w["pid"] for w in pit.workers()], "the death to be noticed")
     pit.until_pool("a new worker to be attached", ready=2)
     assert pit.run("exec", "ping").returncode == 0
 

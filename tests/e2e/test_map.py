@@ -196,7 +196,7 @@ def test_every_item_has_one_line_whoever_is_killed(whom: str, tmp_path: Path):
         with pit.start("map", "slow", "seconds:=0.002", "--input", "in", "--output", str(out)) as run:
             for goal in (100, 600):
                 wait.until(lambda goal=goal: out.exists() and out.read_text().count("\n") > goal, f"{goal} answers")
-                victim = pit.json("workers")[0]["pid"] if whom == "worker" else pit.json("status")["server"]["pid"]
+                victim = pit.workers()[0]["pid"] if whom == "worker" else pit.status()["server"]["pid"]
                 procs.kill(victim)
             run.wait(60)
         lines = [json.loads(line) for line in out.read_text().splitlines()]

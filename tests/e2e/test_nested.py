@@ -79,7 +79,7 @@ def test_giving_up_the_outer_call_gives_up_the_inner_one(pit: Pit) -> None:
 def test_a_worker_that_dies_leaves_no_inner_call_behind(pit: Pit) -> None:
     with pit.start("exec", "naps", "seconds:=60") as run:
         pit.until_pool("the inner call to run", name="other", running=1)
-        [worker] = [one for one in pit.json("workers") if one["pool"] == "default"]
+        [worker] = [one for one in pit.workers() if one["pool"] == "default"]
         procs.kill(worker["pid"])
         assert run.wait(20) == 71
     pit.until_pool("the inner call to end", name="other", busy=0)
@@ -93,6 +93,6 @@ def test_a_model_is_trained_by_several_workers_and_then_used() -> None:
         rows = [json.loads(line) for line in out.stdout.splitlines()]
         assert [row["epoch"] for row in rows] == [1, 2]
         assert rows[-1]["final_model_path"] == str(pit.work / "m.json")
-        assert all(worker["requests"] for worker in pit.json("workers")), "every worker has had its share"
+        assert all(worker["requests"] for worker in pit.workers()), "every worker has had its share"
         last = pit.run("stream", "batch_inference", "model_path=m.json").stdout.splitlines()[-1]
         assert json.loads(last)["accuracy"] > 0.8

@@ -40,7 +40,7 @@ def test_it_is_named_with_the_limit(pit: Pit, cgroup: Path) -> None:
     for pid in wait.until(lambda: len(found := pit.processes()) == 3 and found, "warden, server and base template"):
         (cgroup / "cgroup.procs").write_text(str(pid))
     pit.run("up", "--adapter", pit.adapter(ADAPTER), "--size", "1")
-    worker = pit.json("workers")[0]
+    worker = pit.workers()[0]
     done = pit.run("exec", "eat", "mebibytes:=400", "--json", check=False)
     error = json.loads(done.stdout)["error"]
     assert (done.returncode, error["kind"], error["worker"]) == (71, "worker_oom", worker["id"])

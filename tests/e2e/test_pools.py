@@ -24,7 +24,7 @@ def pit() -> Iterator[Pit]:
 
 
 def pids(pit: Pit) -> set[int]:
-    return {worker["pid"] for worker in pit.json("workers")}
+    return {worker["pid"] for worker in pit.workers()}
 
 
 def test_scale(pit: Pit) -> None:
@@ -49,8 +49,8 @@ def test_pause_lets_calls_wait_and_resume_lets_them_run(pit: Pit) -> None:
 
 def test_a_paused_pool_is_still_paused_when_its_server_has_died(pit: Pit) -> None:
     pit.run("pause")
-    procs.kill(pit.json("status")["server"]["pid"])
-    wait.until(lambda: pit.json("status")["server"]["restarts"] == 1, "another server")
+    procs.kill(pit.status()["server"]["pid"])
+    wait.until(lambda: pit.status()["server"]["restarts"] == 1, "another server")
     assert pit.pool()["state"] == "paused"
 
 
@@ -97,7 +97,7 @@ def test_a_pool_is_restarted_under_load_without_a_failed_call_and_loads_changed_
 
 
 def test_one_worker_is_restarted(pit: Pit) -> None:
-    before = {worker["id"]: worker["pid"] for worker in pit.json("workers")}
+    before = {worker["id"]: worker["pid"] for worker in pit.workers()}
     assert pit.run("restart", "default-1").stderr == "pool default: 1 worker replaced\n"
     assert pids(pit) & set(before.values()) == {before["default-2"]}
     assert pit.run("restart", "default-77", check=False).returncode == 69
@@ -176,7 +176,7 @@ def test_a_spare_worker_takes_over_at_once(pit: Pit) -> None:
     pit.until_pool("the call to run", name="spared", running=1)
     who = pit.start("exec", "who", "--pool", "spared")
     pit.until_pool("the other to wait", name="spared", queued=1)
-    [busy] = [one for one in pit.json("workers") if one["pool"] == "spared" and one["state"] == "busy"]
+    [busy] = [one for one in pit.workers() if one["pool"] == "spared" and one["state"] == "busy"]
     procs.kill(busy["pid"])
     assert (who.communicate(timeout=20), who.returncode)[1] == 0
     assert (nap.communicate(timeout=20), nap.returncode)[1] != 0
@@ -191,7 +191,7 @@ def test_a_strict_pool_has_workers_in_namespaces_of_their_own(pit: Pit) -> None:
     assert pit.run("exec", "who", "--pool", "strict").stdout == "1\n"
     assert pit.pool("strict")["contain"] == "strict"
     assert pit.run("up", "strict", "--contain", "standard", check=False).returncode == 2
-    [worker] = [one for one in pit.json("workers") if one["pool"] == "strict"]
+    [worker] = [one for one in pit.workers() if one["pool"] == "strict"]
     assert worker["memory"] > 10 << 20, "what its child holds is its own"
     procs.kill(worker["pid"])
     wait.until(lambda: pit.run("exec", "who", "--pool", "strict", check=False).stdout == "1\n", "another worker")

@@ -49,7 +49,7 @@ def keeper(pit: Pit) -> Pit:
 
 
 def pids(pit: Pit) -> set[int]:
-    return {worker["pid"] for worker in pit.json("workers")}
+    return {worker["pid"] for worker in pit.workers()}
 
 
 def crash(pit: Pit) -> None:
@@ -145,8 +145,8 @@ def test_a_pool_whose_program_is_gone_does_not_keep_the_others_from_being_served
         program.chmod(0o755)
         pit.run("up", "gone", "--adapter", "exec:./filter", "--size", "1")
         program.unlink()
-        kept = {one["pid"] for one in pit.json("workers") if one["pool"] == "default"}
-        procs.kill(pit.json("status")["server"]["pid"])
+        kept = {one["pid"] for one in pit.workers() if one["pool"] == "default"}
+        procs.kill(pit.status()["server"]["pid"])
         wait.until(lambda: pit.run("exec", "ping", check=False).returncode == 0, "another server")
-        assert {one["pid"] for one in pit.json("workers")} == kept
+        assert {one["pid"] for one in pit.workers()} == kept
         assert "pool gone is given up: there is no program" in pit.run("logs", "server").stdout

@@ -142,7 +142,7 @@ def test_a_program_of_many_commands(pit: Pit, pool: str) -> None:
     assert pit.run("map", "add", "--pool", pool, input=items).stdout == "".join(f"{n + 1}\n" for n in range(500))
     failed = pit.json("exec", "nosuch", "--pool", pool, "--json", check=False)["error"]
     assert (failed["kind"], failed["type"]) == ("command_failed", "die")
-    assert "perl" in {one["language"] for one in pit.json("status")["pools"]} or failed["language"] == "exec"
+    assert "perl" in {one["language"] for one in pit.status()["pools"]} or failed["language"] == "exec"
     names = [one["name"] for one in pit.json("commands", "--pool", pool, "--json")["commands"]]
     assert names == ["add", "countdown"]
 
@@ -187,8 +187,8 @@ def test_a_call_that_is_given_up_ends_a_filter_that_goes_on(pit: Pit, pool: str)
 def test_when_the_server_dies_such_workers_are_started_anew() -> None:
     with Pit(LIMITS) as pit:
         pit.run("up", "p", "--adapter", "exec:cat", "--size", "1")
-        [before] = pit.json("workers")
-        procs.kill(pit.json("status")["server"]["pid"])
+        [before] = pit.workers()
+        procs.kill(pit.status()["server"]["pid"])
         wait.until(lambda: pit.run("exec", "line", "item=x", "--pool", "p", check=False).stdout == '"x"\n', "an answer")
         assert not procs.alive(before["pid"])
 
@@ -196,10 +196,10 @@ def test_when_the_server_dies_such_workers_are_started_anew() -> None:
 def test_nothing_is_kept_open_of_a_program_that_is_gone() -> None:
     with Pit('[pools.default]\nadapter = "exec:cat"\nsize = 1\n') as pit:
         pit.run("exec", "json", "a:=1")
-        server = psutil.Process(pit.json("status")["server"]["pid"])
+        server = psutil.Process(pit.status()["server"]["pid"])
         before = server.num_fds()
         for number in range(1, 4):
-            [worker] = pit.json("workers")
+            [worker] = pit.workers()
             procs.kill(worker["pid"])
             pit.until_pool("another", restarts=number, ready=1)
         wait.until(lambda: server.num_fds() <= before, "the descriptors to be closed")

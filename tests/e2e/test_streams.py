@@ -159,7 +159,7 @@ def test_what_is_spooled_survives_the_server_and_what_ran_says_so() -> None:
         with pit.start("tail", running) as reader:
             assert reader.stdout is not None
             reader.stdout.readline()
-            procs.kill(pit.json("status")["server"]["pid"])
+            procs.kill(pit.status()["server"]["pid"])
             assert reader.wait(20) == 71
         assert pit.run("tail", done).stdout.count("\n") == 3
         lost = pit.run("tail", running, check=False)

@@ -28,7 +28,7 @@ def test_a_stopped_worker_is_found_and_replaced() -> None:
     with Pit(CONFIG) as pit:
         call = pit.start("exec", "sleep", "seconds:=60", "--json", "--timeout", "100")
         pit.until_pool("it to run", ready=2, busy=1)
-        victim = next(worker for worker in pit.json("workers") if worker["state"] == "busy")
+        victim = next(worker for worker in pit.workers() if worker["state"] == "busy")
         os.kill(victim["pid"], signal.SIGSTOP)
         out, _ = call.communicate(timeout=30)
         error = json.loads(out)["error"]
@@ -49,11 +49,11 @@ def test_a_worker_that_computes_in_silence_is_left_alone() -> None:
 def test_a_stuck_event_loop_is_ended_and_its_workers_stay(action: str) -> None:
     with Pit(CONFIG, SNAKEPIT_FAILPOINT=f"server.tick={action}@3") as pit:
         pit.run("up")
-        workers = {worker["pid"] for worker in pit.json("workers")}
+        workers = {worker["pid"] for worker in pit.workers()}
         first = pit.status()["server"]["pid"]
         wait.until(lambda: not procs.alive(first), "the stuck server to be ended", timeout=30)
         # The next server has the same failpoint, and two seconds until then.
-        assert {worker["pid"] for worker in pit.json("workers")} == workers
+        assert {worker["pid"] for worker in pit.workers()} == workers
         assert "stuck" in pit.log("warden")
         if action != "stop":
             assert "failpoint" in pit.log("server"), "its stacks say where it was stuck"

@@ -43,7 +43,7 @@ def test_no_worker_is_left_dying(pit: Pit, how: str) -> None:
     """Some are killed while they are born: the failure of the first one is that of all."""
     adapter = pit.adapter(ADAPTER.format(how=how), f"a{len(how)}.py")
     assert pit.run("up", "p", "--adapter", adapter, "--size", "8", check=False).returncode != 0
-    wait.until(lambda: not [one for one in pit.json("workers") if one["pool"] == "p"], "all of them to be buried")
+    wait.until(lambda: not [one for one in pit.workers() if one["pool"] == "p"], "all of them to be buried")
     pit.run("down", "p")
     assert pit.run("exec", "ping", "--pool", "other").returncode == 0
 
@@ -52,7 +52,7 @@ def test_a_pool_that_is_ended_while_it_starts(pit: Pit) -> None:
     adapter = pit.adapter(ADAPTER.format(how="time.sleep(600)"), "slow.py")
     pit.run("up", "p", "--adapter", adapter, "--size", "4", "--no-wait")
     pit.run("down", "p")
-    assert [one for one in pit.json("workers") if one["pool"] == "p"] == []
+    assert [one for one in pit.workers() if one["pool"] == "p"] == []
 
 
 @pytest.mark.parametrize("reference", ["{adapter}", "exec:cat"])
@@ -62,7 +62,7 @@ def test_a_directory_that_has_vanished_is_named(pit: Pit, reference: str) -> Non
     folder.mkdir()
     adapter = pit.work / pit.adapter(ADAPTER.format(how="pass"), "here.py")
     pit.run("up", "v", "--adapter", reference.format(adapter=adapter), "--size", "1", cwd=folder)
-    (worker,) = [one for one in pit.json("workers") if one["pool"] == "v"]
+    (worker,) = [one for one in pit.workers() if one["pool"] == "v"]
     shutil.rmtree(folder)
     procs.kill(worker["pid"])
     pit.until_pool("it to be given up", "v", state="failed")
@@ -104,7 +104,7 @@ def test_a_full_disk_at_the_start_is_named(small: Path) -> None:
 def test_a_server_that_dies_while_the_disk_is_full_finds_its_workers_when_there_is_room(small: Path) -> None:
     with Pit(SNAKEPIT_STATE_DIR=str(small / "state")) as pit:
         pit.run("up", "--size", "1")
-        (worker,) = pit.json("workers")
+        (worker,) = pit.workers()
         server = pit.status()["server"]["pid"]
         ballast = fill(small)
         procs.kill(server)
@@ -113,6 +113,6 @@ def test_a_server_that_dies_while_the_disk_is_full_finds_its_workers_when_there_
         ballast.unlink()
         _, err = call.communicate(timeout=60)
         assert call.returncode == 0, err
-        assert [one["pid"] for one in pit.json("workers")] == [worker["pid"]]
+        assert [one["pid"] for one in pit.workers()] == [worker["pid"]]
         assert os.path.exists(small / "state")
         pit.run("down", "--all")

@@ -47,12 +47,12 @@ def test_a_low_hard_limit_fails_only_the_pool_that_is_too_large() -> None:
     with Pit() as pit:
         adapter = pit.adapter(ADAPTER)
         pit.run("up", "few", "--adapter", adapter, "--size", "1", preexec_fn=limited(100, 100))
-        before = pit.json("workers", "--pool", "few")
+        before = pit.workers("few")
         done = pit.run("up", "many", "--adapter", adapter, "--size", "80", check=False)
         assert done.returncode != 0
         assert "Too many open files: the limit is 100" in done.stderr
         assert pit.run("exec", "limit", "--pool", "few").stdout == "100\n"
-        assert pit.json("workers", "--pool", "few")[0]["pid"] == before[0]["pid"]
+        assert pit.workers("few")[0]["pid"] == before[0]["pid"]
         assert pit.status()["server"]["restarts"] == 0
 
 
@@ -111,7 +111,7 @@ def test_what_may_not_be_killed_is_left_and_everything_else_goes_on() -> None:
         run("up", "p", "--adapter", adapter, "--size", "1")
         left = int(run("exec", "start_as_another", "--pool", "p"))
         try:
-            (worker,) = pit.json("workers", "--pool", "p")
+            (worker,) = pit.workers("p")
             procs.kill(worker["pid"], signal.SIGKILL)
             pit.until_pool("a new worker", "p", ready=1, restarts=1)
             assert run("exec", "limit", "--pool", "p")

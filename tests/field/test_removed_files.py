@@ -33,15 +33,15 @@ def pit():
 @pytest.mark.parametrize("remove", REMOVED.values(), ids=REMOVED.keys())
 def test_it_is_mended_and_all_goes_on(pit: Pit, remove: Callable[[Path], None]) -> None:
     warden, cookie = pit.warden, pit.cookie
-    (worker,) = pit.json("workers")
+    (worker,) = pit.workers()
     remove(pit.folder)
     wait.until(lambda: all((pit.folder / name).exists() for name in FILES), "everything to be made again")
     assert pit.run("exec", "ping").returncode == 0
     assert pit.run("reap").returncode == 0
     assert (pit.warden, pit.cookie) == (warden, cookie)
-    assert [one["pid"] for one in pit.json("workers")] == [worker["pid"]]
+    assert [one["pid"] for one in pit.workers()] == [worker["pid"]]
     procs.kill(worker["pid"])
-    wait.until(lambda: [one["pid"] for one in pit.json("workers")] != [worker["pid"]], "the death to be noticed")
+    wait.until(lambda: [one["pid"] for one in pit.workers()] != [worker["pid"]], "the death to be noticed")
     assert pit.run("exec", "ping").returncode == 0, "a new worker finds the gateway"
 
 

@@ -15,9 +15,9 @@ def test_an_error_in_one_place(point: str) -> None:
     with Pit(SNAKEPIT_FAILPOINT=point) as pit:
         pit.run("up", "--size", "2")
         warden = pit.warden
-        (first, _) = pit.json("workers")
+        (first, _) = pit.workers()
         procs.kill(first["pid"])
-        wait.until(lambda: first["pid"] not in [one["pid"] for one in pit.json("workers")], "its death to be noticed")
+        wait.until(lambda: first["pid"] not in [one["pid"] for one in pit.workers()], "its death to be noticed")
         pit.until_pool("two workers", ready=2)
         assert pit.run("exec", "ping").returncode == 0
         assert pit.warden == warden

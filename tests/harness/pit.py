@@ -1,20 +1,33 @@
-"""One isolated instance in directories of its own. Leaving it proves that nothing is left of it."""
+"""One isolated instance in directories of its own. Leaving it proves that nothing is left of it.
+
+Tests that wait for a state ask the server through the client library, in this process: starting the command line for
+each question takes a hundred times as long. What a command prints is tested with `run` and `json`.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.client import api
+from snakepit_cli.client.connect import stop
 from tests.harness import procs, wait
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "snakepit_cli")
+_NOT_NOW = frozenset({"unavailable", "server_restarted", "not_running"})
+"""Errors of a server that starts, or has just been killed."""
 _PASSED = ("PATH", "LANG", "LC_ALL", "HOME", "VIRTUAL_ENV", "PYTHONPATH", "LD_LIBRARY_PATH")
 
 
@@ -40,7 +53,7 @@ class Pit:
 
     def __exit__(self, *_: object) -> None:
         """Stops it, then looks for what should not be there any more."""
-        self.run("down", "--all", "--timeout", "1", check=False)
+        self.down()
         cookies = [path.read_text() for path in self.folder.glob("state/*/cookie")]
         left = [pid for cookie in cookies for pid in procs.marked(cookie)]
         titles = [f"{pid} {procs.title(pid)}" for pid in left]
@@ -49,6 +62,14 @@ class Pit:
         log = self.log("warden")
         shutil.rmtree(self.folder)
         assert not left, f"left behind: {titles}\n{log}"
+
+    def down(self) -> None:
+        """What `snakepit down --all --timeout 1` does. Errors show as processes that are left."""
+        # The library takes the places of an instance from the environment.
+        with mock.patch.dict(os.environ, {k: v for k, v in self.env.items() if k.startswith(("SNAKEPIT_", "XDG_"))}):
+            for name in stop.instances():
+                with contextlib.suppress(PitError):
+                    stop.instance(name, 1.0)
 
     @property
     def cookie(self) -> str:
@@ -83,20 +104,58 @@ class Pit:
         """The one document that a command prints with --json."""
         return json.loads(self.run(*args, "--json", check=check).stdout)
 
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[api.Connection]:
+        """To the server that runs. Raises PitError `not_running` when there is none."""
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            sock.connect(
+                f"{self.env['SNAKEPIT_RUNTIME_DIR']}/{self.env.get('SNAKEPIT_INSTANCE', 'default')}/front.sock"
+            )
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            sock.close()
+            raise PitError("not_running", str(error)) from None
+        with api.Connection(sock) as connection:
+            yield connection
+
+    def _ask(self, query: Callable[[api.Connection], Any]) -> Any:
+        """The answer of the server, or of the one that follows it when it is lost on the way."""
+
+        def asked() -> list[Any]:
+            try:
+                with self.connection() as connection:
+                    return [query(connection)]
+            except PitError as error:
+                if error.kind != "server_restarted":
+                    raise
+                return []
+
+        return wait.until(asked, "an answer of the server")[0]
+
     def status(self) -> dict[str, Any]:
-        status: dict[str, Any] = self.json("status", "--no-start")
+        """What `snakepit status --json` prints. Raises PitError when no server runs."""
+        status: dict[str, Any] = self._ask(api.status)
         return status
+
+    def workers(self, pool: str | None = None) -> list[dict[str, Any]]:
+        """What `snakepit workers --json` prints. Raises PitError when no server runs."""
+        workers: list[dict[str, Any]] = self._ask(lambda connection: api.workers(connection, pool))
+        return workers
 
     def pool(self, name: str = "default") -> dict[str, Any]:
         return next(pool for pool in self.status()["pools"] if pool["name"] == name)
 
     def until_pool(self, what: str, name: str = "default", **wanted: Any) -> dict[str, Any]:
-        """Waits until the pool exists and its figures are as wanted."""
+        """Waits until the server runs, the pool exists, and its figures are as wanted."""
+        wanted_items = {"name": name, **wanted}.items()
 
         def reached() -> list[dict[str, Any]]:
-            pools = self.json("status", check=False).get("pools", [])
-            wanted_items = {"name": name, **wanted}.items()
-            return [pool for pool in pools if pool.items() >= wanted_items]
+            try:
+                return [pool for pool in self.status()["pools"] if pool.items() >= wanted_items]
+            except PitError as error:
+                if error.kind not in _NOT_NOW:
+                    raise
+                return []
 
         return wait.until(reached, what)[0]
 

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import inherited
 from tests.unit.bridge.processes import ADAPTER, BRIDGE, WorkerProcess
 
 if str(BRIDGE) not in sys.path:
     sys.path.insert(0, str(BRIDGE))
 
 from tests.unit.bridge.gateway import Attached, Gateway
+
+inherited.forget()
 
 Start = Callable[..., WorkerProcess]
 
