@@ -1,1 +1,1 @@
-"""The words that every layer shares: ids, errors, paths, settings. Imports the standard library only."""
+"""Values and errors that every layer shares. Starts no process; imports the standard library only."""

@@ -1,4 +1,4 @@
-"""Which process is meant: a pid alone names whoever has it now.
+"""Identifies a process: a pid alone means whichever process has it now.
 
 A process is identified by boot id, pid namespace, pid and start time in clock ticks since boot. Clock ticks do
 not move when the wall clock does. Signals go only through a pidfd that was opened first and verified second:

@@ -13,7 +13,7 @@ _REMOTE = frozenset({
 
 
 def remote(path: str) -> str | None:
-    """The kind of the file system when locks cannot be relied on there; None when they can, or nobody knows."""
+    """The kind of the file system when locks are not reliable there; None when they are, or when it is unknown."""
     kind = _kind(_existing(os.path.realpath(path)))
     return kind if kind in _REMOTE else None
 

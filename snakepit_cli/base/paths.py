@@ -108,7 +108,7 @@ def secure(path: str) -> None:
     """Creates the directory for us alone, or checks that it is that. Raises PathError.
 
     Its parents are created when missing. What an attacker could have planted in a shared directory (a symlink,
-    a directory of his own) is refused, not repaired.
+    a directory owned by the attacker) is refused, not repaired.
     """
     try:
         _make(os.path.dirname(path))

@@ -1,6 +1,6 @@
-"""The ends of the pipes over which a program is spoken to by lines.
+"""Pipes to and from a program that reads and writes lines.
 
-Pipes, not a socket: a line that is written to a socket takes most of a KB of its buffer, and half again as long.
+Pipes, not a socket: a line in a socket takes most of a KB of its buffer, and 1.5 times as long to write.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Ends:
-    """One side's two descriptors. Whoever has them closes them."""
+    """One side's two descriptors. Their owner closes them."""
 
     source: int
     """To read from."""

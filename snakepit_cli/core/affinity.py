@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 
 class Homes:
-    """The homes of the sessions used most recently; older ones are forgotten.
+    """Maps the most recently used sessions to the worker that served them last (their home); older ones are dropped.
 
     The home of a worker that is gone need not be looked for and removed: ids of workers are never used
     again, so it can never be free, and the session's next call gives it a new home.

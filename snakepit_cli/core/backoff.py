@@ -1,4 +1,4 @@
-"""When to try again: doubling delays, and the budget for replacing workers that died."""
+"""Retry timing: exponential delays, and a budget for replacing workers that died."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Backoff:
 
 
 class Restarts:
-    """A few replacements at once, then rounds with growing pauses between them.
+    """Allows a few immediate replacements, then rounds with growing pauses between them.
 
     A round replaces every missing worker together: a machine that lost 64 workers at a stroke waits for one
     pause, not for sixty. `until` is the instant of the next round, None outside a pause.
@@ -69,7 +69,7 @@ class Restarts:
         return self._last is not None and now - self._last <= self._window
 
     def reset(self) -> None:
-        """Somebody asked for workers: forget what happened before."""
+        """Resets the budget, because a client asked for workers."""
         self._recent.clear()
         self._backoff.reset()
         self._last = None

@@ -1,4 +1,4 @@
-"""Turns calls away when each of the last ones has killed its worker: starting ever more victims helps nobody."""
+"""Circuit breaker: rejects calls after several in a row have each killed their worker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Tripped:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One call has been let through; the others wait for what becomes of it."""
+    """Half-open: one trial call runs; the others wait for its outcome."""
 
     call: int
 
@@ -45,7 +45,7 @@ class Breaker:
 
     @property
     def name(self) -> str:
-        """The field's words: a tripped breaker is open."""
+        """`open` means tripped: calls are rejected."""
         return {Closed: "closed", Tripped: "open", Trial: "half-open"}[type(self.state)]
 
     def admits(self, call: int, now: float) -> bool:
@@ -59,7 +59,7 @@ class Breaker:
                 return False
 
     def answered(self) -> None:
-        """A worker has answered a call, well or badly."""
+        """A worker answered a call, with a result or an error."""
         if self.state is not QUIET:
             self.state = QUIET
             self._pauses.reset()
@@ -73,6 +73,6 @@ class Breaker:
                 self.state = Tripped(now + self._pauses.next())
 
     def over(self, call: int, now: float) -> None:
-        """The call has ended without any answer of a worker: if it was the trial, another may try."""
+        """The call ended without an answer from a worker. If it was the trial, another call may be."""
         if self.state == Trial(call):
             self.state = Tripped(now)

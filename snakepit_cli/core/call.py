@@ -27,11 +27,11 @@ class Call:
     """Of a block: seconds from its dispatch, and from each Progress, to its deadline. 0 for any other call."""
     affinity: Affinity = Affinity.HINT
     lives: int = 0
-    """How many more workers may die under it before that is its answer."""
+    """Retries left after a worker crash."""
     waiting_since: float = 0.0
-    """When it came into the queue, for the last time: a worker may have had it in between."""
+    """When it was last queued. A call whose worker died is queued again."""
     quick: bool = False
-    """It was put on its worker in the belief that it takes next to no time."""
+    """Dispatched behind another call, because its command is expected to be quick."""
 
     @property
     def strict(self) -> bool:
@@ -39,7 +39,7 @@ class Call:
 
 
 class Deadlines:
-    """A heap of (deadline, call) that is cleaned late: settling a call costs nothing here.
+    """A heap of (deadline, call) with lazy deletion: settling a call costs nothing here.
 
     Calls end in any order and nearly always early, so entries of settled calls are dropped when they reach
     the top, and all at once when they outnumber the unsettled ones.

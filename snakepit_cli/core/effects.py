@@ -1,4 +1,4 @@
-"""Everything a pool may ask of its shell. The shell does them in the order given and decides nothing."""
+"""Effects: what a pool asks of its shell. The shell performs them in order and decides nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Dispatch:
 
 @dataclass(slots=True)
 class Settle:
-    """The call's one and only answer: the worker's `reply` as it was, or a Failure decided by the pool."""
+    """The call's single answer: the worker's `reply`, unchanged, or a Failure that the pool decided."""
 
     call: int
     outcome: Any
@@ -40,7 +40,7 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Ask the worker for these calls back, as far as it has not begun them: one before them takes longer than hoped."""
+    """Ask the worker to return those of these calls that it has not started: the one before them is slow."""
 
     worker: str
     calls: tuple[int, ...]
@@ -63,7 +63,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """No worker and no call is left of a drained pool."""
+    """A drained pool has no workers and no calls any more."""
 
 
 Effect = Spawn | Dispatch | Settle | Interrupt | Recall | Stop | Kill | Drained

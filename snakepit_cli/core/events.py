@@ -1,4 +1,4 @@
-"""Everything that can happen to a pool. Times are seconds on the caller's monotonic clock, passed to `handle`."""
+"""Events: everything that can happen to a pool. Times are seconds of the caller's monotonic clock."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 
 class Gate(enum.Enum):
-    """What a pool does with calls. Its workers stay whatever it is."""
+    """What a pool does with new calls. It does not affect the workers."""
 
     OPEN = "open"
     PAUSED = "paused"
-    """Takes calls and lets them wait."""
+    """Accepts calls and queues them."""
     CLOSED = "closed"
-    """Takes no new ones; runs those that it has."""
+    """Rejects new calls; runs those it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Failure:
 
 
 class Affinity(enum.Enum):
-    """What a session wants of the worker that served it last, its home."""
+    """How strictly calls of a session go to the worker that served it last (its home)."""
 
     HINT = "hint"
     """Home if it has room, any other if not."""
@@ -84,7 +84,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """The worker gives a call back that it was asked for by Recall: it has not begun it."""
+    """The worker returns a call that Recall asked for, not started."""
 
     worker: str
     call: int
@@ -97,12 +97,12 @@ class Attached:
     worker: str
     capacity: int = 1
     sessions: tuple[str, ...] = ()
-    """Those it has served lately: it is their home."""
+    """Sessions it served recently: it is their home."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartFailed:
-    """The worker cannot get ready. `permanent`: trying again at once would fail in the same way (its code raised)."""
+    """The worker failed to start. `permanent`: an immediate retry would fail in the same way (its code raised)."""
 
     worker: str
     failure: Failure
@@ -111,7 +111,7 @@ class StartFailed:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The worker's process is gone, whatever the reason; `failure` describes it for the calls it held."""
+    """The worker's process has ended; `failure` says how, for the calls that it held."""
 
     worker: str
     failure: Failure
@@ -119,7 +119,7 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class Unresponsive:
-    """The worker's process is there, but neither answers nor computes; `failure` is for the calls it holds."""
+    """The worker's process lives, but neither answers nor uses the processor; `failure` is for the calls it holds."""
 
     worker: str
     failure: Failure
@@ -141,14 +141,14 @@ class Resize:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """These workers are to be replaced: one after another, each when a new one is attached. No call fails for it."""
+    """Replace these workers one by one, each after a new one has attached. No call fails because of it."""
 
     workers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """What is done with calls from now on."""
+    """Sets what is done with new calls."""
 
     gate: Gate
 
@@ -162,7 +162,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A moment named by `next_deadline` has come."""
+    """The instant that `next_deadline` named has come."""
 
 
 Event = (

@@ -1,4 +1,4 @@
-"""What a pool says when it has to answer a call itself. Every message carries the figures of the moment."""
+"""Failures that the pool itself answers calls with. Each message has the pool's current figures."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def queue_timeout(waited: float, figures: Figures) -> Failure:
 
 
 def paused(pool: str, waited: float) -> Failure:
-    """A call has run out of time in a pool whose gate is shut for now."""
+    """A call timed out in a pool that is paused."""
     detail = (("waited", round(waited, 3)), ("hint", resume_hint(pool)))
     return Failure("queue_timeout", f"waited {waited:.1f} s; pool {pool!r} is paused", detail)
 
 
 def no_worker(pool: str, waited: float, limit: float) -> Failure:
-    """A call has run out of time before any worker was ready."""
+    """A call timed out before any worker was ready."""
     detail = (("waited", round(waited, 3)), ("hint", startup_hint(pool, limit)))
     return Failure("startup_timeout", f"waited {waited:.1f} s; no worker of pool {pool!r} is ready yet", detail)
 

@@ -1,4 +1,4 @@
-"""What is true between any two events. Slow and simple on purpose: it judges the quick code."""
+"""Invariants that hold between any two events. Slow and simple on purpose: they check the fast code."""
 
 from __future__ import annotations
 

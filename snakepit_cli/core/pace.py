@@ -1,7 +1,7 @@
-"""How long commands take, so that a worker can be given several quick calls at once.
+"""Estimates how long commands take, so that a worker can be sent several quick calls at once.
 
-Sending one call and waiting for its answer costs far more than a quick call takes. So a busy worker may be given more
-calls than it runs, as long as all of them are believed to be over within a moment.
+Sending one call and waiting for its answer costs far more than a quick call takes. So a busy worker may be sent more
+calls than it runs, as long as all of them are expected to end within a few milliseconds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ DEEPEST = 256
 SAMPLE = 64
 """Answers after which a worker that is never without calls is looked at."""
 STALL = 0.02
-"""Seconds without an answer after which a worker is asked to give back what it has not begun."""
+"""Seconds without an answer after which a worker is asked to return calls that it has not started."""
 _MOST = 1000
 
 
@@ -49,5 +49,5 @@ class Paces:
         self._depths[command] = 1 if seconds >= QUICK else min(DEEPEST, int(AHEAD / max(seconds, 1e-6)))
 
     def depth(self, command: str) -> int:
-        """How many calls a worker may hold when this is the next; 1 for a command that is slow or unknown."""
+        """How many calls a worker may hold when a call of this command comes next; 1 when it is slow or unknown."""
         return self._depths.get(command, 1)

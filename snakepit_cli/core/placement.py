@@ -1,4 +1,4 @@
-"""Which worker runs which call, and when."""
+"""Decides which worker runs which call, and when."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from snakepit_cli.core.worker import Serving
 
 
 def assign(pool: State, now: float, out: Effects) -> None:
-    """Calls that wait go to workers that have room."""
+    """Dispatches queued calls to workers that have room."""
     if pool.gate is Gate.PAUSED:
         return
     queue = pool.queue
@@ -42,7 +42,7 @@ def _assign_held(pool: State, now: float, out: Effects) -> None:
 
 
 def send_home(pool: State, call: Call, now: float, out: Effects) -> bool:
-    """A strict call waits for its home, if only for a moment, or fails. False when its session has no home yet."""
+    """Queues a strict call for its home, or fails it. False when its session has no home yet."""
     home = pool.homes.get(call.session or "")
     if home is None:
         return False
@@ -58,7 +58,7 @@ def send_home(pool: State, call: Call, now: float, out: Effects) -> bool:
 
 
 def _lose(pool: State, home: str, call: Call, now: float, out: Effects) -> None:
-    """What the session had in its home is gone. Its next call begins anew, with another home."""
+    """The session's home is gone, and its state with it. Its next call gets another home."""
     session = call.session or ""
     pool.queue.remove(call.id)
     if pool.homes.get(session) == home:

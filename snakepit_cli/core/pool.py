@@ -1,7 +1,7 @@
 """The pool: one function takes an event, changes the state and says what to do. The shell does it.
 
-Whatever the event, `handle` looks up the one move the table has for it and then always runs the same tail:
-expire → refill → assign. Nothing calls `handle` from inside, nothing waits, nothing looks at a clock.
+For each event, `handle` looks up its move in the table and then always runs the same three steps: expire, refill,
+assign. Nothing calls `handle` from inside, nothing waits, nothing reads a clock.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Pool:
         return self.handle_all((event,), now)
 
     def handle_all(self, events: Sequence[Event], now: float, broken: Broken | None = None) -> Effects:
-        """The same for several at once, in their order; the tail runs once, behind them.
+        """The same for several events, in order; expire, refill and assign run once, after them.
 
         An event that fails is told to `broken`, and the others go on; without one it raises.
         """
@@ -110,7 +110,7 @@ class Pool:
 
 
 def _impossible(*_: object) -> None:
-    """Stands in the table for what cannot happen."""
+    """The table's entry for what cannot happen."""
 
 
 def find_move(action: str) -> Move | None:

@@ -1,4 +1,4 @@
-"""The calls that wait for a worker, in the order in which they came: people before bulk work."""
+"""Calls waiting for a worker, first in, first out. Single calls come before bulk work."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class Queue:
             self.patient[call.id] = self.free[call.id] = call
 
     def push_back(self, call: Call, now: float) -> None:
-        """The call was on a worker already: it is the first to be taken again. Its patience begins anew."""
+        """Puts a call back that was on a worker: it is taken next. Its queue timeout starts again."""
         self.push(call, now)
         for lane in (self.free, self.bulk):
             if call.id in lane:
                 lane.move_to_end(call.id, last=False)
 
     def hold(self, call: Call, home: str, now: float) -> None:
-        """It waits for this worker, and for no other if it did so. It keeps its place among the patient."""
+        """Queues the call for this worker only. It keeps its place in the order of queue timeouts."""
         if call.id not in self:
             call.waiting_since = now
         self.free.pop(call.id, None)

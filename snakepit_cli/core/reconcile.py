@@ -94,7 +94,7 @@ def _expire_workers(pool: State, now: float, out: Effects) -> None:
 
 
 def _look_at_stack(pool: State, worker: str, state: Serving, now: float, out: Effects) -> None:
-    """A worker that was given several quick calls: has one of them turned out to be slow?"""
+    """Checks workers that hold several quick calls for one that has turned out to be slow."""
     silent = now - state.touched
     state.look_at = inf
     if len(state.live) <= 1:

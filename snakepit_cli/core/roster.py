@@ -75,7 +75,7 @@ class Roster:
 
     @property
     def full(self) -> bool:
-        """Those that are idle must stay so."""
+        """All busy workers that calls may use are busy: the idle ones are spares."""
         return self.serving - len(self.idle) >= self.most
 
     @property
@@ -106,7 +106,7 @@ class Roster:
         return worker if worker is not None and len(stacked[worker].live) < depth else None
 
     def take(self, worker: str, call: Call, now: float) -> None:
-        """The call goes to the worker, which was chosen for it."""
+        """Assigns the call to the chosen worker."""
         state = self.workers[worker]
         assert isinstance(state, Serving)  # noqa: S101 - for the type checker
         if not state.live:
@@ -131,13 +131,13 @@ class Roster:
         self._sort(worker, state)
 
     def is_slow(self, worker: str, state: Serving, call: Call) -> None:
-        """What was believed of the call is wrong: nothing is put behind it any more."""
+        """The call is not quick after all: nothing is queued behind it any more."""
         state.slow += call.quick
         call.quick = False
         self._sort(worker, state)
 
     def _sort(self, worker: str, state: Serving) -> None:
-        """Into the set where it belongs, as the last one."""
+        """Moves the worker to the end of the set it belongs to."""
         taken = len(state.live) + len(state.abandoned)
         if not taken:
             belongs: OrderedDict[str, Serving] | None = self.idle
@@ -155,7 +155,7 @@ class Roster:
             belongs.move_to_end(worker)
 
     def abandon(self, worker: str, state: Serving | Draining, call: int, kill_at: float) -> None:
-        """The call is settled but keeps its slot: the worker may still be at it."""
+        """The call is settled but keeps its slot: the worker may still run it."""
         gone = state.live.pop(call)
         del self.running[call]
         state.abandoned[call] = kill_at

@@ -62,7 +62,7 @@ def look(
     reason: Failure | None,
     breaker: str,
 ) -> Snapshot:
-    """Walks over all workers: for people and metrics, not for every call."""
+    """Walks over all workers: for status and metrics, not for each call."""
     return Snapshot(
         name=name,
         state=state,

@@ -1,4 +1,4 @@
-"""What a pool is at one moment, and the few things that moves of every kind do to it."""
+"""A pool's state, and the changes that several moves share."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from snakepit_cli.core.snapshot import Snapshot, Tally, look
 from snakepit_cli.core.table import PHASE_NAMES, Failed, Open, Phase, Unstarted
 from snakepit_cli.core.worker import Draining, Dying, Serving, Starting, Stopping
 
-# The first pause after giving up: whoever calls in a loop shall not start a doomed worker each time.
+# First pause after giving up: a client that calls in a loop must not start a failing worker each time.
 FIRST_RETRY = 1.0
 # The warden kills a stopped worker after its grace; it gets this much longer before the pool does it again.
 STOP_SLACK = 1.0
-# A killed worker is gone within milliseconds. Whoever does not hear of it asks again, and is told.
+# A killed worker is gone within milliseconds. When its exit is not reported, the kill is sent again.
 KILL_AGAIN = 5.0
-# So many rounds of workers that are not ready in time, and the pool says so; a call makes it try again, for longer.
+# After this many rounds in which no worker was ready in time the pool gives up. A call makes it try again, for longer.
 _SLOW_ROUNDS = 2
 _MOST_DOUBLINGS = 5
 
@@ -34,7 +34,7 @@ Effects = list[Effect]
 
 
 class State:
-    """One named pool of workers: the moves change it, nobody else."""
+    """State of one pool. Only the moves change it."""
 
     def __init__(  # noqa: PLR0917
         self, name: str, size: int, limits: Limits, rng: Random | None, first_worker: int, spare: int
@@ -54,7 +54,7 @@ class State:
         self.paces = Paces()
         self.breaker = Breaker()
         self.replacing: dict[str, None] = {}
-        """Workers whose turn to be replaced comes, in this order."""
+        """Workers to be replaced, in this order."""
         # Seeded by the name: repeatable, and no two pools jitter alike.
         self.restarts = Restarts(limits, rng or Random(name))  # noqa: S311 - no secret depends on it
         self.retries = Backoff(FIRST_RETRY, limits.backoff_max)
@@ -78,7 +78,7 @@ class State:
             self.roster.most = size
 
     def open(self, now: float, out: Effects) -> None:
-        """Start what is missing, with a clean record."""
+        """Starts the missing workers and resets the record of failed starts."""
         self.phase = Open()
         self.failed_starts = 0
         self.restarts.reset()
@@ -134,7 +134,7 @@ class State:
     # -- calls --
 
     def settle(self, call: int, failure: Failure, now: float, out: Effects) -> None:
-        """An answer that no worker gave."""
+        """Settles a call with a failure that the pool decided."""
         self.breaker.over(call, now)
         out.append(Settle(call, failure))
 
@@ -169,7 +169,7 @@ class State:
         return PHASE_NAMES[type(self.phase)]
 
     def patience_ends(self) -> float:
-        """Of the call that has waited longest. The others may wait longer, or as long."""
+        """Queue timeout of the call that has waited longest."""
         oldest = next(iter(self.queue.patient.values()), None)
         if oldest is None or self.gate is Gate.PAUSED:
             return inf

@@ -1,4 +1,4 @@
-"""The last things that happened to a pool, kept for the day on which the impossible happens."""
+"""A log of the last events and effects of a pool, printed when an impossible event comes."""
 
 from __future__ import annotations
 

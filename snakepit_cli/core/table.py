@@ -37,12 +37,12 @@ class Unstarted:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Keeps its size."""
+    """Keeps its workers at its size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Has given up starting workers. Those that are attached go on; from `retry_at` on a call makes it try again."""
+    """Has given up starting workers. Attached ones go on. From `retry_at` on, a call makes the pool try again."""
 
     reason: Failure
     retry_at: float
@@ -154,7 +154,7 @@ TABLE: dict[tuple[type, type], str] = {
     (Dying, Attached): IGNORE,
     (Dying, StartFailed): "buried",
     (Dying, Exited): "buried",
-    (Dying, Finished): "finished_dying",  # the answer overtook the kill
+    (Dying, Finished): "finished_dying",  # the answer came before the kill
     (Dying, Returned): "returned",
     (Dying, Unresponsive): IGNORE,
 }

@@ -1,4 +1,4 @@
-"""What a worker can be. Each state carries what is true in it and nothing else; instants are seconds.
+"""The states of a worker. Each carries the data that it needs and nothing else; instants are seconds.
 
 A move makes a new state; only `live` and `abandoned` change in place, because they change with every call.
 """
@@ -13,7 +13,7 @@ from snakepit_cli.core.call import Call
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """Not in the pool: never was, or is buried."""
+    """Not in the pool: unknown, or its exit has been handled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def calls_of(state: Worker) -> dict[int, Call]:
 
 
 def name_of(state: Worker) -> str:
-    """The word for people."""
+    """Its state in one word."""
     if isinstance(state, Serving):
         return "busy" if state.live or state.abandoned else "idle"
     return type(state).__name__.lower()

@@ -1,4 +1,4 @@
-"""What becomes of a call: submit, cancel, progress, finish."""
+"""Moves for calls: submit, cancel, progress, finish."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from snakepit_cli.core.table import Closing, Failed
 from snakepit_cli.core.worker import Draining, Dying, Serving, calls_of
 
 LIVES = 2
-"""How many workers may die under an idempotent call before that is its answer."""
+"""How often an idempotent call is retried after worker crashes."""
 
 
 def accept(pool: State, event: Submit, _state: object, now: float, out: Effects) -> None:
@@ -93,7 +93,7 @@ def cancel(pool: State, event: Cancel, _state: object, now: float, out: Effects)
 
 
 def settle_running(pool: State, call: int, outcome: Failure, now: float, out: Effects) -> None:
-    """Answer for the worker, which may still be at it: the slot is not free before it says so."""
+    """Settles the call while the worker may still run it: its slot is free only when the worker says so."""
     roster = pool.roster
     worker = roster.running[call]
     state = roster.workers[worker]

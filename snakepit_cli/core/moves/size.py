@@ -1,4 +1,4 @@
-"""What becomes of the pool as a whole: adopt, resize, replace, admit, drain."""
+"""Moves for the pool as a whole: adopt, resize, replace, admit, drain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a worker: attach, fail to start, exit, fall silent."""
+"""Moves for workers: attach, fail to start, exit, stop responding."""
 
 from __future__ import annotations
 
