@@ -32,11 +32,11 @@ _TURNS = 3
 _SLOW_SECONDS = 0.05
 """With PYTHONASYNCIODEBUG, callbacks that take longer are logged."""
 _RUBBISH = 20_000
-"""Objects made before the collector looks for cycles: hundreds of calls at once are no cycles."""
+"""Allocations between garbage collections: hundreds of calls in flight are not cycles."""
 
 
 async def serve() -> None:
-    """Until the warden ends us. The warden left two descriptors for us: its control pipe and the front socket."""
+    """Runs until the warden ends us. The warden passed two descriptors: its control pipe and the front socket."""
     faulthandler.enable()
     control = socket.socket(fileno=int(os.environ.pop("SNAKEPIT_CONTROL_FD")))
     listener = socket.socket(fileno=int(os.environ.pop("SNAKEPIT_FRONT_FD")))
@@ -81,7 +81,7 @@ async def serve() -> None:
     # The warden stops us; by hand we are stopped like a crash, and it starts another.
     loop.add_signal_handler(signal.SIGTERM, os._exit, 0)
     instance.recall(hello, configuration.of_pools(memos))
-    # What there is now stays: the collector need not look at it again, a call's own rubbish is freed by counting.
+    # What exists now stays: the collector need not look at it again. A call's objects are freed by reference counting.
     gc.freeze()
     gc.set_threshold(_RUBBISH, 20, 20)
     failpoint("server.ready")

@@ -1,4 +1,4 @@
-"""What is begun in one turn of the event loop and finished at its end, so that many small things leave as one."""
+"""Coalesces writes: callbacks queued during one iteration of the event loop run once, at its end."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 
 class Coalescer:
-    """Messages to workers, frames to clients, timers: each is begun once a turn, gathers, and is finished.
+    """For messages to workers, frames to clients and timers.
 
-    Who is taking in several things holds the coalescer back and flushes it at the end: that saves a turn.
+    Code that handles several inputs in a row sets `held` and calls `flush` at the end: that saves one iteration.
     """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._begun: list[Callable[[], None]] = []
         self.held = False
-        """Whoever sets it calls `flush`, whatever happens."""
+        """The code that sets it must call `flush`, also after an exception."""
 
     def begun(self, finish: Callable[[], None]) -> None:
         if not self._begun and not self.held:

@@ -1,4 +1,4 @@
-"""All pools of an instance: which exist, which call goes where, and who is told what the warden reports."""
+"""All pools of an instance: creates and ends them, routes calls to them, and passes on the warden's reports."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TRACES = 1000
 
 
 class Attached:
-    """A guest of the gateway: one worker of one pool."""
+    """A worker that is attached to the gateway, and its pool."""
 
     __slots__ = ("_pool", "_worker")
 
@@ -89,7 +89,7 @@ class Instance:
         return self._create(spec, make(spec, self._instance, self._gateway))
 
     async def up(self, request: PoolRequest) -> tuple[Pool, bool]:
-        """Makes the pool what is asked for; the second value says whether that changed anything. Raises PitError."""
+        """Creates or changes the pool as requested; the second value says whether it changed. Raises PitError."""
         while True:
             known = self.pools.get(request.pool)
             if known is not None and known.ending:
@@ -127,7 +127,7 @@ class Instance:
 
     @property
     def pinned(self) -> bool:
-        """Somebody asked for this server by name: it does not end for want of use."""
+        """Whether `up` was used: then the server does not end when it is idle."""
         return self._pinned
 
     def _pin(self) -> None:
@@ -187,7 +187,7 @@ class Instance:
         return len(pools), workers
 
     def kept(self) -> list[str]:
-        """Pools that would be missed: nobody but the person who ran `up` can make them again."""
+        """Pools that `up` made: only the user who ran it can make them again."""
         return sorted(self.pools) if self._pinned else []
 
     def busy(self) -> bool:
@@ -208,7 +208,7 @@ class Instance:
         return pool, call
 
     def cancel(self, number: int) -> bool:
-        """Gives up a call by its number; False when it is over, or never was."""
+        """Cancels a call by its number; False when it is over or never existed."""
         return any(pool.cancel_number(number) for pool in self.pools.values())
 
     # ---------------------------------------------------------------------------------------- gateway
@@ -234,7 +234,7 @@ class Instance:
     # ----------------------------------------------------------------------------------------- warden
 
     def reported(self, message: dict[str, Any]) -> None:
-        """Something that the warden says about a worker, a template or a reap."""
+        """Passes on a report of the warden about a worker, a template or a reap."""
         event = message["event"]
         if event == "reaped":
             asked = self._reaps.pop(message["ticket"])

@@ -1,4 +1,4 @@
-"""Memory of long messages is kept for the next one, and given back when none has come for a while.
+"""Keeps the memory of long messages for the next one, and returns it when none has come for a while.
 
 glibc gives the memory of anything long back to the kernel at once, and each message faults it in again, page by page:
 for a result of 8 MB that took 15 of 40 milliseconds.

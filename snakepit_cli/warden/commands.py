@@ -102,7 +102,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _tell(descriptor: int | None, message: dict[str, Any]) -> None:
-    """One line into the pipe of the client that waits for us; it may have gone."""
+    """Writes one line into the pipe of the client that waits for us. The client may be gone."""
     if descriptor is None:
         return
     try:
@@ -113,7 +113,7 @@ def _tell(descriptor: int | None, message: dict[str, Any]) -> None:
 
 
 def _of_the_system(error: OSError) -> dict[str, Any]:
-    """What the user can do something about is no bug."""
+    """Turns errors that the user can do something about into errors of the table."""
     if error.errno not in _OUTSIDE:
         return {"kind": "internal", "message": traceback.format_exc()}
     where = f"{error.filename}: " if error.filename else ""

@@ -82,13 +82,13 @@ class Warden:
         self._kept = keeper.present()
         self._stopping = False
         self._ready = False
-        """There is a server that serves."""
+        """Whether the server accepts connections."""
         self._buried: list[str] = []
 
     # ------------------------------------------------------------------------------------------- life
 
     def run(self) -> None:
-        """Until everything has ended. The caller holds the lock."""
+        """Runs until everything has ended. The caller holds the lock."""
         self._loop.on_signal(signal.SIGCHLD, self._children_changed)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             self._loop.on_signal(number, self._asked_to_stop)
@@ -190,7 +190,7 @@ class Warden:
         self._loop.at(time.monotonic() + _DRAIN_SECONDS + _STOP_SECONDS, lambda: self._shutdown(_STOP_SECONDS))
 
     def _shutdown(self, grace: float) -> None:
-        """Everything ends now. First out of sight, so that the next command starts anew instead of talking to us."""
+        """Ends everything. The sockets go first, so that the next command starts a new warden."""
         if self._stopping:
             return
         self._stopping = True
@@ -209,7 +209,7 @@ class Warden:
             self._loop.stop()
 
     def _end_strays(self) -> None:
-        """Descendants that our workers left behind came to us as subreaper: none may stay."""
+        """Kills descendants that workers left behind: as subreaper we are their parent now."""
         for pid in prctl.end_own_children(_STRAY_SECONDS):
             self._journal(f"pid {pid} has not ended: it may not be killed by us, or does not die")
 
@@ -238,7 +238,7 @@ class Warden:
         self._maybe_done()
 
     def _children_changed(self) -> None:
-        """Buries all the dead: signals coalesce, so one may stand for many."""
+        """Reaps all dead children: signals coalesce, so one SIGCHLD may stand for many."""
         orphaned = False
         while True:
             try:
@@ -260,7 +260,7 @@ class Warden:
         self._maybe_done()
 
     def _end_helpers(self) -> None:
-        """What workers have started and left behind came to us as subreaper; it ends with its worker."""
+        """Kills what a dead worker had started: as subreaper we are its parent now."""
         living = {child.id for child in self._children.values()}
         living.update(*(self._spawner.expected(role) for role in ("worker", "template")))
         for pid in helpers.of_the_dead(self._secret, prctl.own_children() - self._children.keys(), living):
@@ -268,7 +268,7 @@ class Warden:
             prctl.kill_own_child(pid)
 
     def _died(self, pid: int) -> None:
-        """It is reaped here, whatever else goes wrong."""
+        """Reaps one child, whatever else fails."""
         child = self._children.pop(pid, None)
         try:
             failpoint("warden.child-died")
@@ -282,7 +282,7 @@ class Warden:
                 self._bury(child, code, {"limit": oom.limit()} if starved else None)
 
     def _bury(self, child: Child, code: int, starved: Message | None) -> None:
-        """`starved`: the kernel killed it for want of memory; holds the limit in bytes, if there is one."""
+        """`starved`: set when the kernel killed it for lack of memory; holds the limit in bytes, if there is one."""
         self._loop.forget(child.pump.fd)
         if child.channel is not None:
             self._loop.forget(child.channel)
@@ -305,12 +305,12 @@ class Warden:
             self._logs.buried(child.pool, child.pump.log.path)
 
     def _forget_buried(self) -> None:
-        """Rows of the dead go with the next commit: a row too many costs nothing, the next reap finds nobody."""
+        """Deletes rows of dead processes with the next commit. A stale row does no harm."""
         self._ledger.forget(self._buried)
         self._buried.clear()
 
     def _server_gone(self, how: str, tail: list[str], *, asked: bool = False, ran: bool = True) -> None:
-        """Its workers live on and dial home to the new server, which is told what the old one knew of them."""
+        """Starts another server. The workers live on and dial home to it; it is told what the old one knew of them."""
         if self._link is not None:
             self._link.close()
             self._link = None
@@ -355,11 +355,11 @@ class Warden:
         self._watchdog.heard()
 
     def _op_failed(self, message: Message) -> None:
-        """The server cannot serve, and another one could not either."""
+        """The server cannot serve, and a new one could not either."""
         self._give_up(message["error"])
 
     def _op_restart(self, _: Message) -> None:
-        """The server has finished its calls and wants to be replaced by a new one, which gets its workers."""
+        """Replaces the server, which has finished its calls, by a new one, which gets its workers."""
         for child in self._children.values():
             if child.role == "server":
                 child.stop(time.monotonic() + _STOP_SECONDS)
@@ -369,7 +369,7 @@ class Warden:
         self._children.enforce(time.monotonic())
 
     def _op_memo(self, message: Message) -> None:
-        """What the next server has to know of a pool; None: nothing any more."""
+        """Keeps what the next server has to know of a pool; None forgets the pool."""
         if message["memo"] is None:
             self._memos.pop(message["pool"], None)
         else:

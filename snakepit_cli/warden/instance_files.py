@@ -1,7 +1,7 @@
-"""The files by which an instance is found, watched: locks, sockets, the note of where they are, the cookie.
+"""Watches the files by which an instance is found: locks, sockets, endpoint.json, the cookie.
 
-People and cleaners of temporary directories remove them. What is gone is made again, as long as no other warden has
-taken its place; when one has, this one is the stranger, and ends without touching what is the other's.
+People and cleaners of temporary directories remove them. Missing files are made again, unless another warden has taken
+over meanwhile: then this one ends, and touches nothing of the other's.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Door:
         return True
 
     def close(self) -> None:
-        """Out of sight, so that the next command starts anew instead of talking to us."""
+        """Removes the files, so that the next command starts a new warden instead of talking to this one."""
         try:
             self._places.unpublish()
         except OSError as error:

@@ -1,11 +1,11 @@
-"""A process above the warden, which ends what is left when the warden is dead.
+"""The keeper: the warden's parent process. When the warden is dead, it kills what is left, and ends.
 
 The server, templates and workers end with the warden by themselves. What a handler has started need not: it may have
 a session of its own, an empty environment, and ignore SIGTERM. The kernel makes the nearest living subreaper above it
 its new parent: while the warden lives that is the warden, afterwards the keeper. So the keeper sees all of it.
 
-It holds nothing: no lock, no socket, no file. It reads no input and has nothing to decide, so there is nothing that
-could break it or that its death could damage. The warden ends in good order when it has lost its keeper.
+It holds nothing: no lock, no socket, no file. It reads no input and decides nothing, so little can break it, and its
+death damages nothing. The warden ends in good order when it has lost its keeper.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def fork() -> None:
     """
     if not prctl.become_subreaper():
         return
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a parent that ignores it would have us lose every status
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # when our parent ignores it, every exit status would be lost
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     keeper, name = os.getpid(), _name_of("self")
     prctl.set_name(NAME)  # before the fork: the child tells by it that it has a keeper
@@ -64,7 +64,7 @@ def _name_of(pid: int | str) -> bytes:
 
 
 def _let_go() -> None:
-    """Of everything that was inherited: files, the pipe to the client, the working directory."""
+    """Closes what was inherited: files, the pipe to the client; leaves the working directory."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
@@ -73,8 +73,8 @@ def _let_go() -> None:
 
 
 def _end_of(warden: int) -> int:
-    """Waits for it; exit status, or minus the signal. Hands signals on, but not those of the terminal: it sends them
-    to the warden, too."""
+    """Waits for it. Exit status, or minus the signal. Forwards signals, except those of the terminal: it sends them to
+    the warden, too."""
     while True:
         received = signal.sigwaitinfo(_AWAITED)
         if received.si_signo in _FORWARDED:

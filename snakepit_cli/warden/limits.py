@@ -1,4 +1,4 @@
-"""Open files: the warden needs two or three for each worker, far more than the usual soft limit allows.
+"""The limit of open files: the warden needs two or three for each worker, more than the usual soft limit.
 
 The soft limit is low because of programs that use select(2), so only the warden and the server raise theirs. Workers
 and templates get the one back that the caller had.
@@ -22,12 +22,12 @@ def raise_open_files() -> Limit:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
     except (OSError, ValueError):
-        pass  # we work with what there is
+        pass  # the old limit stays
     return before
 
 
 def restore_open_files(limit: Limit) -> None:
-    """In a child that must not get ours. Raises OSError, ValueError."""
+    """Restores the caller's limit in a child. Raises OSError, ValueError."""
     resource.setrlimit(resource.RLIMIT_NOFILE, limit)
 
 

@@ -1,8 +1,8 @@
-"""One thread, one selector: descriptors, child deaths, signals and timers, each with a callback.
+"""The warden's event loop: one thread, one selector; descriptors, child deaths, signals and timers with callbacks.
 
-The warden is the parent of everything, so no callback may end it. One that raises is noted, and the rest goes on. A
-source whose callback raises is not watched any more, because it would raise again at once; `failed` then decides what
-that means for the process behind it.
+The warden is the parent of everything, so no callback may end it. An exception is logged, and the rest goes on. A
+source whose callback raises is no longer watched, because it would raise again at once; `failed` then decides what that
+means for the process behind it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Loop:
             pass
 
     def on_signal(self, number: int, callback: _Callback) -> None:
-        """The handler only leaves its mark in the wake-up pipe: the callback runs between others, never inside one."""
+        """The signal handler only writes to the wake-up pipe: the callback runs between other callbacks."""
         self._signals[number] = callback
         signal.signal(number, lambda *_: None)
 

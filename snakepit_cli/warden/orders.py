@@ -1,7 +1,7 @@
-"""What the server orders for its processes: spawn, stop, kill; templates.
+"""Orders of the server: spawn, stop and kill workers; templates.
 
-Every order about a worker is answered: by the death of its process or, when there is none, at once. A worker that is
-being born is one that exists: to stop it means that it never runs.
+Every order about a worker is answered: by the exit of its process or, when there is none, at once. A worker that is
+being started counts as existing: to stop it means that it never runs.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Orders:
             child.kill()
 
     def _worker(self, message: Message) -> Child | None:
-        """None, and answered, when it does not run or never will."""
+        """None when it does not run; the server has been told so."""
         name = message["worker"]
         child = self._children.named(name)
         if child is None:
@@ -85,7 +85,7 @@ class Orders:
             raise
 
     def retire(self, message: Message) -> None:
-        """The pool is gone: so is its template."""
+        """Stops the template of a pool that is gone."""
         self._spawner.cancel(f"template:{message['pool']}")
         template = self._templates.of(message["pool"])
         if template is not None:

@@ -28,7 +28,7 @@ class Reaper:
         self._mend = mend
 
     def order(self, message: Mapping[str, Any]) -> None:
-        """Answers in any case: with a report, or with an error that is raised, too."""
+        """Always answers: with a report, or with an error, which it also raises."""
         answer: Message = {"event": "reaped", "ticket": message["ticket"]}
         try:
             answer["report"] = self._reap(dry=bool(message["dry_run"]))

@@ -1,13 +1,13 @@
-"""When a server that ended is started again: at once, after a pause, or never."""
+"""Decides when a server that ended is started again: at once, after a pause, or never."""
 
 from __future__ import annotations
 
 FREE = 3
-"""So many ends within the window cost no pause."""
+"""This many ends within the window cause no pause."""
 WINDOW = 10.0
 PAUSE_FIRST, PAUSE_LAST = 0.5, 10.0
 HOPELESS = 3
-"""So many servers in a row that never got ready: the next one would not either."""
+"""Give up after this many servers in a row that never got ready."""
 
 
 class Restarts:

@@ -18,7 +18,7 @@ _BUFFER = 1 << 20
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """Ours and the server's end, with room for a message about hundreds of workers. Raises OSError."""
+    """Our end and the server's end, with buffers for a message about hundreds of workers. Raises OSError."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in (ours, theirs):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
@@ -26,7 +26,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 class ServerLink:
-    """Our end, for as long as one server lives. A stopped server fills its queue; we go on.
+    """Our end, for the life of one server. Never blocks: a stopped server only fills its queue.
 
     A message that cannot be understood, sent or obeyed is noted and dropped: it ends nothing. `broken` is called when
     the pipe itself cannot be used any more.

@@ -1,4 +1,4 @@
-"""Finds out that the server's event loop does not come round any more: it says so every second, or it is ended."""
+"""Detects a stuck event loop: the server must send a tick every second, or it is ended."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable
 from snakepit_cli.warden.loop import Loop
 
 SILENCE_SECONDS = 10.0
-"""So long a server may say nothing; one that starts, too."""
+"""How long a server may be silent, also while it starts."""
 LOOK_SECONDS = 2.0
 LAST_WORDS_SECONDS = 1.0
-"""What it gets to write its stacks into the log before it is killed."""
+"""Time to write its stacks into the log before it is killed."""
 
 
 class Watchdog:
@@ -26,11 +26,11 @@ class Watchdog:
         self._look()
 
     def heard(self) -> None:
-        """It lives; also when it has just been started."""
+        """To be called for each tick, and when a server has been started."""
         self._heard = time.monotonic()
 
     def gone(self) -> None:
-        """There is no server to watch."""
+        """Stops watching: there is no server."""
         self._heard = None
 
     def _look(self) -> None:

@@ -25,7 +25,7 @@ _INITIAL_WINDOW, _MAX_FRAME = 4, 5
 _PROTOCOL_ERROR, _FLOW_CONTROL_ERROR, _FRAME_SIZE_ERROR, _COMPRESSION_ERROR = 1, 3, 6, 9
 
 _WINDOW = (1 << 31) - 1
-"""Room that we give: all of it. Chunks have their own credit, and calls are bounded by capacity."""
+"""Window that we grant: the maximum. Chunks have their own credit, and calls are bounded by capacity."""
 _REPLENISH = 1 << 29
 _FRAME = (1 << 24) - 1
 _HEADER_LIMIT = 1 << 16
@@ -56,12 +56,12 @@ class ProtocolError(Exception):
 
 
 class Listener(Protocol):
-    """Who is told what a stream brings."""
+    """Callbacks for what a stream brings."""
 
     def message(self, data: bytes) -> None: ...
 
     def ended(self) -> None:
-        """No message comes any more, for whatever reason. Called once."""
+        """No more messages come, for whatever reason. Called once."""
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -228,7 +228,7 @@ class Connection:
         self.write(frame(_GOAWAY, 0, 0, b"\x00\x00\x00\x00" + code.to_bytes(4, "big")))
 
     def lost(self) -> None:
-        """The transport is gone, and so is every stream."""
+        """The transport is closed, and so is every stream."""
         for stream in list(self.streams.values()):
             stream.end()
 

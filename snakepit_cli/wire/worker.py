@@ -8,7 +8,7 @@ from snakepit_cli.wire import worker_pb2 as pb
 
 
 class MalformedError(Exception):
-    """The bytes are no message of the contract."""
+    """The bytes are not a message of the contract."""
 
 
 def from_worker(data: bytes) -> pb.FromWorker:

@@ -1,4 +1,4 @@
-"""A call in flight, and who waits for its answer."""
+"""A call in flight, its caller, and where its time went."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Call:
         self.deadline = 0.0
         """The instant at which its time is over; known when it is dispatched."""
         self.children: dict[int, Callable[[], None]] = {}
-        """How the calls are given up that its handler makes, by the worker's number of the request."""
+        """Cancels the calls that its handler makes, by the worker's number of the request."""
         self.trace = Trace(call_id, header.command, header.pool, time.monotonic())
         self.owed = 0
         """Bytes of chunks passed on for which the worker has not been given new room yet."""

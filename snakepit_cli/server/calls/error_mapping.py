@@ -1,4 +1,4 @@
-"""What went wrong, from the words of worker, warden and core into those of the error table."""
+"""Maps errors of workers, the warden and the core to kinds of the error table."""
 
 from __future__ import annotations
 

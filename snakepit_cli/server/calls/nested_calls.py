@@ -93,7 +93,7 @@ class NestedCalls:
 
 
 def _header(request: pb.Request, parent: Call | None, own_pool: str) -> Header:
-    """It has no more time than the call within which it is made."""
+    """Its deadline is at most that of the call within which it is made."""
     left = [request.timeout_seconds] if request.timeout_seconds > 0 else []
     if request.parent:
         if parent is None:

@@ -1,4 +1,4 @@
-"""Streams that nobody waits for: their chunks go to files, where they can be read while they grow and afterwards.
+"""Detached streams: their chunks go to files, where they can be read while they grow and afterwards.
 
 Two files for each: `ID.lines` holds the chunks as they are, one JSON text a line; `ID.json` says what it is and, when
 it is over, how it ended. Both outlive the server. What the last server did not finish has failed: `recall` says so.

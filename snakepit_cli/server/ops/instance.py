@@ -1,4 +1,4 @@
-"""What a client may ask besides calls: one function for each op, in one table."""
+"""Requests other than calls: one function for each op, in one table."""
 
 from __future__ import annotations
 

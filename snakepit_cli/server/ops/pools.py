@@ -1,4 +1,4 @@
-"""What a client may ask about one pool: whether it takes calls, new workers, where a call's time went."""
+"""Requests about one pool: scale, pause, drain, replace workers, explain a call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client may ask about streams that nobody waits for: begin one, list, read, wait for, and give up."""
+"""Requests about detached streams: start, list, read, wait for, cancel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FORGOTTEN = "somebody has removed its file"
 
 
 async def _detach(instance: Instance, request: ops.Detach, _say: Say) -> Any:
-    """Begins a stream: what it is."""
+    """Starts a detached stream; its facts."""
     header = Header(
         version=__version__, command=request.command, cwd=request.cwd, pool=request.pool, session=request.session,
         timeout=request.timeout or _LONGEST_SECONDS, stream=True, affinity=Affinity(request.affinity),
@@ -66,7 +66,7 @@ async def _tail(instance: Instance, request: ops.Tail, say: Say) -> Any:
 
 
 async def _wait(instance: Instance, request: ops.Wait, _say: Say) -> Any:
-    """What has become of them, when all are over."""
+    """Their outcomes, when all have ended."""
     spools = [instance.spools.get(name) for name in request.ids]
     try:
         async with asyncio.timeout(request.timeout):

@@ -1,4 +1,4 @@
-"""What an adapter of the configuration says about calls, before any worker sees them."""
+"""Checks calls against what the configuration says of an adapter, before a worker sees them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Drives `core.Pool`: gathers events, has the effects done, and keeps its timer.
+"""Drives `core.Pool`: collects events, performs the effects, and keeps its timer.
 
-Nothing that goes wrong with one event or effect keeps the others from being done, or the timer from being set.
+An event or effect that fails does not keep the others from being done, or the timer from being set.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Driver:
         self._not_before = 0.0
 
     def feed(self, event: ev.Event) -> None:
-        """What belongs to calls is told at the end of the turn, all of it together; what belongs to workers at once."""
+        """Events about calls are fed together, at the end of the loop iteration; those about workers at once."""
         self._happened.append(event)
         if type(event) not in _ROUTINE:
             self._turn()

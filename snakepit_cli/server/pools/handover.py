@@ -1,7 +1,7 @@
-"""What the next server has to know of our pools. It lies with the warden, in memory, for the day on which we die.
+"""State that the warden keeps in memory for the next server.
 
-The workers of a server that died live on: the next one is told their names and tokens here, expects them to dial home,
-and starts only what is missing.
+The workers of a server that died live on. The next server learns their names and tokens from it, expects them to dial
+home, and starts only what is missing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Handover:
-    """Told of every change, it tells the warden once for each turn of the event loop, and only what is new."""
+    """Sends changes to the warden, once for each loop iteration, and only what is new."""
 
     def __init__(self, warden: WardenLink) -> None:
         self._warden = warden
@@ -50,7 +50,7 @@ class Handover:
 
 
 def _of(pool: Pool) -> dict[str, Any] | None:
-    """None for a pool that nobody wants any more: what is left of it ends with us."""
+    """None for a pool that is being stopped: what is left of it ends with us."""
     shot = pool.snapshot()
     if shot["state"] in {"draining", "drained"}:
         return None

@@ -1,8 +1,8 @@
-"""Finds workers that are there and yet do nothing: stopped, deadlocked, or deaf.
+"""Finds workers that do not respond: stopped or deadlocked.
 
-Each attached worker is asked for a sign of life now and then. One that keeps silent is not condemned for that: it may
-compute in a library that never lets another thread run. Its processor time, and that of what it has started, tells busy
-from stuck. /proc is read on a thread, and only for workers that have been silent for half of the time they have.
+Each attached worker is probed regularly. Silence alone is not enough: a worker may compute in a library that never lets
+another thread run. Its processor time, and that of what it has started, tells busy from stuck. /proc is read on a
+thread, and only for workers that have been silent for half of `silence_timeout`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LOOKS = 4
 _BUSY_SHARE = 0.01
 """Of one processor: a worker that uses less, and keeps silent, is stuck."""
 _AT_ONCE = 50
-"""Workers that are looked at before others have their turn of the event loop."""
+"""Workers that are checked before the event loop gets a turn."""
 
 
 class Suspect(NamedTuple):

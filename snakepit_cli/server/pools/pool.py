@@ -1,4 +1,4 @@
-"""One pool with hands: feeds the machine what happens and does what it asks, in the order it asks."""
+"""I/O shell of `core.Pool`: turns messages into events and effects into messages."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ class Pool:
 
     def attached(self, worker: Worker, hello: pb.Hello, link: Link) -> None:
         if worker.id not in self.workers:
-            return  # a program that was faster to die than to be trusted
+            return  # a program that has ended before it was attached
         worker.link = link
         worker.nested = NestedCalls(link, self._ask)
         self.served_since = self.served_since or _clock()

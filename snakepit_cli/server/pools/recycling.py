@@ -1,4 +1,4 @@
-"""Replaces workers that have done, lived or grown enough, one after another and without a call that fails."""
+"""Replaces workers that reach `max_calls`, `max_age` or `max_memory`, one by one; no call fails because of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what a client asks of a pool, and what the configuration says of it, to what the pool runs."""
+"""Builds a pool's spec from a client's request and the configuration."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def is_same(python: str, other: str) -> bool:
 
 
 def of_configuration(name: str) -> PoolRequest:
-    """What a call asks for that is the first one to its pool."""
+    """The request that a first call to a pool stands for."""
     return PoolRequest(pool=name, cwd="/", env=environment.for_workers(os.environ))
 
 

@@ -1,4 +1,4 @@
-"""What workers use, each with everything it has started: a worker may leave the work, or itself, to a child.
+"""Processor time and memory of workers, each with all its descendants: a child may do the work.
 
 Reads /proc, so it is for threads, not for the event loop. A process that is gone counts as nothing.
 """
@@ -27,7 +27,7 @@ def resident(pids: Iterable[int]) -> dict[int, int | None]:
 
 
 def state(pid: int) -> str:
-    """In a word, as `ps` knows it."""
+    """Its state in one word, as `ps` has it."""
     fields = _stat(pid)
     return _STATES.get(fields[0], fields[0]) if fields else "gone"
 

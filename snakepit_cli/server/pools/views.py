@@ -1,4 +1,4 @@
-"""A pool and its workers as status, workers and the memo show them."""
+"""A pool and its workers as `status`, `workers` and the handover show them."""
 
 from __future__ import annotations
 

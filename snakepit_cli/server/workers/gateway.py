@@ -1,7 +1,7 @@
-"""The gateway: workers dial in here, say who they are, and take calls.
+"""The gateway: workers dial in here, identify themselves, and take calls.
 
-Messages of the worker contract (proto/snakepit/worker/v1) over the gRPC of wire.http2. What is said to a worker in
-one turn of the event loop leaves in one message.
+Messages of the worker contract (proto/snakepit/worker/v1) over the gRPC of wire.http2. What is sent to a worker in one
+iteration of the event loop leaves in one message.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class RefusedError(Exception):
 
 
 class Guest(Protocol):
-    """Where an attached worker's messages go."""
+    """Handler of an attached worker's messages."""
 
     def heard(self, message: pb.FromWorker) -> None: ...
 
@@ -120,7 +120,7 @@ class WorkerLink:
 
 
 class _Attach:
-    """One Attach stream: first a stranger, then a guest."""
+    """One Attach stream: unknown until its hello, then attached."""
 
     def __init__(self, host: Host, stream: http2.Stream) -> None:
         self._host = host
@@ -201,7 +201,7 @@ class _Connection(asyncio.Protocol):
 
 
 async def listen(host: Host, path: str) -> asyncio.Server:
-    """Lets workers in at this socket for as long as the caller holds on to what is returned."""
+    """Accepts workers at this socket for as long as the caller keeps the returned server."""
     return await asyncio.get_running_loop().create_unix_server(lambda: _Connection(host), sock=_bound(path))
 
 

@@ -21,9 +21,9 @@ from snakepit_cli.wire import worker_pb2 as pb
 
 Kind = pb.Failure.Kind
 _QUIET_SECONDS = 0.05
-"""So long the first answer of a worker is held back, to see whether more lines follow that nobody asked for."""
+"""How long a worker's first answer is held back, in seconds, to see whether unexpected lines follow."""
 _MANY, _MOMENT = 256, 0.001
-"""While so many lines are to come, they are left to gather for so many seconds: a filter writes each by itself."""
+"""Lines, seconds: while more lines are expected, reading pauses so that they gather: filters write them singly."""
 _ENOUGH = 1 << 20
 """Bytes of answers to a block's items that are passed on before the others have come."""
 _encode = msgspec.json.Encoder().encode
@@ -41,7 +41,7 @@ class RefusedError(Exception):
 
 
 class Listener:
-    """Who is told what a program says. Set by the pool."""
+    """Callbacks for what a program says. Set by the pool."""
 
     def __init__(
         self, ready: Callable[[pb.Hello], None], said: Callable[[pb.FromWorker], None],
@@ -50,7 +50,7 @@ class Listener:
         self.ready = ready
         self.said = said
         self.broken = broken
-        """It does not keep to the protocol, for this reason: it has to go."""
+        """It breaks the protocol, for this reason, and must be ended."""
         self.ended = ended
         self.longest = longest
         """Bytes that a line may have."""
@@ -70,7 +70,7 @@ class Talker(asyncio.Protocol):
         self._size = 0
         """Bytes of a line whose end has not come."""
         self._over = False
-        """Nothing that it says counts any more."""
+        """Whatever it says is ignored."""
         self._ahead: dict[int, int] = {}
         """Bytes of chunks for which the caller has made no room yet, by call."""
         self._paused = False
@@ -96,7 +96,7 @@ class Talker(asyncio.Protocol):
             self._size += len(rest)
 
     def broken(self, why: str) -> None:
-        """It does not keep to the protocol: nothing more is read."""
+        """It breaks the protocol: nothing more is read."""
         self._over = True
         self._parts, self._size = [], 0
         self._balance()
@@ -115,7 +115,7 @@ class Talker(asyncio.Protocol):
     # -- what a WorkerLink does --
 
     def ping(self, nonce: int) -> None:
-        """Nobody can ask a program that is at work. One that has nothing to do is well."""
+        """A program that works cannot be probed. One that is idle counts as healthy."""
         if self.idle:
             self.listener.said(pb.FromWorker(pong=pb.Pong(nonce=nonce)))
 
@@ -194,7 +194,7 @@ class Asked:
 
 
 class Filter(Talker):
-    """One line in, one line out. One call at a time is on its way: an answer too many is not taken for another's."""
+    """One line in, one line out. One call at a time is sent, so a surplus line is not taken for the next answer."""
 
     why_silent = (
         "it has not answered every line: a filter must write one line for each, and must not keep them in a buffer "

@@ -1,4 +1,4 @@
-"""Programs that were written for us in any language: requests and replies as JSON, one a line. See stdio.py."""
+"""Programs that speak our JSON dialect, in any language: requests and replies, one a line. See stdio.py."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ class Program(Talker):
             self.chunks(pb.Chunks(id=request.call, lines=text + b"\n", count=1))
 
     def _finish(self, request: Request, text: bytes) -> None:
-        """A plain answer to somebody who wants a stream is its only chunk."""
+        """When the caller asked for a stream, a plain answer is its only chunk."""
         if request.stream and text != b"null":
             self._chunk(request, text)
             text = b"null"

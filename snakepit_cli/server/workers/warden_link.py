@@ -19,7 +19,7 @@ _encode = msgspec.json.encode
 
 
 class WardenLink:
-    """Sends never wait. When the warden is gone so are we: it was the parent of everything."""
+    """Sends never wait. When the warden is gone we exit: it is the parent of everything."""
 
     def __init__(self, channel: socket.socket, handle: Callable[[dict[str, Any]], None]) -> None:
         self._channel = channel
@@ -81,7 +81,7 @@ def _note(text: str) -> None:
 
 
 def first_message(channel: socket.socket) -> dict[str, Any]:
-    """What the warden tells every new server, waiting for it."""
+    """Waits for the first message that the warden sends to a new server."""
     data, _ = packets.receive(channel, wait=True)
     message: dict[str, Any] = msgspec.json.decode(data)
     return message

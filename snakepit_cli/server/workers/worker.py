@@ -19,7 +19,7 @@ class Worker:
     started: float
     """Monotonic seconds, which all processes of a machine share."""
     asked: bool = False
-    """The warden has been asked for a process; only then will it report one's end."""
+    """Whether the warden has been asked for a process: only then does it report an exit."""
     pid: int | None = None
     link: Link | None = None
     nested: NestedCalls | None = None
@@ -28,7 +28,7 @@ class Worker:
     heard: bool = True
     """It has said something since `liveness` looked."""
     asked_at: float | None = None
-    """When it was asked for a sign of life that has not come."""
+    """When it was sent the probe that it has not answered."""
     measured_at: float | None = None
     """When its processor time was read, after it had been silent for a while."""
     cpu: float = 0.0

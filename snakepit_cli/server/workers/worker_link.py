@@ -1,4 +1,4 @@
-"""What a pool says to a worker, whatever way it goes."""
+"""The interface between a pool and a worker, however the worker is reached."""
 
 from __future__ import annotations
 

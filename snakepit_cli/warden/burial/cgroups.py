@@ -1,11 +1,11 @@
-"""cgroup v2: whatever a worker starts, and however it hides, is in the worker's cage and ends with one write.
+"""cgroup v2: whatever a worker starts stays in the worker's cgroup, and ends with one write.
 
     OUR OWN CGROUP/snakepit-MARK-RUN/WORKER
 
-A process can leave its session, its parent and its environment behind, but not its cgroup. MARK comes from the cookie
-of the instance and RUN is the run of its warden: who holds the lock knows that every other run is dead, and all that
-is in its cages ours to end. Where they lie is noted in the state directory: the next warden may be in another cgroup.
-Where there is no hierarchy that we may write to, there are no cages, and everything else holds without them.
+A process can leave its session, its parent and its environment, but not its cgroup. MARK comes from the cookie of the
+instance, RUN is the run of its warden. The holder of the lock knows that every other run is dead, so whatever is in
+its cgroups may be ended. Their paths are noted in the state directory: the next warden may be in another cgroup. Where
+no hierarchy can be written to, there are no cgroups; the other mechanisms hold without them.
 """
 
 from __future__ import annotations
@@ -63,12 +63,12 @@ class Cgroups:
         return cage
 
     def leave(self, cage: Path | None) -> None:
-        """The one for whom it was made is dead. Whatever else is in it ends with the next `clear`."""
+        """Its worker is dead. Whatever else is in it ends with the next `clear`."""
         if cage is not None:
             self._busy.add(cage)
 
     def clear(self) -> None:
-        """To be called again when a child has died: a cage can be removed when nobody in it lives any more."""
+        """To be called when a child has died: a cgroup can be removed when no process in it lives."""
         self._busy = {cage for cage in self._busy if not destroy(cage)}
 
     def close(self, state: Path) -> None:
@@ -135,7 +135,7 @@ def kill(cage: Path) -> None:
 
 
 def destroy(cage: Path) -> bool:
-    """Kills what is in it and removes it; False when somebody takes his time to die."""
+    """Kills what is in it and removes it; False when a process has not died yet."""
     if _remove(cage):
         return True
     kill(cage)
@@ -154,7 +154,7 @@ def _remove(cage: Path) -> bool:
 
 
 def _prefix(secret: str) -> str:
-    """Nobody can tell the cookie from it, and nobody who does not know the cookie can make one."""
+    """The cookie cannot be derived from it, and without the cookie it cannot be made."""
     return f"snakepit-{hashlib.sha256(secret.encode()).hexdigest()[:16]}-"
 
 

@@ -1,4 +1,4 @@
-"""Processes that handlers have started: whose they are is told by the environment that they were started with."""
+"""Processes that handlers have started. Their environment says which worker they belong to."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ TEMPLATE = "template:"
 def of_the_dead(secret: str, pids: Iterable[int], living: Set[str]) -> Iterator[int]:
     """Those of `pids` that carry the cookie of this instance and the id of a worker that is not among the living.
 
-    What a forked worker forks in turn, without executing anything, carries the id of its template: nobody can tell
-    which worker it belongs to, so it ends with the instance.
+    What a forked worker forks in turn, without executing anything, carries the id of its template. Its worker is not
+    known, so it ends with the instance.
     """
     for pid in pids:
         found = ident.environment(pid)

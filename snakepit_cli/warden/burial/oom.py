@@ -1,4 +1,4 @@
-"""Whether the kernel killed for want of memory. Nobody is told which process it was: a counter goes up, that is all."""
+"""Detects that the kernel killed for lack of memory. It does not say which process: only a counter goes up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class OutOfMemory:
         self._seen = self._last = _killed()
 
     def look(self) -> None:
-        """To be called every now and then: what was killed before the last look was somebody else's."""
+        """To be called regularly: what was killed before the last look was not a child of ours."""
         self._seen, self._last = max(self._seen, self._last), _killed()
 
     def happened(self) -> bool:
@@ -27,7 +27,7 @@ class OutOfMemory:
 
 
 def _killed() -> int:
-    """How many processes the kernel has killed for want of memory since it started, in all cgroups."""
+    """How many processes the kernel has killed for lack of memory since it started, in all cgroups."""
     try:
         for line in Path("/proc/vmstat").read_text().splitlines():
             name, _, value = line.partition(" ")

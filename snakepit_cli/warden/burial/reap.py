@@ -1,11 +1,11 @@
-"""Orphans of dead runs: found by three independent channels, ended only when proven to be ours.
+"""Finds orphans of dead runs by three independent channels, and ends those that are proven to be ours.
 
     registry      a row whose identity (boot, pid namespace, pid, start time) still names a live process
     environment   a process of our uid that was started with this instance's cookie
     cgroup        whatever is in a cgroup that a dead run of this instance made
 
-The cookie is a secret of the instance, so nobody else's process can carry it by accident or by guessing. Losing
-the registry therefore loses no orphan, and losing the cookie file loses none that is registered.
+The cookie is a secret of the instance, so no other process carries it by accident or by guessing. Losing the registry
+therefore loses no orphan, and losing the cookie file loses none that is registered.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ def reap(
 
 
 def _forget(registry: Registry, names: list[str], *, durably: bool = False) -> None:
-    """A row too many does no harm, and a file that cannot be written must not save an orphan."""
+    """A stale row does no harm, and a file that cannot be written must not keep orphans alive."""
     try:
         registry.forget(names)
         if durably:

@@ -1,8 +1,8 @@
-"""The warden's own account of its children, in memory and durably in the registry: nobody runs who is not in both.
+"""The warden's record of its children, in memory and durably in the registry. No child runs that is not in both.
 
-A registry that fails while we run (deleted, corrupt, an error of the disk) is set aside, and a new one is written from
-memory. Nothing is tried again on the failed file: after a failed fsync nobody knows what it holds. A disk that is only
-full is left as it is: no new process starts, those that run go on, and it heals by itself when there is room.
+A registry that fails while we run (deleted, corrupt, disk error) is set aside, and a new one is written from memory.
+The failed file is not tried again: after a failed fsync its content is unknown. When the disk is full, no new process
+starts and those that run go on; it works again when there is room.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Ledger:
             raise
 
     def forget(self, ids: Iterable[str]) -> None:
-        """The dead. A row too many does no harm, so nothing that goes wrong here matters."""
+        """Deletes rows of dead processes. A stale row does no harm, so errors are ignored."""
         names = list(ids)
         for name in names:
             self._rows.pop(name, None)

@@ -1,6 +1,6 @@
-"""Output of our processes: drained for ever, kept in files that cannot grow past a cap.
+"""Output of our processes: always drained, kept in files of limited size.
 
-A pipe that nobody reads blocks its writer for good, so the warden reads every one, whatever comes out of it.
+A pipe that is not read blocks its writer for good, so the warden reads every pipe, whatever comes out of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _KEEP_SECONDS = 7 * 24 * 3600
 KEEP = 200
 """Files that are kept."""
 KEEP_OF_POOL = 20
-"""Of these at most so many of dead workers of one pool."""
+"""Of these, at most this many of dead workers of one pool."""
 
 
 class CappedLog:

@@ -125,7 +125,7 @@ class Places:
         """Removes what leads to us, but nothing that another warden has made meanwhile. Raises OSError."""
         for path in (self.front, self.gateway, self.endpoint):
             locked = all(self._holds(file) for file in self._lock_files() if file.parent == path.parent)
-            # Under the lock, what a dead warden has left is nobody's; and what has been replaced is somebody's.
+            # We hold the lock: what a dead warden left can go. What another warden has put in its place must stay.
             if locked and (path not in self._made or self.is_made(path)):
                 path.unlink(missing_ok=True)
 

@@ -57,7 +57,7 @@ class Registry:
         self._inode = os.stat(path).st_ino
 
     def reserve(self, run: str, role: str, ids: Iterable[str]) -> None:
-        """Promises processes that are about to be forked. Not durable by itself: `bind` commits both."""
+        """Reserves rows for processes that are about to be forked. Not durable by itself: `bind` commits both."""
         self._db.executemany(
             "INSERT OR REPLACE INTO process (id, run, role, created) VALUES (?, ?, ?, ?)",
             [(name, run, role, time.time()) for name in ids],
@@ -74,7 +74,7 @@ class Registry:
         failpoint("warden.after-commit")
 
     def forget(self, ids: Iterable[str]) -> None:
-        """Only on proof of death. May be lost in a crash: the next reap then finds nobody there."""
+        """Deletes rows on proof of death. May be lost in a crash: the next reap then finds no process there."""
         self._db.executemany("DELETE FROM process WHERE id = ?", [(name,) for name in ids])
 
     def commit(self) -> None:
@@ -85,7 +85,7 @@ class Registry:
         return _records(self._db)
 
     def rollback(self) -> None:
-        """After an error: nothing of what was begun is kept."""
+        """Discards what was begun, after an error."""
         try:
             self._db.rollback()
         except sqlite3.Error:
@@ -134,7 +134,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _records(db: sqlite3.Connection) -> Iterator[Record]:
-    """Raises sqlite3.DatabaseError for a row that nobody can have written: SQLite has no types, only wishes."""
+    """Raises sqlite3.DatabaseError for a row that we cannot have written: SQLite does not enforce column types."""
     rows = db.execute("SELECT id, run, role, boot, pidns, pid, start, created FROM process ORDER BY created")
     for name, run, role, boot, pidns, pid, start, created in rows.fetchall():
         identity = None if pid is None else Identity(boot, pidns, pid, start)
