@@ -172,7 +172,7 @@ def test_the_fast_path_loads_next_to_nothing() -> None:
 
 
 def test_help_does_not_load_the_server_side() -> None:
-    heavy = {"grpc", "google.protobuf", "asyncio", "uvloop", "psutil"}
+    heavy = {"grpc", "google.protobuf", "asyncio", "uvloop", "psutil", "msgspec"}
     code = "import sys, snakepit_cli.cli.app; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert not heavy & set(done.stdout.split())

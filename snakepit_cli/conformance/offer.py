@@ -11,7 +11,7 @@ from snakepit_cli.conformance.peer import NAME, FailedError, Peer
 from snakepit_cli.launch import environment
 from snakepit_cli.launch.plan import Launch, Spec, make
 from snakepit_cli.server.pools.call_policy import CallPolicy
-from snakepit_cli.settings.adapters import AdapterSettings
+from snakepit_cli.settings.schema import AdapterSettings
 
 _START_SECONDS = 120.0
 

@@ -12,7 +12,7 @@ from snakepit_cli.conformance.checks import CHECKS, MARK, Check
 from snakepit_cli.conformance.offer import planned
 from snakepit_cli.conformance.peer import NAME, PATIENCE, FailedError, Peer
 from snakepit_cli.launch import environment
-from snakepit_cli.settings.adapters import AdapterSettings
+from snakepit_cli.settings.schema import AdapterSettings
 from snakepit_cli.wire import worker_pb2 as pb
 
 

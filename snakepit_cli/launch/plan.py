@@ -18,7 +18,7 @@ from typing import Any
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.reference import DIALECTS, LANGUAGES
 from snakepit_cli.launch import environment, manifest
-from snakepit_cli.settings.adapters import AdapterSettings
+from snakepit_cli.settings.schema import AdapterSettings
 
 _TITLE_ROOM = "." * 200
 _MOST = 2 << 20
@@ -91,11 +91,10 @@ def bridge_folder() -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def find_runtime(python: str, pool: str, environ: Mapping[str, str]) -> str:
-    """The interpreter of a pool, when it is there and can be executed. Raises PitError."""
+def find_runtime(python: str, hint: str, environ: Mapping[str, str]) -> str:
+    """The interpreter of a pool, when it is there and can be executed. Raises PitError with the hint."""
     if shutil.which(python, path=environ.get("PATH")):
         return python
-    hint = f"correct `python` of pool {pool} in the configuration"
     if os.path.exists(python):
         raise PitError("runtime_not_executable", f"{python} cannot be executed", hint=hint)
     raise PitError("runtime_not_found", f"there is no {python}", hint=hint)

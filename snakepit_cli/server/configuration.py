@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -15,7 +14,7 @@ import msgspec
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.workers.warden_link import WardenLink
 from snakepit_cli.settings import load
-from snakepit_cli.settings.load import Settings
+from snakepit_cli.settings.schema import Settings
 
 Handover = Mapping[str, Any]
 _NAME = "=settings"
@@ -40,6 +39,6 @@ def current(memos: Sequence[Handover]) -> tuple[Settings, PitError | None]:
 def keep(found: Settings, warden: WardenLink) -> None:
     """For the next server."""
     try:
-        warden.send("memo", pool=_NAME, memo=asdict(found))
+        warden.send("memo", pool=_NAME, memo=msgspec.to_builtins(found))
     except Exception as error:  # noqa: BLE001 — too large; the next server needs a good file then
         print(f"the settings are not kept: {error}", file=sys.stderr, flush=True)

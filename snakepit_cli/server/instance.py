@@ -28,7 +28,7 @@ from snakepit_cli.server.pools.pool import Pool
 from snakepit_cli.server.workers.gateway import RefusedError, WorkerLink
 from snakepit_cli.server.workers.warden_link import WardenLink
 from snakepit_cli.server.workers.worker import Survivors, Worker
-from snakepit_cli.settings.load import Settings
+from snakepit_cli.settings.schema import Settings
 from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.http2 import Status
 from snakepit_cli.wire.ops import PoolRequest

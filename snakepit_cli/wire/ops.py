@@ -15,13 +15,11 @@ from msgspec import Meta
 
 from snakepit_cli.base import paths
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.base.ids import MOST_WORKERS
+from snakepit_cli.base.ids import MOST_AT_ONCE, MOST_WORKERS
 
 LONGEST_NAME = 255
 """Bytes of the name of a command, pool or session."""
 LONGEST_SECONDS = 1e9
-MOST_AT_ONCE = 10_000
-"""Calls that one worker may run at a time."""
 _MOST_IDS = 10_000
 _LONGEST_SHOWN = 60
 _NO_NUL = r"^[^\x00]*$"

@@ -25,7 +25,7 @@ from snakepit_cli.client.call.arguments import ArgumentsError
 from snakepit_cli.client.connect import start_warden
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.settings import load
-from snakepit_cli.settings.load import Settings
+from snakepit_cli.settings.schema import Settings
 from snakepit_cli.warden.burial import reap
 from snakepit_cli.warden.records.store import Registry
 from tests.crash import mutate

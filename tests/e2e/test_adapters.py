@@ -129,26 +129,6 @@ def test_packages_register_theirs(pit: Pit) -> None:
     assert "did you mean `talk`" in pit.run("adapters", "check", "talke", check=False, env=env).stderr
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("[adapters.x]\nscript = 'a'\n", "adapters.x.executable: is missing"),
-        ("[adapters.x]\nexecutable = 'a'\ncolour = 1\n", "adapters.x.colour: unknown"),
-        ("[adapters.x]\nexecutable = 'a'\ndialect = 'b'\n", "choose one of grpc, lines, json"),
-        ("[adapters.x]\nexecutable = 'a'\nargs = 'b'\n", "adapters.x.args: texts are wanted"),
-        ("[adapters.x]\nexecutable = 'a'\ntimeouts = { c = -1 }\n", "adapters.x.timeouts.c"),
-        ("[adapters.x]\nexecutable = 'a'\ntimeouts = { c = true }\n", "adapters.x.timeouts.c"),
-        ("[adapters.x]\nexecutable = 'a'\nrequired = { c = 1 }\n", "adapters.x.required.c"),
-        ("[adapters.x]\nexecutable = 'a'\nschemas = { c = 1 }\n", "adapters.x.schemas.c"),
-        ("adapters = 1\n", "adapters: a table is wanted"),
-    ],
-)
-def test_a_wrong_configuration_is_named(text: str, words: str) -> None:
-    with Pit(text) as pit:
-        done = pit.run("adapters", "list", check=False)
-        assert (done.returncode, words in done.stderr) == (78, True), done.stderr
-
-
 def test_a_schema_that_is_none_is_named() -> None:
     with Pit("[adapters.x]\nexecutable = 'cat'\ndialect = 'lines'\nschemas = { json = { type = 'nothing' } }\n") as pit:
         done = pit.run("up", "x", "--adapter", "x", check=False)

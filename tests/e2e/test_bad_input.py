@@ -205,7 +205,7 @@ def test_thirty_mebibytes_pass(warm: Pit) -> None:
     [
         ("size = ", "config.toml"),
         ("[pools.default]\nsize = -1\n", "pools.default.size"),
-        ("[pools.default]\ncolour = 1\n", "pools.default.colour: unknown"),
+        ("[pools.default]\ncolour = 1\n", "config.toml:2: unknown setting pools.default.colour"),
         ('[limits]\nqueue_timeout = "soon"\n', "soon"),
         ("[server]\nmax_message_bytes = 1.5\n", "server.max_message_bytes"),
     ],

@@ -6,6 +6,7 @@ python -m tests.tools.regen --check    exit 1 and name what is stale
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tempfile
@@ -95,8 +96,15 @@ def reference() -> Iterator[tuple[str, str]]:
     yield "docs/reference/cli.md", "\n".join([head, *helps(app.command(), "snakepit", None)])
 
 
+def configuration() -> Iterator[tuple[str, str]]:
+    """The JSON Schema of the configuration file, for editors."""
+    from snakepit_cli.settings import tables
+
+    yield "docs/reference/config.schema.json", json.dumps(tables.json_schema(), indent=1) + "\n"
+
+
 GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (
-    protobuf, completions, errors, reference,
+    protobuf, completions, errors, reference, configuration,
 )  # fmt: skip
 
 

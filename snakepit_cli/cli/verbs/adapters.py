@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +13,6 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.help import Verb, argument, group, option
 from snakepit_cli.cli.output import table
 from snakepit_cli.cli.output.messages import Voice
-from snakepit_cli.settings import load
 
 GROUP = "snakepit.adapters"
 """Entry points by which packages register adapters."""
@@ -35,10 +33,14 @@ Name = Annotated[str, argument("ADAPTER", "A name from the list; for `check` als
 def _known() -> Iterator[dict[str, Any]]:
     from importlib import metadata
 
+    from msgspec import to_builtins
+
+    from snakepit_cli.settings import load
+
     yield {"name": "showcase", "from": "snakepit", "what": "examples of all that a worker can do"}
     for name, one in load.load().adapters.items():
         what = shlex.join([one.executable, *one.args])
-        yield {"name": name, "from": "configuration", "what": what, "settings": asdict(one)}
+        yield {"name": name, "from": "configuration", "what": what, "settings": to_builtins(one)}
     for entry in metadata.entry_points(group=GROUP):
         package = entry.dist.name if entry.dist is not None else "?"
         yield {"name": entry.name, "from": f"package {package}", "what": entry.value}
@@ -78,6 +80,7 @@ def show(adapter: Name, *, json: Json = False) -> None:
 def check(ctx: typer.Context, adapter: Name, *, json: Json = False) -> None:
     """Start a worker of the adapter, ask what it can do, and end it."""
     from snakepit_cli.conformance import offer
+    from snakepit_cli.settings import load
 
     custom = load.load().adapters.get(adapter)
     found = offer.commands(adapter, custom, os.environ, os.getcwd())

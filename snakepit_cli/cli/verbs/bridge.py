@@ -16,7 +16,6 @@ from snakepit_cli.cli.output import table
 from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.client.call.request import Shared, UsageError
 from snakepit_cli.launch import manifest
-from snakepit_cli.settings import load
 
 _EXAMPLES = """
 snakepit bridge list
@@ -96,6 +95,7 @@ def check(
     Some promises take commands that the worker has for this purpose: docs/guide/write-a-bridge.md lists them.
     """
     from snakepit_cli.conformance import run
+    from snakepit_cli.settings import load
 
     shared: Shared = ctx.obj
     if bool(command) == (adapter is not None):

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.settings.adapters import AdapterSettings
+from snakepit_cli.settings.schema import AdapterSettings
 
 _decode = msgspec.json.Decoder().decode
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -19,7 +18,7 @@ from snakepit_cli.launch.plan import Spec
 from snakepit_cli.server.pools.pool import Pool
 from snakepit_cli.server.workers.warden_link import WardenLink
 from snakepit_cli.server.workers.worker import Survivor, Survivors
-from snakepit_cli.settings.adapters import AdapterSettings
+from snakepit_cli.settings.schema import AdapterSettings
 
 _encode = msgspec.json.Encoder().encode
 
@@ -55,7 +54,7 @@ def _of(pool: Pool) -> dict[str, Any] | None:
     if shot["state"] in {"draining", "drained"}:
         return None
     return {
-        "spec": {**asdict(pool.spec), "size": shot["size"]},
+        "spec": {**msgspec.to_builtins(pool.spec), "size": shot["size"]},
         "next": pool.next_worker,
         "start": shot["start"],
         "note": shot["note"],
@@ -69,7 +68,7 @@ def _of(pool: Pool) -> dict[str, Any] | None:
 def recalled(memo: Mapping[str, Any], alive: set[str], *, template: bool) -> tuple[Spec, Survivors]:
     """A pool of the server before us, and what of it lives."""
     custom = memo["spec"]["custom"]
-    spec = Spec(**{**memo["spec"], "custom": None if custom is None else AdapterSettings(**custom)})
+    spec = Spec(**{**memo["spec"], "custom": None if custom is None else msgspec.convert(custom, AdapterSettings)})
     # A program that talks by lines has lost us with its input: it is on its way out.
     workers = [Survivor(*fields) for fields in memo["workers"] if fields[0] in alive and spec.dialect is None]
     # A template that was not ready yet, or is gone, is asked for again when a worker is wanted.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from snakepit_cli.base.reference import absolute
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.launch import environment, plan
-from snakepit_cli.settings.load import LIMITS, PoolSettings, Settings
+from snakepit_cli.settings.schema import PoolSettings, Settings
 from snakepit_cli.wire.ops import PoolRequest
 
 
@@ -31,8 +31,15 @@ def make(request: PoolRequest, settings: Settings) -> plan.Spec:
         cwd=_folder(request, said, None if custom is None else custom.directory),
         env={**environment.threads(size), **env},
         limits=_limits(request, said.limits),
-        python=plan.find_runtime(said.python or _interpreter(request.python), request.pool, env),
+        python=_python(request, settings, said.python, env),
     )
+
+
+def _python(request: PoolRequest, settings: Settings, said: str | None, env: Mapping[str, str]) -> str:
+    """Raises PitError."""
+    setting = f"pools.{request.pool}.python"
+    hint = f"correct it in {settings.origin(setting)}" if said else f"name another one in the configuration: {setting}"
+    return plan.find_runtime(said or _interpreter(request.python), hint, env)
 
 
 def _interpreter(python: str | None) -> str:
@@ -62,7 +69,7 @@ def _folder(request: PoolRequest, said: PoolSettings, own: str | None) -> str:
 
 
 def _limits(request: PoolRequest, limits: Mapping[str, float]) -> dict[str, float]:
-    found = {name: limits[name] for name in LIMITS if name in limits}
+    found = dict(limits)
     if request.timeout is not None:
         usual = found.get("startup_timeout", Limits().startup_timeout)
         found["startup_timeout"] = max(request.timeout, usual)

@@ -11,7 +11,7 @@ from typing import Any
 from snakepit_cli.server.calls.spool import Spools
 from snakepit_cli.server.instance import Instance as Server
 from snakepit_cli.server.ops.instance import Desk
-from snakepit_cli.settings.load import PoolSettings, Settings
+from snakepit_cli.settings.schema import PoolSettings, Settings
 from snakepit_cli.wire import ops
 from snakepit_cli.wire import worker_pb2 as pb
 

@@ -14,7 +14,7 @@ import pytest
 
 from snakepit_cli.server.pools import liveness, recycling, usage
 from snakepit_cli.server.pools.pool import Pool
-from snakepit_cli.settings.load import PoolSettings, Settings
+from snakepit_cli.settings.schema import PoolSettings, Settings
 from tests.harness import wait
 from tests.unit.server.harness import Harness, in_instance
 

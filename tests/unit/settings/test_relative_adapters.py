@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.reference import absolute
 from snakepit_cli.server.pools import specs
 from snakepit_cli.settings import load
+from snakepit_cli.settings.schema import Settings
 from snakepit_cli.wire.ops import PoolRequest
 
 
@@ -50,6 +52,17 @@ def test_a_call_and_up_mean_the_same(adapter: str, tmp_path: Path, monkeypatch: 
     assert by_call.python == str(tmp_path / "bin" / "python")
 
 
+def test_an_interpreter_that_is_missing_names_the_line_that_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[pools.p]\nsize = 1\npython = "bin/python"\n')
+    monkeypatch.setenv("SNAKEPIT_CONFIG", str(file))
+    with pytest.raises(PitError, match=f"there is no {tmp_path}/bin/python") as raised:
+        specs.make(specs.of_configuration("p"), load.load())
+    assert f"{file}:3" in raised.value.hint
+
+
 def test_what_the_caller_says_is_meant_from_where_it_is(tmp_path: Path) -> None:
-    spec = specs.make(PoolRequest(pool="p", cwd="/elsewhere", env={}, adapter="words.py"), load.Settings())
+    spec = specs.make(PoolRequest(pool="p", cwd="/elsewhere", env={}, adapter="words.py"), Settings())
     assert (spec.adapter, spec.cwd) == ("/elsewhere/words.py", "/elsewhere")
