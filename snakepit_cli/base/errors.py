@@ -20,7 +20,7 @@ class Kind(NamedTuple):
 
 KINDS: dict[str, Kind] = {
     "command_failed": Kind(1, False, "the handler raised", ""),
-    "usage": Kind(2, False, "the command line is not understood", "run `snakepit --help`"),
+    "usage": Kind(2, False, "the command line is wrong", "run `snakepit --help`"),
     "not_running": Kind(3, True, "no server is running in this instance", "run `snakepit up`"),
     "partial_failure": Kind(3, False, "some items failed", "look for \"error\" in the output"),
     "invalid_arguments": Kind(65, False, "the arguments are not acceptable", "compare them with `snakepit commands`"),
@@ -29,7 +29,7 @@ KINDS: dict[str, Kind] = {
     "pool_not_found": Kind(69, False, "there is no such pool", "list pools with `snakepit status`, make one with `snakepit up POOL`"),
     "pool_unavailable": Kind(69, True, "the pool cannot start its workers", "read `snakepit logs`, then run `snakepit up POOL` again"),
     "session_not_found": Kind(69, False, "there is no such session", "create it first"),
-    "internal": Kind(70, False, "a bug in snakepit", "please report it, with the output of `snakepit logs server`"),
+    "internal": Kind(70, False, "a bug in snakepit", "report it, with the output of `snakepit logs server`"),
     "invalid_result": Kind(70, False, "the handler returned something that has no JSON form", "return numbers, strings, lists, dicts, booleans or null"),
     "worker_crashed": Kind(71, True, "the worker died during the call", "read `snakepit logs WORKER`; a new worker takes its place"),
     "worker_unresponsive": Kind(71, True, "the worker neither answered nor computed", "read `snakepit logs WORKER`; a new worker takes its place"),
@@ -51,10 +51,10 @@ KINDS: dict[str, Kind] = {
     "runtime_not_found": Kind(127, False, "the language runtime is not installed", "install it, or name another with --adapter"),
     "command_not_found": Kind(127, False, "the adapter has no such command", "list them with `snakepit commands`"),
     "adapter_not_found": Kind(127, False, "there is no such adapter", "name it as pkg.mod:Class or path/to/file.py:Class"),
-    "cancelled": Kind(130, False, "the call was cancelled", "send it again when it is wanted"),
-    "interrupted": Kind(130, False, "interrupted from the keyboard", "run it again when it is wanted"),
+    "cancelled": Kind(130, False, "the call was cancelled", "send it again if you still need it"),
+    "interrupted": Kind(130, False, "interrupted from the keyboard", "run it again"),
     "output_closed": Kind(141, False, "the reader of the output went away", "nothing to do"),
-    "terminated": Kind(143, False, "terminated by a signal", "run it again when it is wanted"),
+    "terminated": Kind(143, False, "terminated by a signal", "run it again"),
 }  # fmt: skip
 
 
