@@ -1,7 +1,7 @@
-"""Arguments become what a handler's annotations say, or are refused.
+"""Converts arguments to the types of a handler's annotations, or refuses them.
 
-msgspec converts what it can when this interpreter has it; without it, only what is listed here is converted. What an
-annotation that nobody knows says (an array, a class of the user's) is left to the handler.
+msgspec converts what it can when this interpreter has it; without it, only what is listed here is converted. Arguments
+with an unknown annotation (an array, a class of the user's) are passed on unchanged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a handler may know about the call that it serves."""
+"""What a handler can know about the call that it serves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["CallCancelled", "CallContext", "CallFailedError"]
 
 
 class CallCancelled(BaseException):
-    """Raised inside a handler whose caller has gone away.
+    """Raised inside a handler whose call has been cancelled.
 
     It derives from BaseException so that `except Exception` does not swallow it; use `finally` to clean up.
     """
@@ -53,21 +53,21 @@ class CallContext:
     ) -> None:
         self.command = command
         self.session = session
-        """The session that the caller named; empty for none."""
+        """The caller's session; empty without one."""
         self.cwd = cwd
         """The caller's directory; empty when it is not known."""
         self.deadline = deadline
-        """The instant (`time.monotonic()`) at which the caller stops waiting; None when it waits for ever."""
+        """The deadline, an instant of `time.monotonic()`; None without one."""
         self._cancelled = False
         self._asker = asker
 
     @property
     def cancelled(self) -> bool:
-        """The caller has given up."""
+        """Whether the call has been cancelled."""
         return self._cancelled
 
     def cancel(self) -> None:
-        """Notes that the caller has given up. The bridge calls this; a handler has no reason to."""
+        """Marks the call as cancelled. For the bridge, not for handlers."""
         self._cancelled = True
 
     def remaining(self) -> float | None:
@@ -89,9 +89,9 @@ class CallContext:
     ) -> Any:
         """The result of another command, of this pool or of `pool`, whatever its language.
 
-        It has no more time than this call has left, and is given up when this call is. Raises CallFailedError. Async
-        handlers use `await ctx.call_async(…)`. A pool whose workers all wait for calls to itself gets nowhere: they
-        fail with `queue_timeout`.
+        It inherits this call's deadline and is cancelled with it. Raises CallFailedError. Async handlers use
+        `await ctx.call_async(…)`. When all workers of a pool wait for calls to the same pool, these fail with
+        `queue_timeout`.
         """
         return self._ask().wait(command, arguments, pool=pool, session=session, timeout=timeout)
 

@@ -184,7 +184,7 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - a table
     if special is not None:
         return special[0]
     kind = type(value)
-    for method in ("tolist", "item"):  # numpy arrays and scalars, torch tensors, and whoever imitates them
+    for method in ("tolist", "item"):  # numpy arrays and scalars, torch tensors, and types that imitate them
         if callable(getattr(kind, method, None)) and not isinstance(value, type):
             converted = getattr(value, method)()
             if type(converted) is not kind:

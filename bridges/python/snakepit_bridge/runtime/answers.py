@@ -1,4 +1,4 @@
-"""What a handler returned or raised, as the answer of the contract."""
+"""Turns what a handler returned or raised into an answer of the contract."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Runs async handlers on an event loop in a thread of its own.
 
 Two ways in: the main thread runs one coroutine and waits for it (adapters with plain commands too: one call at a
-time), or, when every command is async, whoever reads hands over calls directly and up to `capacity` of them
+time), or, when every command is async, the reading thread hands over calls directly and up to `capacity` of them
 run at once.
 """
 
@@ -104,7 +104,7 @@ class AsyncSide:
     # ---------------------------------------------------------------------------------- whoever reads
 
     def serve(self, capacity: int) -> None:
-        """From now on calls may be submitted; at most so many run at once."""
+        """Accepts calls from now on; at most this many run at once."""
         self._capacity = capacity
 
     def submit(self, call: Call) -> None:

@@ -43,11 +43,11 @@ class Call:
         self.command: str = spec.command
         self.outbox = outbox
         self.requests = requests
-        """Where calls go that its handler makes."""
+        """Makes the calls that its handler asks for."""
         self.cancelled = False
-        """Set by whoever reads, once; read by whoever runs the call."""
+        """Set once by the reader; read by the thread that runs the call."""
         self.stop: Callable[[], None] | None = None
-        """How to interrupt the handler; set by whoever runs it."""
+        """How to interrupt the handler; set by the thread that runs it."""
         self.notify: Callable[[], None] | None = None
         """Called after something was put into `credits`, for a runner that cannot block on it."""
         self.lines: list[bytes] = []
@@ -100,7 +100,7 @@ class Call:
         self._context = None
 
     def cancel(self) -> None:
-        """Gives the call up, by whoever reads: flag first, then wake whoever works on it."""
+        """Cancels the call. Called by the reader: first the flag, then the wake-up of the handler."""
         self.cancelled = True
         if self._context is not None:
             self._context.cancel()
@@ -110,7 +110,7 @@ class Call:
             stop()
 
     def grant(self, room: int) -> None:
-        """More room for chunks, by whoever reads."""
+        """Grants room for chunks. Called by the reader."""
         self.credits.put(room)
         notify = self.notify
         if notify is not None:
@@ -135,10 +135,10 @@ class Call:
 
 
 class CallTable:
-    """Calls that wait and calls that run, shared by the reader and whoever runs them.
+    """Waiting and running calls, shared by the reader and the thread that runs them.
 
-    A waiting call belongs to the one who pops it: `dict.pop` happens at once, so a cancel that comes at the moment
-    of the start either answers the call itself or finds it running, never both, never neither.
+    A waiting call belongs to the thread that pops it: `dict.pop` is atomic, so a cancel that comes at the moment of
+    the start either answers the call itself or finds it running, never both and never neither.
     """
 
     def __init__(self) -> None:

@@ -83,7 +83,7 @@ class GatewayStream:
     """An open stream. `receive` until it gives None; afterwards `status` says how it ended."""
 
     def __init__(self, address: str, path: str, outbox: Outbox) -> None:
-        """Raises OSError when nobody listens. The outbox is being sent from now on."""
+        """Raises OSError when nothing listens. The outbox is sent from now on."""
         self._socket = _Socket(socket.AF_UNIX)
         self._socket.settimeout(None)  # whatever the adapter has made the default
         try:
@@ -126,7 +126,7 @@ class GatewayStream:
         return found
 
     def close(self) -> None:
-        """By whoever reads. What is put into the outbox after this is dropped."""
+        """Called by the reader. Messages that are added to the outbox later are dropped."""
         self.outbox.wake = _drop
         self._socket.close()
 
@@ -154,7 +154,7 @@ class GatewayStream:
                     self._closed = True
                     self._write(_frame(_DATA, _END_STREAM, _STREAM))
             except OSError:
-                return  # the reader sees the end of the stream and tells everybody
+                return  # the reader sees the end of the stream and handles it
             finally:
                 outbox.idle = True
                 sending.release()
@@ -297,7 +297,7 @@ def _unpadded(payload: bytes, flags: int) -> bytes:
 
 
 def _drop() -> None:
-    """The stream has ended: nobody hears it."""
+    """Dropped: the stream has ended."""
 
 
 def _status(block: bytes) -> tuple[int, str]:

@@ -30,7 +30,7 @@ DEFAULT_LIMIT = 4 << 20
 
 
 class Listener(Protocol):
-    """Who is told what arrives."""
+    """Callbacks for what arrives."""
 
     def on_call(self, call: Call) -> None: ...
     def on_drain(self) -> None: ...
@@ -39,7 +39,7 @@ class Listener(Protocol):
 
 
 class Link:
-    """`step` is for whoever reads, one thread at a time; everything else is for any thread."""
+    """`step` is for the reader, one thread at a time; everything else is for any thread."""
 
     def __init__(self, address: str, first: Callable[[], pb.FromWorker], table: CallTable, listener: Listener) -> None:
         self._address = address
@@ -143,7 +143,7 @@ class Link:
     def _ended(self, code: int, details: str) -> None:
         """The stream is over, or could not be opened. Decides when to dial again, if at all."""
         self._status = code
-        # Nobody waits for these answers any more; the ids would mean other calls on the next stream.
+        # These answers are not awaited any more; on the next stream the ids would mean other calls.
         self._table.cancel_all()
         self._requests.lost()
         now = monotonic()
@@ -194,4 +194,4 @@ def _hear(wake: int) -> None:
 
 
 def _at_once() -> None:
-    """There is no standby reader (yet): nobody sends later."""
+    """For a link without a standby reader, which sends nothing later."""

@@ -1,7 +1,7 @@
 """Everything the worker has to say, merged into as few messages as possible.
 
-Whatever has gathered while one message was on its way leaves together in the next one. Nobody takes a lock to put
-something in: appending to a deque or a list is atomic, and so is taking a slice off the front.
+What gathers while one message is on its way leaves together in the next. Adding takes no lock: appending to a deque or
+a list is atomic, and so is taking a slice off the front.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Long:
 
 
 class Outbox:
-    """What goes to the server on one stream. An outbox whose stream has ended takes everything and says nothing."""
+    """What goes to the server on one stream. When the stream has ended, whatever is added is dropped."""
 
     def __init__(self, first: pb.FromWorker, later: Callable[[], None]) -> None:
         self._first: pb.FromWorker | None = first
@@ -54,7 +54,7 @@ class Outbox:
         self.closing = False
         """Nothing will be added any more: end the worker's half of the stream when all is said."""
         self.idle = False
-        """Nothing is on its way: whoever adds something must call `wake`. Set by the transport."""
+        """True while nothing is on its way: then code that adds something must call `wake`. Set by the transport."""
         self.wake: Callable[[], None] = _nobody
         """Makes the transport look. Set by the transport."""
         self.later = later

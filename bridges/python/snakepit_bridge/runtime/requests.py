@@ -1,4 +1,4 @@
-"""Calls that handlers make: other commands, of this pool or of another one, run by the server like anybody's calls."""
+"""Calls that handlers make: commands of this pool or of another one, run by the server like any other call."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Requests:
         self._waiting: dict[int, Answered] = {}
 
     def send(self, outbox: Outbox, request: pb.Request, answered: Answered) -> int:
-        """`answered` is called once, by whoever reads."""
+        """`answered` is called once, by the reader."""
         request.id = number = next(self._ids)
         self._waiting[number] = answered
         outbox.put_request(request)
         return number
 
     def give_up(self, outbox: Outbox, number: int) -> None:
-        """Nobody waits for the answer any more."""
+        """Cancels the request."""
         if self._waiting.pop(number, None) is not None:
             outbox.put_withdrawal(number)
 

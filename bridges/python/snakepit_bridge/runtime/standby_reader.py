@@ -39,7 +39,7 @@ class StandbyReader:
         self._asleep = False
         """Sees nothing before it is rung for. Written by both sides: see `_nothing_to_do`."""
         self._reading = threading.Lock()
-        """Held by whoever reads the stream."""
+        """Held by the thread that reads the stream."""
         self._bell, self._rope = os.pipe()
         os.set_blocking(self._bell, False)
         os.set_blocking(self._rope, False)
@@ -115,7 +115,7 @@ class StandbyReader:
         self._asleep = False
 
     def _nothing_to_do(self) -> bool:
-        """Announces sleep, then looks again: whoever began something before the announcement did not ring."""
+        """Announces sleep, then looks again: work that began before the announcement did not ring."""
         self._asleep = True
         if self._busy or self._link.pending():
             self._asleep = False
