@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.adapters.hooks import Hooks, Program
 
 from tests.unit.bridge.conftest import Start
 from tests.unit.bridge.gateway import Attached, Gateway
@@ -46,3 +48,25 @@ def test_a_hook_that_is_wrong_or_slow_harms_its_call_only(hooked: Attached) -> N
     hooked.say(cancels=[pb.Cancel(id=call.id)])
     assert hooked.result(call.id).failure.kind == Kind.CANCELLED
     assert json.loads(hooked.value("echo")) == {"said": {"prepared": True}}
+
+
+class Silent(Hooks):
+    """Of a program that answers nothing."""
+
+    def executable_path(self) -> str:
+        return sys.executable
+
+    def script_path(self) -> None:
+        return None
+
+    def script_args(self) -> list[str]:
+        return ["-c", "input(); input()"]
+
+
+def test_a_program_that_was_late_is_never_asked_again() -> None:
+    """Not even while its death takes its time."""
+    program = Program(Silent())
+    with pytest.raises(TimeoutError):
+        list(program.ask("anything", {}, 0.0))
+    assert program.ended
+    program.close()

@@ -96,7 +96,9 @@ class Hosted(BaseAdapter):
             raise Refusal(failure(pb.Failure.Kind.INVALID_ARGUMENTS, text))
         prepared = hooks.prepare_args(command, args)
         seconds = hooks.command_timeout(command, args)
-        if self._program is None or self._program.ended:
+        if self._program is not None and self._program.ended:
+            self.cleanup()
+        if self._program is None:
             self._program = Program(hooks)
         chunks = self._program.ask(command, prepared, seconds)
         for first in chunks:
@@ -106,6 +108,7 @@ class Hosted(BaseAdapter):
     def cleanup(self) -> None:
         if self._program is not None:
             self._program.close()
+            self._program = None
 
 
 class Program:
@@ -119,11 +122,13 @@ class Program:
         self._source: Any = self._process.stdout
         self._buffer = b""
         self._next = 0
+        self._killed = False
         self.result: Any = None
 
     @property
     def ended(self) -> bool:
-        return self._process.poll() is not None
+        # One that has been killed may go on for a moment.
+        return self._killed or self._process.poll() is not None
 
     def ask(self, command: str, args: dict[str, Any], seconds: float | None) -> Iterator[Any]:
         """Chunks; at the end `result` is there. Raises what the program says, or TimeoutError."""
@@ -143,6 +148,7 @@ class Program:
         except BaseException as error:
             if not getattr(error, "of_program", False):
                 self._process.kill()  # what it would say next belongs to a call that is over
+                self._killed = True
             raise
 
     def _hear(self, number: int, command: str, deadline: float | None) -> dict[str, Any]:
@@ -169,6 +175,7 @@ class Program:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._source.close()
 
 
 def _error(said: Any) -> Exception:
