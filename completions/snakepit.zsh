@@ -6,9 +6,10 @@ _snakepit() {
     local -a offered
     for ((i = 2; i < CURRENT; i++)); do
         word=${words[i]}
-        case $word in
-            (--adapter|--affinity|--arg|--args|--capacity|--color|--contain|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--spare|--timeout|-L|-n|-p) i=$((i + 1)) ;;
-            (-*) ;;
+        case "$verb $word" in
+            (*' --progress') [[ ' auto bar plain jsonl none ' == *" ${words[i + 1]} "* ]] && i=$((i + 1)) ;;
+            (*' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'stream --affinity'|'stream --args'|'stream --field'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'wait --timeout'|'workers --pool'|'workers -p') i=$((i + 1)) ;;
+            (*' -'*) ;;
             (*)
                 case $verb in
                     ('') verb=$word ;;
@@ -21,15 +22,6 @@ _snakepit() {
                 ;;
         esac
     done
-    case ${words[CURRENT-1]} in
-        (--pool|-p) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"}; return ;;
-        (--affinity) compadd -- hint strict_queue strict_fail_fast; return ;;
-        (--progress) compadd -- auto bar plain jsonl none; return ;;
-        (--on-error) compadd -- record stop; return ;;
-        (--contain) compadd -- standard strict; return ;;
-        (--color) compadd -- auto always never; return ;;
-        (--adapter|--affinity|--arg|--args|--capacity|--color|--contain|--field|--from|--input|--instance|--joblog|--lines|--max-failures|--on-error|--output|--pool|--progress|--retries|--session|--size|--spare|--timeout|-L|-n|-p) _files; return ;;
-    esac
     if [[ ${words[CURRENT]} == -* ]]; then
         offered=('-L:the instance to talk to (SNAKEPIT_INSTANCE; default: default)' '--instance:the instance to talk to (SNAKEPIT_INSTANCE; default: default)' '--no-start:never start a server' '--color:when to colour (NO_COLOR and FORCE_COLOR are honoured)' '-q:say nothing but errors' '--quiet:say nothing but errors' '--debug:show where an error comes from' '--help:show help')
         case $verb in
@@ -42,7 +34,7 @@ _snakepit() {
             ('streams') offered+=('--json:Exactly one JSON document on stdout') ;;
             ('wait') offered+=('--timeout:How long to wait' '--json:Exactly one JSON document on stdout') ;;
             ('cancel') offered+=('--json:Exactly one JSON document on stdout') ;;
-            ('up') offered+=('--size:How many workers' '--adapter:What they run: pkg.mod:Class or file.py:Class' '--capacity:Calls at a time in a worker whose handlers are all async' '--contain:Strict: each worker in a PID namespace of its own' '--spare:Workers kept idle beside those, for when one is lost' '--timeout:How long they may take to get ready' '--no-wait:Return before they are ready' '--json:Print the pool as one JSON document') ;;
+            ('up') offered+=('--size:How many workers' '--adapter:What they run: pkg.mod:Class or file.py:Class' '--capacity:Calls at a time in a worker whose handlers are all async' '--contain:Strict: each worker in a PID namespace of its own' '--spare:Workers kept idle beside those, for when one is lost' '--python:The interpreter of Python workers' '--env:A variable for the workers; repeatable' '--timeout:How long they may take to get ready' '--no-wait:Return before they are ready' '--json:Print the pool as one JSON document') ;;
             ('down') offered+=('--all:Every instance of yours' '--timeout:How long running calls may go on' '--json:Print what was stopped as one JSON document') ;;
             ('scale') offered+=('--timeout:How long new ones may take to get ready' '--json:Print the pool as one JSON document') ;;
             ('pause') offered+=('--json:Print the pool as one JSON document') ;;
@@ -67,26 +59,36 @@ _snakepit() {
         _describe option offered
         return
     fi
+    case "$verb ${words[CURRENT-1]}" in
+        (*' --color') compadd -- auto always never; return ;;
+        ('exec --pool'|'exec -p'|'stream --pool'|'stream -p'|'commands --pool'|'commands -p'|'map --pool'|'map -p'|'workers --pool'|'workers -p') compadd -- ${(f)"$(snakepit __complete pools "${(@)words[2,CURRENT-1]}" 2>/dev/null)"}; return ;;
+        ('exec --affinity'|'stream --affinity') compadd -- hint strict_queue strict_fail_fast; return ;;
+        ('stream --progress'|'map --progress'|'tail --progress') compadd -- auto bar plain jsonl none; return ;;
+        ('map --on-error') compadd -- record stop; return ;;
+        ('up --contain') compadd -- standard strict; return ;;
+        (*' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'stream --affinity'|'stream --args'|'stream --field'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'wait --timeout'|'workers --pool'|'workers -p') _files; return ;;
+    esac
+    if compset -P '*=@'; then _files; return; fi
     case $verb:$given in
         (:0) offered=('exec:Call a command and print its result as JSON' 'stream:Call a command and print the chunks of its answer, one JSON text a line, while they are produced' 'commands:List what the adapter of a pool offers' 'map:Call a command for every line of the input: one JSON value a line in, one JSON line out, in the same order' 'tail:Print the chunks of a detached stream, from its start, until its end' 'streams:List the detached streams: those that run, and those that ended within a day' 'wait:Wait until detached streams are over' 'cancel:Cancel a detached stream, or any call' 'up:Start a pool, or change its size' 'down:Stop this instance (or a pool, or all instances)' 'scale:Change the number of workers of a running pool' 'pause:Let the calls to a pool wait' 'resume:Let the calls to a pool run again, after `pause` or `drain`' 'drain:Take no new calls and wait until those that there are have been answered' 'restart:Replace the workers of a pool one after another, or one worker' 'status:Show the server and its pools' 'workers:List the workers with what they do and how much memory they hold' 'explain:Show where the time of a call went: start, queue, dispatch, run' 'logs:Print what workers, server and warden wrote' 'reap:End processes that dead runs of this instance left behind' 'completion:Print the completion script for a shell' 'adapters:What pools can run: list, show, check' 'bridge:Languages other than Python: list, install, check' 'server:The background process: run, start, stop, restart, status' 'debug:For proving that failures are handled'); _describe verb offered ;;
         (adapters:0) offered=('list:Show the adapters that have names: ours, those of the configuration, and those of installed packages' 'show:Show what is known of one adapter' 'check:Start a worker of the adapter, ask what it can do, and end it'); _describe verb offered ;;
         (bridge:0) offered=('list:Show the languages that workers can be written in, and whether their runtimes are there' 'install:Make a bridge ready: look for its runtime, and do what can be done before the first worker' 'check:Be the server of a worker, and find out whether it keeps every promise of the worker contract'); _describe verb offered ;;
         (debug:0) offered=('failpoints:List the places at which SNAKEPIT_FAILPOINT=PLACE=kill|stop|sleep:SECONDS|eio[@N] makes a process fail'); _describe verb offered ;;
         (server:0) offered=('run:Run the server in the foreground, for a service manager or to see what it does' 'start:Start the server when it does not run' 'stop:Stop the server and all of its pools: the same as `snakepit down`' 'restart:End the server process and start it again with the same pools' 'status:Show the server and its pools: the same as `snakepit status`'); _describe verb offered ;;
-        (exec:0) compadd -- ${(f)"$(snakepit __complete commands 2>/dev/null)"} ;;
-        (stream:0) compadd -- ${(f)"$(snakepit __complete commands 2>/dev/null)"} ;;
-        (up:0) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"} ;;
-        (down:0) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"} ;;
-        (logs:0) compadd -- ${(f)"$(snakepit __complete workers 2>/dev/null)"} server warden ;;
-        (scale:0) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"} ;;
-        (pause:0) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"} ;;
-        (resume:0) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"} ;;
-        (drain:0) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"} ;;
-        (restart:0) compadd -- ${(f)"$(snakepit __complete pools 2>/dev/null)"} ${(f)"$(snakepit __complete workers 2>/dev/null)"} ;;
-        (tail:0) compadd -- ${(f)"$(snakepit __complete streams 2>/dev/null)"} ;;
-        (wait:0) compadd -- ${(f)"$(snakepit __complete streams 2>/dev/null)"} ;;
-        (cancel:0) compadd -- ${(f)"$(snakepit __complete streams 2>/dev/null)"} ;;
-        (map:0) compadd -- ${(f)"$(snakepit __complete commands 2>/dev/null)"} ;;
+        (exec:*) offered=(${(f)"$(snakepit __complete call "${(@)words[2,CURRENT-1]}" 2>/dev/null)"}); compadd -S '' -- ${(M)offered:#*=}; compadd -- ${offered:#*=} ;;
+        (stream:*) offered=(${(f)"$(snakepit __complete call "${(@)words[2,CURRENT-1]}" 2>/dev/null)"}); compadd -S '' -- ${(M)offered:#*=}; compadd -- ${offered:#*=} ;;
+        (map:*) offered=(${(f)"$(snakepit __complete call "${(@)words[2,CURRENT-1]}" 2>/dev/null)"}); compadd -S '' -- ${(M)offered:#*=}; compadd -- ${offered:#*=} ;;
+        (up:0) compadd -- ${(f)"$(snakepit __complete pools "${(@)words[2,CURRENT-1]}" 2>/dev/null)"} ;;
+        (down:0) compadd -- ${(f)"$(snakepit __complete pools "${(@)words[2,CURRENT-1]}" 2>/dev/null)"} ;;
+        (logs:0) compadd -- ${(f)"$(snakepit __complete workers "${(@)words[2,CURRENT-1]}" 2>/dev/null)"} ${(f)"$(snakepit __complete pools "${(@)words[2,CURRENT-1]}" 2>/dev/null)"} server warden ;;
+        (scale:0) compadd -- ${(f)"$(snakepit __complete pools "${(@)words[2,CURRENT-1]}" 2>/dev/null)"} ;;
+        (pause:0) compadd -- ${(f)"$(snakepit __complete pools "${(@)words[2,CURRENT-1]}" 2>/dev/null)"} ;;
+        (resume:0) compadd -- ${(f)"$(snakepit __complete pools "${(@)words[2,CURRENT-1]}" 2>/dev/null)"} ;;
+        (drain:0) compadd -- ${(f)"$(snakepit __complete pools "${(@)words[2,CURRENT-1]}" 2>/dev/null)"} ;;
+        (restart:0) compadd -- ${(f)"$(snakepit __complete pools "${(@)words[2,CURRENT-1]}" 2>/dev/null)"} ${(f)"$(snakepit __complete workers "${(@)words[2,CURRENT-1]}" 2>/dev/null)"} ;;
+        (tail:0) compadd -- ${(f)"$(snakepit __complete streams "${(@)words[2,CURRENT-1]}" 2>/dev/null)"} ;;
+        (wait:0) compadd -- ${(f)"$(snakepit __complete streams "${(@)words[2,CURRENT-1]}" 2>/dev/null)"} ;;
+        (cancel:0) compadd -- ${(f)"$(snakepit __complete streams "${(@)words[2,CURRENT-1]}" 2>/dev/null)"} ;;
         (completion:0) compadd -- bash zsh fish ;;
         (*) _files ;;
     esac

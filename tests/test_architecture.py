@@ -44,7 +44,7 @@ ROOMS = {
 }  # fmt: skip
 BELOW = {
     "server": {"coalescer", "malloc_tuning", "operations", "peers"}, "warden": {"loop", "limits"},
-    "cli": {"front_page", "help", "options", "mapping", "multi_tail"},
+    "cli": {"front_page", "help", "options", "parameters", "mapping", "multi_tail"},
 }  # fmt: skip
 STANDARD_ONLY = ("base", "core", "warden")
 THIRD_PARTY: dict[str, set[str]] = {}

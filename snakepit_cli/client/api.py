@@ -207,12 +207,14 @@ def up(
     capacity: int | None = None,
     contain: str | None = None,
     spare: int | None = None,
+    interpreter: str | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Json:
     """POOL, with `changed`: whether it was not already so."""
     answer: Json = connection.query(
         "up", patience=None if timeout is None else timeout + _LATE_SECONDS,
         pool=pool, size=size, capacity=capacity, contain=contain, spare=spare, adapter=adapter, cwd=cwd() or "/",
-        python=sys.executable or None,
+        python=sys.executable or None, interpreter=interpreter, variables=variables,
         env={**for_workers(os.environ), UMASK: umask()}, timeout=timeout, wait=wait,
     )  # fmt: skip
     return answer

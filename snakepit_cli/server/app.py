@@ -24,6 +24,7 @@ from snakepit_cli.server.listeners import Listeners
 from snakepit_cli.server.ops.instance import Desk
 from snakepit_cli.server.pools import liveness, recycling
 from snakepit_cli.server.workers.warden_link import WardenLink, first_message
+from snakepit_cli.settings import differences
 
 _IDLE_CHECK_SECONDS = 30.0
 _WARDEN_SECONDS = 5.0
@@ -71,7 +72,8 @@ async def serve() -> None:
     await asyncio.to_thread(spools.recall)
     instance = Instance(hello["instance"], hello["gateway"], settings, warden, spools)
     connections: set[Connection] = set()
-    desk = Desk(instance, warden, hello, connections, configuration=broken)
+    desk = Desk(instance, warden, hello, connections, configuration=broken, read_again=configuration.read_again,
+                keep=lambda found: configuration.keep(found, warden))  # fmt: skip
     door = Door(lambda: Connection(instance, desk.answer, connections))
     listeners = Listeners(instance, hello["gateway"], door)
     await listeners.let_workers_in()
@@ -81,6 +83,8 @@ async def serve() -> None:
     # The warden stops us; by hand we are stopped like a crash, and it starts another.
     loop.add_signal_handler(signal.SIGTERM, os._exit, 0)
     instance.recall(hello, configuration.of_pools(memos))
+    if (before := configuration.before(memos)) is not None:
+        instance.outdated = differences.pools(before, settings, instance.pools)
     # What exists now stays: the collector need not look at it again. A call's objects are freed by reference counting.
     gc.freeze()
     gc.set_threshold(_RUBBISH, 20, 20)

@@ -5,6 +5,7 @@ The warden keeps those with the memos of the pools, under a name that no pool ca
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,11 +30,25 @@ def current(memos: Sequence[Handover]) -> tuple[Settings, PitError | None]:
     try:
         return load.load(), None
     except PitError as error:
-        last = next((one["memo"] for one in memos if one["pool"] == _NAME), None)
+        last = before(memos)
         if last is None:
             raise
         print(f"going on with the last good settings: {error}", file=sys.stderr, flush=True)
-        return msgspec.convert(last, Settings), error
+        return last, error
+
+
+def before(memos: Sequence[Handover]) -> Settings | None:
+    """Those of the server before us."""
+    last = next((one["memo"] for one in memos if one["pool"] == _NAME), None)
+    return None if last is None else msgspec.convert(last, Settings)
+
+
+async def read_again() -> Settings | None:
+    """Those of the file now; None while it is broken."""
+    try:
+        return await asyncio.to_thread(load.load)
+    except PitError:
+        return None
 
 
 def keep(found: Settings, warden: WardenLink) -> None:

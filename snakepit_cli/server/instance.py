@@ -34,6 +34,8 @@ from snakepit_cli.wire.http2 import Status
 from snakepit_cli.wire.ops import PoolRequest
 
 _TRACES = 1000
+_ROLL_SECONDS = 10.0
+"""What the calls of a pool get that is made again because its configuration has changed."""
 
 
 class Attached:
@@ -56,6 +58,8 @@ class Instance:
     def __init__(self, instance: str, gateway: str, settings: Settings, warden: WardenLink, spools: Spools) -> None:
         self.pools: dict[str, Pool] = {}
         self.settings = settings
+        self.outdated: set[str] = set()
+        """Pools that run as the configuration said before."""
         self.max_message_bytes = settings.max_message_bytes
         self.coalescer = Coalescer()
         self.spools = spools
@@ -98,7 +102,8 @@ class Instance:
             if self._closing:
                 raise PitError("unavailable", "the server is stopping")
             spec = specs.make(request, self.settings)
-            if known is not None and not (known.failed and _differs(known.spec, request, spec)):
+            stale = request.pool in self.outdated and request.adapter is None
+            if known is not None and not stale and not (known.failed and _differs(known.spec, request, spec)):
                 changed = self._adjust(known, request, spec)
                 self._pin()
                 return known, changed
@@ -106,7 +111,12 @@ class Instance:
             if known is None:
                 self._pin()
                 return self._create(spec, launch), True
-            await self.down(request.pool, 0.0)
+            await self.down(request.pool, _ROLL_SECONDS if stale else 0.0)
+
+    def configured(self, settings: Settings, outdated: set[str]) -> None:
+        """Pools that start from now on are as these settings say; the `outdated` run as those before said."""
+        self.outdated |= outdated
+        self.settings = settings
 
     @staticmethod
     def _adjust(known: Pool, request: PoolRequest, spec: Spec) -> bool:
@@ -116,7 +126,11 @@ class Instance:
             if getattr(request, what) is not None and getattr(spec, what) != getattr(known.spec, what):
                 hint = f"run `snakepit down {name}` first, or give the new pool another name"
                 raise PitError("usage", f"pool {name!r} runs with {what} {getattr(known.spec, what)}", hint=hint)
-        if request.adapter and spec.language == "python" and not specs.is_same(spec.python, known.spec.python):
+        if any(known.spec.env.get(key) != value for key, value in (request.variables or {}).items()):
+            hint = f"run `snakepit down {name}` first, or give the new pool another name"
+            raise PitError("usage", f"pool {name!r} runs with another environment", hint=hint)
+        asked = request.adapter or request.interpreter
+        if asked and spec.language == "python" and not specs.is_same(spec.python, known.spec.python):
             text = f"pool {name!r} runs with the interpreter {known.spec.python}, not with {spec.python}"
             hint = f"run `snakepit down {name}` first, or give the new pool another name"
             raise PitError("usage", text, hint=hint)
@@ -146,6 +160,7 @@ class Instance:
         self._memo.changed(pool)
         if pool.drained.is_set() and self.pools.get(pool.spec.name) is pool:
             del self.pools[pool.spec.name]
+            self.outdated.discard(pool.spec.name)
 
     def running(self, name: str) -> Pool:
         """Raises PitError."""

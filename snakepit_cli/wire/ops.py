@@ -80,6 +80,10 @@ class PoolRequest(Op, frozen=True, kw_only=True):
     contain: Contain | None = None
     python: Path | None = None
     """The client's own interpreter: Python workers run in it, unless the configuration names another."""
+    interpreter: Path | None = None
+    """The interpreter of Python workers, whatever the configuration says."""
+    variables: Variables | None = None
+    """Variables of the workers' environment, whatever the configuration says."""
     cwd: Path
     """Absolute: relative file names are meant from there."""
     env: Variables

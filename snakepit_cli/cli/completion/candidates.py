@@ -1,45 +1,85 @@
 """Names for shell completion, of a server that runs: none is started, no pool either, and it takes 0.1 s at most.
 
-snakepit __complete commands [POOL]      snakepit __complete pools      snakepit __complete workers
-snakepit __complete streams
+    snakepit __complete WHAT [WORD...]
+
+WHAT is one of pools, workers, streams, call. The WORDs are those of the command line between `snakepit` and the one
+that is completed: they name the instance, the pool and the command. `call` completes the words of exec, stream and
+map: the command first, then its arguments.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.base.paths import valid_name
+from snakepit_cli.cli import parameters
 from snakepit_cli.client import api
 from snakepit_cli.client.call.call import write
+from snakepit_cli.client.call.request import PROGRESS, UsageError, hoist
 from snakepit_cli.client.connect.find import find
 
 _SECONDS = 0.1
+_VALUED = {
+    "-p", "--pool", "--args", "--session", "--timeout", "--field", "--affinity", "--input", "--output", "--arg",
+    "--joblog", "--retries", "--max-failures", "--on-error",
+}  # fmt: skip
 
 
-def candidates(words: list[str]) -> int:
+def candidates(argv: list[str]) -> int:
     """Writes one a line. Says nothing and fails never: somebody is in the middle of typing."""
-    instance = os.environ.get("SNAKEPIT_INSTANCE") or "default"
     try:
-        sock = find(instance) if valid_name(instance) else None
-        if sock is None or not words:
+        shared, words = hoist(argv[1:])
+        sock = find(shared.instance)
+        if sock is None or not argv:
             return 0
         with api.Connection(sock) as connection:
-            names = _names(connection, words[0], words[1] if len(words) > 1 else "default")
-    except (PitError, OSError, LookupError, ValueError):
+            names = list(_names(connection, argv[0], words))
+    except (PitError, UsageError, OSError, LookupError, ValueError):
         return 0
     write("".join(f"{name}\n" for name in names).encode())
     return 0
 
 
-def _names(connection: api.Connection, what: str, pool: str) -> list[str]:
-    if what == "streams":
-        return [str(one["id"]) for one in connection.query("streams", patience=_SECONDS)]
-    if what == "workers":
-        return [str(one["id"]) for one in connection.query("workers", patience=_SECONDS)]
+def _names(connection: api.Connection, what: str, words: list[str]) -> Iterator[str]:
+    if what in {"streams", "workers"}:
+        yield from (str(one["id"]) for one in connection.query(what, patience=_SECONDS))
+        return
     pools = connection.query("status", patience=_SECONDS)["pools"]
     if what == "pools":
-        return [str(one["name"]) for one in pools]
-    if not any(one["name"] == pool and one["ready"] for one in pools):
-        return []
-    return [str(one["name"]) for one in connection.query("commands", patience=_SECONDS, pool=pool)["commands"]]
+        yield from (str(one["name"]) for one in pools)
+        return
+    pool, plain = _parsed(words)
+    if any(one["name"] == pool and one["ready"] for one in pools):
+        known = connection.query("commands", patience=_SECONDS, pool=pool)["commands"]
+        if len(plain) < 2:
+            yield from (str(one["name"]) for one in known)
+        else:
+            for command in [one for one in known if one["name"] == plain[1]]:
+                yield from _arguments(command["parameters"], plain[2:])
+
+
+def _parsed(words: list[str]) -> tuple[str, list[str]]:
+    """The pool, and the words that are no options: verb, command, arguments."""
+    pool, plain, rest = os.environ.get("SNAKEPIT_POOL") or "default", [], iter(words)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if word[:1] != "-":
+            plain.append(word)
+        elif name in _VALUED:
+            value = value if equals else next(rest, "")
+            pool = value if name in {"-p", "--pool"} else pool
+        elif word == "--progress=auto" and plain and plain[-1] in PROGRESS:
+            plain.pop()
+    return pool, plain
+
+
+def _arguments(known: list[api.Json], given: list[str]) -> Iterator[str]:
+    """Those that are not given yet, each with the values that it may have when these are known."""
+    names = {word.partition("=")[0].removesuffix(":") for word in given}
+    for one in known:
+        name, kind = str(one["name"]), str(one["type"])
+        if name in names:
+            continue
+        values = parameters.choices(kind)
+        yield from (f"{name}{parameters.sign(kind)}{value}" for value in values or [""])

@@ -9,11 +9,12 @@ from typing import Any
 from snakepit_cli.cli.front_page import SHARED
 from snakepit_cli.client.call.request import COLORS
 
-# What a verb's first word is: names to ask for, or fixed ones.
+# What a verb's first word is, or with `@call` each word: names to ask for, or fixed ones.
 WORDS = {
-    "exec": "@commands", "stream": "@commands", "up": "@pools", "down": "@pools", "logs": "@workers server warden",
+    "exec": "@call", "stream": "@call", "map": "@call", "up": "@pools", "down": "@pools",
+    "logs": "@workers @pools server warden",
     "scale": "@pools", "pause": "@pools", "resume": "@pools", "drain": "@pools", "restart": "@pools @workers",
-    "tail": "@streams", "wait": "@streams", "cancel": "@streams", "map": "@commands",
+    "tail": "@streams", "wait": "@streams", "cancel": "@streams",
     "completion": "bash zsh fish",
 }  # fmt: skip
 

@@ -40,10 +40,19 @@ def _head(answer: dict[str, Any]) -> list[str]:
         lines.append(f"ends after {show(answer['idle_exit'])} without use (`snakepit up` keeps it)")
     if (broken := answer.get("configuration")) is not None:
         lines.append(f"goes on with the last good settings: {broken['message']}")
+    lines += _outdated(answer.get("outdated") or {"pools": [], "server": False})
     if (moved := paths.displaced()) is not None:
         lines.append(moved)
     if not answer["pools"]:
         lines.append("no pools (`snakepit up` starts one)")
+    return lines
+
+
+def _outdated(what: dict[str, Any]) -> list[str]:
+    """What the configuration file says that is not in force, and what applies it."""
+    lines = [f"pool {name}: its configuration has changed; `snakepit up {name}` applies it" for name in what["pools"]]
+    if what["server"]:
+        lines.append("[server] of the configuration has changed; `snakepit server restart` applies it")
     return lines
 
 

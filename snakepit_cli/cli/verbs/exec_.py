@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from snakepit_cli.cli import parameters
 from snakepit_cli.cli.connection import opened, perform
 from snakepit_cli.cli.help import Verb, option
 from snakepit_cli.cli.options import (
@@ -45,9 +46,6 @@ snakepit commands
 snakepit commands --pool words
 snakepit commands --json
 """
-
-_TEXTS = {"", "str", "string", "path", "datetime", "date", "time", "uuid"}
-"""Types, of any language, whose values are written as they are."""
 
 
 def exec_(
@@ -135,9 +133,14 @@ def _kind(command: api.Json) -> str:
 
 
 def _parameter(parameter: api.Json) -> str:
-    sign = "=" if parameter["type"].lower().removesuffix(" | none") in _TEXTS else ":="
-    text = f"{parameter['name']}{sign}{parameter['type'] or '…'}"
+    kind = str(parameter["type"])
+    text = f"{parameter['name']}{parameters.sign(kind)}{_values(kind)}"
     return text if parameter["required"] else f"[{text}]"
+
+
+def _values(kind: str) -> str:
+    text = "|".join(parameters.choices(kind)) if parameters.sign(kind) == "=" else ""
+    return text or kind or "…"
 
 
 def register(app: typer.Typer) -> None:

@@ -22,6 +22,7 @@ _EXAMPLES = """
 snakepit up
 snakepit up --size 8
 snakepit up words --adapter words.py:Words --size 2 --timeout 3m
+snakepit up tuned --adapter words.py --size 1 --env OMP_NUM_THREADS=4
 """
 
 
@@ -48,6 +49,8 @@ def up(
     spare: Annotated[
         int | None, option("--spare", "Workers kept idle beside those, for when one is lost.", "N")
     ] = None,
+    python: Annotated[str | None, option("--python", "The interpreter of Python workers.", "PATH")] = None,
+    env: Annotated[list[str] | None, option("--env", "A variable for the workers; repeatable.", "NAME=VALUE")] = None,
     timeout: Annotated[str, option("--timeout", "How long they may take to get ready.", "TIME")] = "60s",
     no_wait: Annotated[bool, option("--no-wait", "Return before they are ready.")] = False,
     json: Annotated[bool, option("--json", "Print the pool as one JSON document.")] = False,
@@ -55,7 +58,7 @@ def up(
     """Start a pool, or change its size. Returns when the workers are ready. Repeating it changes nothing.
 
     The adapter of a pool that runs cannot change: stop the pool with `snakepit down POOL` first. A pool that has failed
-    is replaced.
+    is replaced, and so is one whose configuration has changed.
     """
     shared: Shared = ctx.obj
     name = pool_name(pool) or "default"
@@ -76,6 +79,8 @@ def up(
             capacity=capacity,
             contain=None if contain is None else contain.value,
             spare=spare,
+            interpreter=python,
+            variables=_variables(env or []),
         )
     if not no_wait and (reason := answer.get("reason")) and not answer["ready"]:
         raise PitError.from_dict(reason)
@@ -83,6 +88,17 @@ def up(
         table.document(answer)
     else:
         _tell(Voice(shared), answer, time.monotonic() - started)
+
+
+def _variables(given: list[str]) -> dict[str, str] | None:
+    """Raises UsageError."""
+    found = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not name or not equals:
+            raise UsageError(f"--env must be NAME=VALUE, not {one}")
+        found[name] = value
+    return found or None
 
 
 def _tell(voice: Voice, pool: api.Json, took: float) -> None:

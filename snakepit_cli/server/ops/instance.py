@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ from snakepit_cli.server.ops import pools, streams
 from snakepit_cli.server.ops.streams import Say
 from snakepit_cli.server.pools import usage
 from snakepit_cli.server.workers.warden_link import WardenLink
+from snakepit_cli.settings import differences
+from snakepit_cli.settings.schema import Settings
 from snakepit_cli.wire import ops
 from snakepit_cli.wire import worker_pb2 as pb
 
@@ -27,6 +29,11 @@ _WARDEN_SECONDS = 5.0
 _ANSWER_SECONDS = 0.01
 """The answer must leave before the warden ends us."""
 _NO_JSON = (msgspec.MsgspecError, RecursionError)
+
+
+async def _unchanged() -> Settings | None:
+    """Where no file is looked at."""
+    return None
 
 
 @dataclass
@@ -43,6 +50,15 @@ class Desk:
     started: float = field(default_factory=time.monotonic)
     configuration: PitError | None = None
     """What is wrong with the file: the last good settings are in force."""
+    read_again: Callable[[], Awaitable[Settings | None]] = _unchanged
+    """The settings of the file now; None when they cannot be used."""
+    keep: Callable[[Settings], None] = lambda _: None
+    """Hands settings on to the next server."""
+    settings: Settings = field(init=False)
+    """Those that the server has started with."""
+
+    def __post_init__(self) -> None:
+        self.settings = self.instance.settings
 
     async def answer(self, request: ops.Request, say: Say) -> Any:
         """Raises PitError."""
@@ -74,6 +90,7 @@ async def _status(desk: Desk, _: ops.Status) -> Any:
         "containment": desk.hello["containment"],
         "state_directory": desk.hello["state"],
         "configuration": None if desk.configuration is None else desk.configuration.as_dict(),
+        "outdated": await _outdated(desk),
         "idle_exit": None if instance.pinned else max(0.0, idle),
         "connections": len(desk.connections),
         "pools": [pool.snapshot() for pool in instance.pools.values()],
@@ -128,8 +145,20 @@ def _default(text: str) -> Any:
     return msgspec.Raw(text.encode())
 
 
+async def _outdated(desk: Desk) -> dict[str, Any]:
+    """What of the configuration file is not in force."""
+    instance = desk.instance
+    fresh = await desk.read_again() or instance.settings
+    pools = instance.outdated | differences.pools(instance.settings, fresh, instance.pools)
+    return {"pools": sorted(pools), "server": differences.server(desk.settings, fresh)}
+
+
 async def _up(desk: Desk, request: ops.Up) -> Any:
-    pool, changed = await desk.instance.operations.run(desk.instance.up(request))
+    instance = desk.instance
+    if (fresh := await desk.read_again()) is not None and fresh != instance.settings:
+        instance.configured(fresh, differences.pools(instance.settings, fresh, instance.pools))
+        desk.keep(fresh)
+    pool, changed = await instance.operations.run(instance.up(request))
     shot = await pool.settled(request.timeout or _UP_SECONDS) if request.wait else pool.snapshot()
     return {**shot, "changed": changed}
 

@@ -19,7 +19,8 @@ def make(request: PoolRequest, settings: Settings) -> plan.Spec:
     adapter = absolute(request.adapter, request.cwd) if request.adapter else said.adapter
     custom = settings.adapters.get(adapter)
     size = request.size or said.size
-    env = {**environment.for_workers(request.env), **said.env, **(custom.env if custom is not None else {})}
+    of_adapter = custom.env if custom is not None else {}
+    env = {**environment.for_workers(request.env), **said.env, **of_adapter, **(request.variables or {})}
     return plan.Spec(
         name=request.pool,
         adapter=adapter,
@@ -37,9 +38,16 @@ def make(request: PoolRequest, settings: Settings) -> plan.Spec:
 
 def _python(request: PoolRequest, settings: Settings, said: str | None, env: Mapping[str, str]) -> str:
     """Raises PitError."""
+    if request.interpreter:
+        return plan.find_runtime(_from(request.cwd, request.interpreter), "correct --python", env)
     setting = f"pools.{request.pool}.python"
     hint = f"correct it in {settings.origin(setting)}" if said else f"name another one in the configuration: {setting}"
     return plan.find_runtime(said or _interpreter(request.python), hint, env)
+
+
+def _from(folder: str, program: str) -> str:
+    """A path is meant from the folder, a bare name from PATH."""
+    return os.path.normpath(os.path.join(folder, os.path.expanduser(program))) if os.sep in program else program
 
 
 def _interpreter(python: str | None) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from snakepit_cli.base import paths
 from snakepit_cli.settings import load
+from snakepit_cli.settings.schema import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +29,7 @@ def test_places_are_below_tmp() -> None:
 
 def test_there_is_no_configuration() -> None:
     assert paths.config_file() is None
-    assert load.load() == load.Settings()
+    assert load.load() == Settings()
 
 
 def test_a_home_that_is_not_absolute_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

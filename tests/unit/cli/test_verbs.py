@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from snakepit_cli.cli.output.color import enabled
 from snakepit_cli.wire import front
 from tests.tools.regen import completions
 from tests.unit.cli.conftest import Run
-from tests.unit.cli.test_process import SECONDS, finish, start
+from tests.unit.cli.test_process import finish, start
 from tests.unit.client.fake import Fake, Peer, error
 
 POOL = {
@@ -249,46 +248,6 @@ def test_completion_scripts_are_current() -> None:
     root = Path(__file__).resolve().parents[3]
     for name, text in completions():
         assert (root / name).read_text() == text, "run: python -m tests.tools.regen"
-
-
-def test_bash_completion(fake: Fake, full: Run) -> None:
-    script = full("completion", "bash").out
-    body = f"""{script}
-try() {{ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _snakepit; echo "${{COMPREPLY[@]}}"; }}
-snakepit() {{ echo "asked_$2"; }}
-try snakepit st
-try snakepit -L ci server re
-try snakepit exec ''
-try snakepit exec ping --ti
-try snakepit stream x --progress p
-try snakepit up --pool x --adapter ''
-"""
-    done = subprocess.run(["bash", "-c", body], capture_output=True, text=True, timeout=SECONDS, check=True)
-    assert done.stdout.splitlines() == ["stream streams status", "restart", "asked_commands", "--timeout", "plain", ""]
-
-
-def test_a_name_is_not_run_by_the_shell(fake: Fake, full: Run, tmp_path: Path) -> None:
-    script = full("completion", "bash").out
-    body = f"""{script}
-snakepit() {{ printf '%s\\n' '$(touch ran)' '`touch ran`' 'a b'; }}
-COMP_WORDS=(snakepit exec ''); COMP_CWORD=2; _snakepit; printf '%s|' "${{COMPREPLY[@]}}"
-"""
-    done = subprocess.run(
-        ["bash", "-c", body], capture_output=True, text=True, timeout=SECONDS, check=True, cwd=tmp_path
-    )
-    assert done.stdout == "\\$\\(touch\\ ran\\)|\\`touch\\ ran\\`|a\\ b|"
-    assert not (tmp_path / "ran").exists()
-
-
-def test_candidates_start_nothing(fake: Fake, places: Path) -> None:
-    fake.queries["status"] = STATUS
-    fake.queries["commands"] = {"commands": [{"name": "ping"}, {"name": "add"}]}
-    assert finish(start("__complete", "pools")) == (0, "default\n", "")
-    assert finish(start("__complete", "commands")) == (0, "ping\nadd\n", "")
-    fake.queries["status"] = {**STATUS, "pools": [{**POOL, "ready": 0}]}
-    assert finish(start("__complete", "commands")) == (0, "", "")
-    fake.queries["status"] = lambda *_: None  # never answers
-    assert finish(start("__complete", "pools")) == (0, "", "")
 
 
 # ----------------------------------------------------------------------------------------------- colour
