@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tests import __main__ as command
+from tests.harness import machine
 from tests.harness.pit import ROOT
 
 LISTS = (*command.ONCE, *command.ENDS, *command.SMOKE)
@@ -73,3 +74,8 @@ def test_inherited_signals_and_settings_are_forgotten() -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stdout.splitlines() == ["[]", "0 set()", "still here"], done.stderr
+
+
+def test_a_limit_of_time_is_longer_on_a_slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "slowness", lambda: 3.0)
+    assert [machine.too_late(seconds, 2.0) for seconds in (1.0, 3.0, 5.9, 6.1)] == [False, False, False, True]

@@ -30,6 +30,7 @@ from snakepit_cli.warden.burial import reap
 from snakepit_cli.warden.records.store import Registry
 from tests.crash import mutate
 from tests.crash.oracle import Oracle
+from tests.harness import machine
 
 _BATCH = 500
 _HANG = 3
@@ -110,7 +111,7 @@ def _one(take: Take, number: int, chance: random.Random) -> dict[str, object]:
     signal.alarm(0)
     took = time.monotonic() - began
     said["ms"] = took * 1000
-    if took > mutate.SLOW and "failure" not in said:
+    if "failure" not in said and machine.too_late(took, mutate.SLOW):
         said["failure"] = f"took {took:.1f} s: {what[:300]!r}"
     return said
 

@@ -23,7 +23,7 @@ from snakepit_cli.wire import worker_pb2 as pb
 from tests.crash import load, mutate
 from tests.crash.mutate import Inputs
 from tests.crash.oracle import Oracle
-from tests.harness import procs
+from tests.harness import machine, procs
 
 _CONFIG = """
 [pools.default]
@@ -80,7 +80,7 @@ class _Server:
         self._oracle.count("calls in between")
         took = (time.monotonic() - began) * 1000
         self._oracle.figures["slowest call"] = max(self._oracle.figures.get("slowest call", 0.0), took)
-        if took > mutate.SLOW * 1000:
+        if machine.too_late(took, mutate.SLOW * 1000):
             self._oracle.fail(f"the call after input {number} took {took:.0f} ms: {data[:300]!r}")
 
     def check(self) -> None:
@@ -139,7 +139,7 @@ def fuzz_front(oracle: Oracle) -> None:
             _say(sock, data)
             server.call(number, data)
             _hear(oracle, number, data, sock)
-        if time.monotonic() - began > mutate.SLOW:
+        if machine.too_late(time.monotonic() - began, mutate.SLOW):
             oracle.fail(f"input {number} took {time.monotonic() - began:.1f} s: {data[:300]!r}")
     server.check()
 
@@ -245,7 +245,7 @@ def fuzz_gateway(oracle: Oracle) -> None:
             data = impostor.say(chance)
             began = time.monotonic()  # it may have been waiting for another worker
             server.call(number, data)
-        if time.monotonic() - began > mutate.SLOW:
+        if machine.too_late(time.monotonic() - began, mutate.SLOW):
             oracle.fail(f"input {number} took {time.monotonic() - began:.1f} s: {data[:300]!r}")
     impostor.end()
     server.check()

@@ -21,7 +21,7 @@ from typing import Any
 from snakepit_cli.base import identity as ident
 from tests.crash.decoys import Decoys
 from tests.crash.universe import ROOT
-from tests.harness import procs
+from tests.harness import machine, procs
 
 _SETTLED = 3.0
 """Seconds that the last processes of an instance get after `down`."""
@@ -139,7 +139,7 @@ class Oracle:
         """How long it takes, from now, until nobody of the instance lives, in milliseconds."""
         began = time.monotonic()
         while left := self.members():
-            if time.monotonic() - began > limit:
+            if machine.too_late(time.monotonic() - began, limit):
                 self.fail(f"alive {limit:.0f} s later: {left}")
                 return
         self.figures[name] = (time.monotonic() - began) * 1000
@@ -158,8 +158,8 @@ class Oracle:
     def judge(self) -> None:
         """After `down`: nobody but the oracle and its own may be left, no decoy hurt, and a new start must work."""
         self.run("down", "--timeout", "2", wanted=None)
-        deadline = time.monotonic() + _SETTLED
-        while (left := self.members()) and time.monotonic() < deadline:
+        began = time.monotonic()
+        while (left := self.members()) and not machine.too_late(time.monotonic() - began, _SETTLED):
             time.sleep(0.01)
         if left:
             self.fail(f"orphans: {left}")

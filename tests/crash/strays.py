@@ -9,7 +9,7 @@ import time
 
 from snakepit_cli.base import identity as ident
 from tests.crash.oracle import Oracle
-from tests.harness import procs, wait
+from tests.harness import machine, procs, wait
 
 _STRAYS = 31
 _SOON = 2.0
@@ -121,7 +121,7 @@ def helpers(oracle: Oracle) -> None:
         procs.kill(worker["pid"])
     else:
         oracle.run("restart", "default")
-    deadline = time.monotonic() + _SOON
+    deadline = time.monotonic() + _SOON * machine.slowness()
     while (left := _helping(oracle)) and time.monotonic() < deadline:
         time.sleep(0.01)
     if left:
@@ -155,8 +155,8 @@ def strict_strays(oracle: Oracle) -> None:
     status, [worker] = oracle.json("status"), oracle.json("workers")
     os.kill(status["warden"]["pid"], signal.SIGSTOP)  # so that it cannot help
     procs.kill(worker["pid"])
-    began = time.monotonic()
-    while _sleeping(oracle) and time.monotonic() - began < _SOON:
+    deadline = time.monotonic() + _SOON * machine.slowness()
+    while _sleeping(oracle) and time.monotonic() < deadline:
         time.sleep(0.01)
     if left := _sleeping(oracle):
         oracle.fail(f"{left} descendants are left")
