@@ -12,7 +12,7 @@ _snakepit() {
         word=${words[i]}
         case "$verb $word" in
             (*' --progress') [[ ' auto bar plain jsonl none ' == *" ${words[i + 1]} "* ]] && i=$((i + 1)) ;;
-            (*' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'stream --affinity'|'stream --args'|'stream --field'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'wait --timeout'|'workers --pool'|'workers -p') i=$((i + 1)) ;;
+            (*' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs --since'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'stream --affinity'|'stream --args'|'stream --field'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'wait --timeout'|'workers --pool'|'workers -p') i=$((i + 1)) ;;
             (*' -'*) ;;
             (*)
                 case $verb in
@@ -55,7 +55,7 @@ _snakepit() {
             'status') offered+='--json' ;;
             'workers') offered+=$'--pool\n-p\n--json' ;;
             'explain') offered+=$'--recent\n--json' ;;
-            'logs') offered+=$'--follow\n-f\n--lines\n-n' ;;
+            'logs') offered+=$'--follow\n-f\n--lines\n-n\n--since' ;;
             'reap') offered+=$'--dry-run\n--json' ;;
             'adapters list') offered+='--json' ;;
             'adapters show') offered+='--json' ;;
@@ -75,7 +75,7 @@ _snakepit() {
             'stream --progress'|'map --progress'|'tail --progress') offered=$'auto\nbar\nplain\njsonl\nnone' ;;
             'map --on-error') offered=$'record\nstop' ;;
             'up --contain') offered=$'standard\nstrict' ;;
-            *' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'stream --affinity'|'stream --args'|'stream --field'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'wait --timeout'|'workers --pool'|'workers -p') return ;;
+            *' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs --since'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'stream --affinity'|'stream --args'|'stream --field'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'wait --timeout'|'workers --pool'|'workers -p') return ;;
             *)
                 case $verb:$given in
                     :0) offered=$'exec\nstream\ncommands\nmap\ntail\nstreams\nwait\ncancel\nup\ndown\nscale\npause\nresume\ndrain\nrestart\nstatus\nworkers\nexplain\nlogs\nreap\ncompletion\nadapters\nbridge\nserver\ndebug' ;;

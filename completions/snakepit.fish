@@ -132,6 +132,7 @@ complete -c snakepit -n '__fish_seen_subcommand_from explain' -l json -d 'Exactl
 complete -c snakepit -n '__fish_seen_subcommand_from logs' -a '(snakepit __complete workers (commandline -opc)[2..-1] 2>/dev/null) (snakepit __complete pools (commandline -opc)[2..-1] 2>/dev/null) server warden'
 complete -c snakepit -n '__fish_seen_subcommand_from logs' -l follow -s f -d 'Go on with what comes; ends with Ctrl-C'
 complete -c snakepit -n '__fish_seen_subcommand_from logs' -l lines -s n -r -F -d 'How many of the last lines of each'
+complete -c snakepit -n '__fish_seen_subcommand_from logs' -l since -r -F -d 'All lines of the last 30, 90s, 2m, 1h'
 complete -c snakepit -n '__fish_seen_subcommand_from reap' -l dry-run -d 'Only show what would be ended, and why it is ours'
 complete -c snakepit -n '__fish_seen_subcommand_from reap' -l json -d 'Exactly one JSON document on stdout'
 complete -c snakepit -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'

@@ -3,37 +3,67 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 
 from snakepit_cli.base import paths
 from snakepit_cli.base.errors import PitError
 
 ALWAYS = frozenset({"server", "warden"})
-"""Who is known even when he has written nothing."""
+"""Known even when they have written nothing."""
 _BLOCK = 1 << 16
+_MOST_LINES = 1 << 22
+"""More than two files have: see warden/records/logs.py."""
+_STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ")
 
 
 def folder(instance: str) -> str:
     return f"{paths.state_dir(instance)}/logs"
 
 
-def names(instance: str) -> list[str]:
-    """Of whom there are logs."""
+def names(instance: str, alive: Collection[str] = ()) -> list[str]:
+    """Of whom there are logs; those of the dead last. `alive` are the workers that run."""
     try:
         found = os.listdir(folder(instance))
     except OSError:
         return []
-    return sorted(name.removesuffix(".log") for name in found if name.endswith(".log"))
+    logs = [name.removesuffix(".log") for name in found if name.endswith(".log")]
+    return sorted(logs, key=lambda name: (name not in ALWAYS, name not in alive, _sorted(name)))
 
 
-def known(instance: str, name: str) -> str:
-    """The log's name as its file has it. Raises PitError when there is none."""
+def _sorted(name: str) -> tuple[str, int]:
+    """`words-9` comes before `words-10`."""
+    pool, _, number = name.rpartition("-")
+    return (pool, int(number)) if number.isdecimal() else (name, 0)
+
+
+def of(instance: str, name: str, alive: Collection[str] = ()) -> list[str]:
+    """The logs of a worker, or of all workers of a pool, also when they have written nothing.
+
+    Raises PitError when nobody of this name is known.
+    """
     file = name.replace(":", "-")
-    found = names(instance)
-    if file in found or (name in ALWAYS and os.path.isdir(folder(instance))):
-        return file
+    found = names(instance, alive)
+    if file in found or file in alive or (name in ALWAYS and os.path.isdir(folder(instance))):
+        return [file]
+    if of_pool := [one for one in found if one.rpartition("-")[0] == name and one.rpartition("-")[2].isdecimal()]:
+        return of_pool
+    if any(one.rpartition("-")[0] == name for one in alive):
+        return []
     there = f"there are: {', '.join(found[-12:])}" if found else f"there are none in {folder(instance)}"
     raise PitError("input_not_found", f"no log of {name!r}; {there}", hint="list workers with `snakepit workers`")
+
+
+def since(instance: str, name: str, stamp: str) -> list[bytes]:
+    """Lines from this time on (as ISO 8601 in UTC). A line without a time belongs to the one before it."""
+    found = tail(instance, name, _MOST_LINES)
+    start, first = len(found), stamp.encode()
+    for at in range(len(found) - 1, -1, -1):
+        if _STAMP.match(found[at]):
+            if found[at][: len(first)] < first:
+                break
+            start = at
+    return found[start:]
 
 
 def tail(instance: str, name: str, lines: int) -> list[bytes]:

@@ -26,7 +26,7 @@ _STYLES = {
 _HEAD = "1"
 _SPACE = "  "
 _NARROWEST_PATH = 16
-_NARROWEST_PROSE = 24
+_NARROWEST_PROSE = 18
 
 
 def document(value: Any) -> None:
@@ -56,6 +56,19 @@ def show(
     for number, line in enumerate(lines):
         out += [_line(part, widths, head=number == 0, on=on) for part in _wrapped(line, widths)]
     write("".join(out).encode(errors="replace"))
+
+
+def entries(rows: Sequence[tuple[str, str, str]], shared: Shared) -> None:
+    """On a terminal: name and words of each on a line, what it is below it. Whole words, however narrow it is."""
+    from textwrap import wrap
+
+    room, on = columns(1), enabled(1, shared.color)
+    out: list[str] = []
+    for name, words, what in rows:
+        head, *rest = wrap(f"{clean_line(name)} {clean_line(words)}", room, subsequent_indent="    ") or [""]
+        out += [paint(name, _HEAD, on=on) + head.removeprefix(name), *rest]
+        out += wrap(clean_line(what), room, initial_indent="    ", subsequent_indent="    ")
+    write("".join(f"{line}\n" for line in out).encode(errors="replace"))
 
 
 def _fitted(

@@ -39,7 +39,8 @@ def list_(ctx: typer.Context, *, json: Json = False) -> None:
         return
     rows = [(one["language"], one["version"] or "-", one["minimum"], one["state"], one["runtime"] or one["install"])
             for one in found]  # fmt: skip
-    table.show(("LANGUAGE", "VERSION", "NEEDS", "STATE", "RUNTIME"), rows, ctx.obj, least=("NEEDS",), prose="RUNTIME")
+    head = ("LANGUAGE", "VERSION", "NEEDS", "STATE", "RUNTIME")
+    table.show(head, rows, ctx.obj, least=("NEEDS", "VERSION"), prose="RUNTIME")
 
 
 def _python() -> dict[str, Any]:

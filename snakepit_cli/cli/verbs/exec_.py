@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -125,7 +126,10 @@ def commands(
         )
         for one in answer["commands"]
     ]
-    table.show(("COMMAND", "ARGUMENTS", "WHAT IT DOES"), rows, shared, least=("WHAT IT DOES",), prose="ARGUMENTS")
+    if os.isatty(1):
+        table.entries(rows, shared)
+    else:
+        table.show(("COMMAND", "ARGUMENTS", "WHAT IT DOES"), rows, shared)
 
 
 def _kind(command: api.Json) -> str:

@@ -7,19 +7,24 @@ from typing import Annotated
 
 import typer
 
+from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.help import Verb, argument, option
 from snakepit_cli.cli.output.color import enabled, paint
 from snakepit_cli.cli.output.terminal import clean
-from snakepit_cli.client import logfiles
+from snakepit_cli.client import api, logfiles
 from snakepit_cli.client.call.call import write
-from snakepit_cli.client.call.request import Shared, UsageError
+from snakepit_cli.client.call.request import Shared, UsageError, seconds
+from snakepit_cli.client.connect.find import find
 
 _EXAMPLES = """
 snakepit logs
 snakepit logs server -n 50
+snakepit logs default --since 5m
 snakepit logs -f
 """
 _TURN_SECONDS = 0.1
+_PATIENCE = 0.5
+_STAMP = "%Y-%m-%dT%H:%M:%SZ"
 _COLORS = ("36", "33", "35", "32", "34")
 
 
@@ -28,28 +33,47 @@ def logs(
     *,
     name: Annotated[
         str | None,
-        argument("WORKER|server|warden", "Whose; without it all, each line with a name."),
+        argument("WORKER|POOL|server|warden", "Whose; without it all, each line with a name."),
     ] = None,
     follow: Annotated[bool, option("--follow -f", "Go on with what comes; ends with Ctrl-C.")] = False,
     lines: Annotated[int, option("--lines -n", "How many of the last lines of each.", "LINES")] = 20,
+    since: Annotated[str | None, option("--since", "All lines of the last 30, 90s, 2m, 1h.", "TIME")] = None,
 ) -> None:
     """Print what workers, server and warden wrote. Works without a server."""
     shared: Shared = ctx.obj
     if lines < 0:
         raise UsageError(f"-n {lines}: must not be negative")
-    only = None if name is None else logfiles.known(shared.instance, name)
-    printer = Printer(shared, prefixed=only is None)
+    start = None if since is None else time.strftime(_STAMP, time.gmtime(time.time() - seconds(since)))
+    alive = _alive(shared)
+    only = None if name is None else logfiles.of(shared.instance, name, alive)
+    printer = Printer(shared, prefixed=only is None or len(only) != 1)
     followers: dict[str, logfiles.Follower] = {}
-    for one in [only] if only else logfiles.names(shared.instance):
+    for one in logfiles.names(shared.instance, alive) if only is None else only:
         if follow:
             followers[one] = logfiles.Follower(shared.instance, one)
             followers[one].skip()
-        for line in logfiles.tail(shared.instance, one, lines):
+        for line in _chosen(shared.instance, one, lines, start):
             printer.line(one, line)
     printer.flush()
     while follow:
         _turn(shared, followers, printer, fresh=only is None)
         time.sleep(_TURN_SECONDS)
+
+
+def _chosen(instance: str, name: str, lines: int, start: str | None) -> list[bytes]:
+    return logfiles.tail(instance, name, lines) if start is None else logfiles.since(instance, name, start)
+
+
+def _alive(shared: Shared) -> set[str]:
+    """Workers that run, as far as a server says so at once."""
+    try:
+        sock = find(shared.instance)
+        if sock is None:
+            return set()
+        with api.Connection(sock) as connection:
+            return {str(row["id"]) for row in connection.query("workers", patience=_PATIENCE)}
+    except PitError:
+        return set()
 
 
 def _turn(shared: Shared, followers: dict[str, logfiles.Follower], printer: Printer, *, fresh: bool) -> None:

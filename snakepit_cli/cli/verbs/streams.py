@@ -91,6 +91,9 @@ def streams(ctx: typer.Context, *, json: Json = False) -> None:
     if json:
         table.document(answer)
         return
+    if not answer:
+        Voice(shared).note("no detached streams (`snakepit stream COMMAND --detach` begins one)")
+        return
     now = time.time()
     rows = [
         (

@@ -21,6 +21,10 @@ KEEP_OF_POOL = 20
 """Of these, at most this many of dead workers of one pool."""
 
 
+def now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
 class CappedLog:
     """Appends to NAME.log; when it is full it becomes NAME.log.1 and a new one begins."""
 
@@ -68,6 +72,8 @@ class Pump:
         self.fd, self.write_end = os.pipe()
         os.set_blocking(self.fd, False)
         self._tail = b""
+        self._within = False
+        """The last line is not complete."""
 
     def close_write_end(self) -> None:
         """Harmless when it is closed."""
@@ -83,9 +89,17 @@ class Pump:
             return 0
         if not data:
             return None
-        self.log.write(data)
+        self.log.write(self._stamped(data))
         self._tail = (self._tail + data[-_TAIL_BYTES:])[-_TAIL_BYTES:]
         return len(data)
+
+    def _stamped(self, data: bytes) -> bytes:
+        """Each line with the time at which it begins to be read."""
+        stamp = now().encode() + b" "
+        whole = data.endswith(b"\n")
+        text = (data[:-1] if whole else data).replace(b"\n", b"\n" + stamp) + (b"\n" if whole else b"")
+        text, self._within = text if self._within else stamp + text, not whole
+        return text
 
     def drain(self) -> None:
         """Takes what is there now, in bounded time: a descendant may hold the pipe open and go on writing."""
@@ -111,8 +125,7 @@ class Journal:
         self._foreground = foreground
 
     def __call__(self, text: str) -> None:
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        line = f"{stamp} {text}\n".encode(errors="replace")
+        line = f"{now()} {text}\n".encode(errors="replace")
         self._log.write(line)
         if self._foreground:
             try:

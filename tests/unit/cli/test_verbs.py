@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -210,10 +211,38 @@ def logs(places: Path) -> Path:
 def test_logs_need_no_server(logs: Path, full: Run) -> None:
     assert full("logs", "server", "-n", "2").out == "s3\ns4\n"
     assert full("logs", "default-1", "-n", "2").out == "old 2\nnew 1\n"
-    assert full("logs", "-n", "1").out == "default-1 new 1\nserver s4\n"
+    assert full("logs", "-n", "1").out == "server s4\ndefault-1 new 1\n"
     assert full("logs", "-n", "0").out == ""
     assert full("logs", "nobody").code == 66
     assert full("logs", "-n", "-1").code == 2
+
+
+def test_logs_of_a_pool(logs: Path, fake: Fake, full: Run) -> None:
+    (logs / "default-10.log").write_text("ten\n")
+    (logs / "other-1.log").write_text("other\n")
+    fake.queries["workers"] = [{"id": "default-10"}, {"id": "silent-1"}]
+    assert full("logs", "default", "-n", "1").out == "default-10 ten\ndefault-1 new 1\n", "the dead last"
+    assert full("logs", "-n", "1").out.splitlines() == [
+        "server s4", "default-10 ten", "default-1 new 1", "other-1 other"
+    ]  # fmt: skip
+    assert full("logs", "silent-1") == (0, "", ""), "a worker that runs has a log, if an empty one"
+    assert full("logs", "silent") == (0, "", "")
+    assert full("logs", "nobody").code == 66
+
+
+def test_logs_since(logs: Path, full: Run) -> None:
+    now = time.time()
+    lines = []
+    for age, text in ((7200, "long ago"), (100, "lately"), (1, "now")):
+        lines.append(time.strftime(f"%Y-%m-%dT%H:%M:%SZ {text}", time.gmtime(now - age)))
+    (logs / "words-1.log").write_text(f"old\n{lines[0]}\n more\n{lines[1]}\n more\n{lines[2]}\n")
+    assert full("logs", "words-1", "--since", "10m").out == f"{lines[1]}\n more\n{lines[2]}\n"
+    assert full("logs", "words-1", "--since", "60").out == f"{lines[2]}\n"
+    assert (
+        full("logs", "words-1", "--since", "1d").out
+        == "\n".join([lines[0], " more", *lines[1:2], " more", lines[2]]) + "\n"
+    )
+    assert full("logs", "words-1", "--since", "soon").code == 2
 
 
 def test_logs_of_nothing(places: Path, full: Run) -> None:

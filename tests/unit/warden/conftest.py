@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import time
@@ -62,8 +63,10 @@ class Rig:
         assert condition(), what
 
     def log(self, name: str) -> str:
+        """Without the times."""
         path = self.places.log(name)
-        return path.read_text() if path.exists() else ""
+        text = path.read_text() if path.exists() else ""
+        return re.sub(r"^\S+Z ", "", text, flags=re.MULTILINE)
 
     def ended(self, name: str) -> int:
         """Exit code of a child, when all that it wrote is in its log."""

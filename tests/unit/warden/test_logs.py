@@ -125,3 +125,14 @@ class TestOldLogs:
         for number in range(1, 100):
             old.buried("p", tmp_path / f"p-{number}.log")
         assert (tmp_path / "p-0.log").exists()
+
+
+def test_each_line_has_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(range(9))
+    monkeypatch.setattr(logs, "now", lambda: f"t{next(times)}")
+    pump = logs.Pump(logs.CappedLog(tmp_path / "a.log"))
+    for text in ("one\n", "ha", "lf\n\nthree", "\n"):
+        os.write(pump.write_end, text.encode())
+        pump.pump()
+    pump.close()
+    assert (tmp_path / "a.log").read_text() == "t0 one\nt1 half\nt2 \nt2 three\n"
