@@ -27,7 +27,6 @@ _CLASS = re.compile(r":[A-Z][\w:]*$")
 """What may follow the name of an adapter's file."""
 _NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 _ROOTLESS = "--map-current-user"
-_WHY_COLD = "strict containment starts each worker by itself"
 
 
 @dataclass(frozen=True)
@@ -227,13 +226,13 @@ def make(spec: Spec, instance: str, gateway: str) -> Launch:
         and "site-packages" not in path
     ):
         env["PYTHONPATH"] = ":".join(part for part in (path, env.get("PYTHONPATH")) if part)
-    strict = spec.contain == "strict"
+    namespace = _namespace(spec)
     # Nothing in the current directory may shadow a module of the bridge's own.
     safe = env if "PYTHONSAFEPATH" in env else {**env, "PYTHONSAFEPATH": "1", "SNAKEPIT_SAFE_PATH": "1"}
     return Launch(
-        argv=_namespace(spec) + _fill(python["worker"], holes),
-        template=None if strict else _fill(python["template"], holes),
-        why_cold=_WHY_COLD if strict else None,
+        argv=namespace + _fill(python["worker"], holes),
+        template=_fill(python["template"], holes),
+        why_cold=None,
         env=safe,
         template_env=safe,
         key="\0".join([spec.python, *sorted(f"{k}={v}" for k, v in env.items() if k.startswith("PYTHON"))]),
@@ -243,6 +242,7 @@ def make(spec: Spec, instance: str, gateway: str) -> Launch:
             "adapter": spec.adapter,
             "cwd": spec.cwd,
             "env": safe,
+            **({"contain": spec.contain} if namespace else {}),
         },
     )
 

@@ -13,9 +13,12 @@ from tests.harness import machine, procs, wait
 
 _STRAYS = 31
 _SOON = 2.0
+COLD = """
+import threading, time
+threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()  # no template forks it
+"""
 ADAPTER = """
-import os, signal, threading, time
-threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()  # so that it is started cold
+import os, signal, time
 
 class Breeder:
     def execute_breed(self, n):
@@ -151,7 +154,7 @@ def _start_helpers(oracle: Oracle) -> None:
 
 def strict_strays(oracle: Oracle) -> None:
     """The same in a pool with strict containment: they end with their worker, whatever else is there to end them."""
-    _breed(oracle, 'contain = "strict"')
+    _breed(oracle, 'contain = "strict"', cold=oracle.random.random() < 0.5)
     status, [worker] = oracle.json("status"), oracle.json("workers")
     os.kill(status["warden"]["pid"], signal.SIGSTOP)  # so that it cannot help
     procs.kill(worker["pid"])
@@ -163,9 +166,9 @@ def strict_strays(oracle: Oracle) -> None:
     os.kill(status["warden"]["pid"], signal.SIGCONT)
 
 
-def _breed(oracle: Oracle, more: str = "") -> None:
+def _breed(oracle: Oracle, more: str = "", *, cold: bool = True) -> None:
     adapter = oracle.work / "breeder.py"
-    adapter.write_text(ADAPTER)
+    adapter.write_text((COLD if cold else "") + ADAPTER)
     oracle.configure(f'[pools.default]\nadapter = "{adapter}"\nsize = 1\n{more}\n')
     oracle.run("exec", "breed", f"n:={_STRAYS}")
     wait.until(lambda: _sleeping(oracle) == _STRAYS, "all of them to execute")

@@ -204,6 +204,8 @@ def test_a_kernel_that_does_not_allow_it_is_named(pit: Pit) -> None:
     false.write_text("#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2\nexit 1\n")
     false.chmod(0o755)
     pit.env["PATH"] = f"{false.parent}:{pit.env.get('PATH', '/usr/bin:/bin')}"
-    done = pit.run("up", "strict", "--adapter", TIRED, "--size", "1", "--contain", "strict", check=False)
+    thread = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    pit.adapter(thread + "class Cold: pass\n", "cold.py")  # a fork of the template asks the kernel itself
+    done = pit.run("up", "strict", "--adapter", "cold.py:Cold", "--size", "1", "--contain", "strict", check=False)
     assert done.returncode == 69
     assert "Operation not permitted" in done.stderr

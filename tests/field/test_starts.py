@@ -53,12 +53,12 @@ def run(pit: Pit, *words: str) -> str:
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("warm", ()), ("cold", ()), ("strict", ("--contain", "strict"))],
+    [("warm", ()), ("cold", ()), ("strict", ("--contain", "strict")), ("strict-cold", ("--contain", "strict"))],
 )
 def test_modules_in_the_current_directory_do_not_shadow_the_standard_library(
     pit: Pit, name: str, options: tuple[str, ...]
 ) -> None:
-    file = "warm" if name == "strict" else name
+    file = "warm" if name == "strict" else name.removeprefix("strict-")
     run(pit, "up", name, "--adapter", f"adapters/{file}.py", "--size", "1", *options)
     assert json.loads(run(pit, "exec", "safe", "--pool", name)) == [None, None]
 

@@ -26,6 +26,7 @@ from json import dumps, loads
 from time import sleep
 from typing import Any, NamedTuple, NoReturn
 
+from snakepit_bridge import containment
 from snakepit_bridge.title import set_title
 
 __all__ = ["main"]
@@ -225,6 +226,8 @@ def _become(go: dict[str, Any], channel: socket.socket, descriptors: list[int], 
     _reseed()
     title = f"snakepit worker {go['worker']} [{go['adapter']}] instance={go.get('instance', '')}"
     set_title(title, "pit-worker")
+    if go.get("contain") == "strict":
+        containment.enter(channel.fileno())
     from snakepit_bridge.runtime.worker import Launch, run
 
     launch = Launch(
