@@ -1,7 +1,8 @@
-"""--help as people read it: examples first, then the usage line, the words, and the options that every verb takes."""
+"""--help as people read it: what it is, examples, the usage line, the words, and the options that every verb takes."""
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import typer
@@ -11,6 +12,8 @@ from snakepit_cli.cli.front_page import SHARED
 
 
 def _write(command: Any, ctx: Any, formatter: Any) -> None:
+    formatter.write_text(inspect.cleandoc(command.help or ""))
+    formatter.write_paragraph()
     if command.epilog:
         formatter.write_heading("Examples")
         formatter.write("".join(f"  {line.strip()}\n" for line in command.epilog.strip().splitlines()))
@@ -18,7 +21,6 @@ def _write(command: Any, ctx: Any, formatter: Any) -> None:
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     words = "VERB ..." if isinstance(command, TyperGroup) else " ".join(_place(one) for one in arguments)
     formatter.write_usage(ctx.command_path, f"[OPTIONS] {words}")
-    command.format_help_text(ctx, formatter)
     if arguments:
         with formatter.section("Arguments"):
             formatter.write_dl([(one.metavar, one.help) for one in arguments])

@@ -57,6 +57,26 @@ def completions() -> Iterator[tuple[str, str]]:
         yield f"completions/snakepit.{shell.value}", completion.script(shell.value, app.command())
 
 
+def shipped_help() -> Iterator[tuple[str, str]]:
+    """`--help` of every verb, as the fast path prints it."""
+    import typer
+
+    from snakepit_cli.cli import app
+    from snakepit_cli.cli.completion import shipped
+
+    def helps(command: Any, path: str, parent: typer.Context) -> Iterator[str]:
+        for name, inner in getattr(command, "commands", {}).items():
+            context = inner.make_context(name, [], parent=parent, resilient_parsing=True)
+            context.terminal_width = shipped.WIDTH
+            full = f"{path} {name}".strip()
+            yield f"{shipped.MARK}{full}\n{inner.get_help(context)}\n"
+            yield from helps(inner, full, context)
+
+    root = app.command()
+    context = root.make_context("snakepit", [], resilient_parsing=True)
+    yield f"completions/{shipped.HELP}", "".join(helps(root, "", context))
+
+
 def errors() -> Iterator[tuple[str, str]]:
     """The table of errors, for people."""
     from snakepit_cli.base.errors import KINDS
@@ -104,7 +124,7 @@ def configuration() -> Iterator[tuple[str, str]]:
 
 
 GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (
-    protobuf, completions, errors, reference, configuration,
+    protobuf, completions, shipped_help, errors, reference, configuration,
 )  # fmt: skip
 
 

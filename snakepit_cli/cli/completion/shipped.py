@@ -1,4 +1,7 @@
-"""Completion scripts as they were shipped. The fast path comes here: the tree of verbs is not imported."""
+"""What is generated from the tree of verbs and shipped: completion scripts, and the help of each verb.
+
+The fast path comes here: the tree of verbs, which takes long to import, is not.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,39 @@ import os
 
 from snakepit_cli.client.call.call import write
 
+HELP = "help.txt"
+WIDTH = 78
+"""Columns of its lines. On a narrower terminal the other path wraps them anew."""
+MARK = "\f"
+"""Begins the line with the name of a verb."""
+_SHELLS = ("bash", "zsh", "fish")
 
-def shipped(shell: str) -> int | None:
-    """Writes the script of a shell as it was shipped; None when there is none of this name."""
+
+def script(shell: str) -> int | None:
+    """Writes the completion script of a shell; None when there is none of this name."""
+    data = _read(f"snakepit.{shell}") if shell in _SHELLS else None
+    if data is not None:
+        write(data)
+    return None if data is None else 0
+
+
+def help_of(words: list[str]) -> int | None:
+    """Writes the help of a verb, such as `server start`; None when it is not known, or does not fit the terminal."""
+    if os.isatty(1) and os.get_terminal_size(1).columns <= WIDTH:
+        return None
+    _, found, rest = (_read(HELP) or b"").partition(f"{MARK}{' '.join(words)}\n".encode())
+    if not found:
+        return None
+    write(rest.partition(MARK.encode())[0])
+    return 0
+
+
+def _read(name: str) -> bytes | None:
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     for folder in (f"{package}/completions", f"{os.path.dirname(package)}/completions"):
-        if shell in {"bash", "zsh", "fish"} and os.path.exists(f"{folder}/snakepit.{shell}"):
-            with open(f"{folder}/snakepit.{shell}", "rb") as file:
-                write(file.read())
-            return 0
+        try:
+            with open(f"{folder}/{name}", "rb") as file:
+                return file.read()
+        except OSError:
+            pass
     return None

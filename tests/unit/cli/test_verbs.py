@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from snakepit_cli import __version__
+from snakepit_cli import __version__, fast
 from snakepit_cli.cli import app
 from snakepit_cli.cli.completion.words import entries
 from snakepit_cli.cli.output.color import enabled
@@ -35,14 +35,29 @@ VERBS = [entry.path for entry in entries(app.command())]
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])
-def test_help_begins_with_examples(full: Run, verb: str) -> None:
+def test_help_begins_with_what_it_is(full: Run, verb: str) -> None:
     done = full(*verb.split(), "--help")
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert lines[0] == "Examples:"
-    assert f"snakepit {verb}".strip() in lines[1] + lines[2] or verb == "server"
+    assert lines[0][:1].isupper()
+    examples = lines[lines.index("Examples:") + 1 :]
+    assert f"snakepit {verb}".strip() in examples[0] + examples[1] or verb == "server"
     assert "Usage: snakepit" in done.out
     assert "--instance" in done.out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_is_the_same_on_the_fast_path(verb: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert app.run([*verb.split(), "--help"]) == 0
+    slow = capfd.readouterr().out
+    for argv in ([*verb.split(), "--help"], ["help", *verb.split()]):
+        assert fast.attempt(argv) == 0
+        assert capfd.readouterr().out == slow
+
+
+def test_help_of_what_is_no_verb_is_left_to_the_full_path() -> None:
+    for argv in (["exec", "ping", "--help"], ["nothing", "--help"], ["-L", "x", "exec", "--help"], ["help", "x"]):
+        assert fast.attempt(argv) is None
 
 
 def test_alone_it_says_what_it_is(full: Run) -> None:
