@@ -25,7 +25,7 @@ from snakepit_cli.server.operations import Operations
 from snakepit_cli.server.pools import specs
 from snakepit_cli.server.pools.handover import Handover, recalled
 from snakepit_cli.server.pools.pool import Pool
-from snakepit_cli.server.workers.gateway import RefusedError, WorkerLink
+from snakepit_cli.server.workers.gateway import NotAdmittedError, WorkerLink
 from snakepit_cli.server.workers.warden_link import WardenLink
 from snakepit_cli.server.workers.worker import Survivors, Worker
 from snakepit_cli.settings.schema import Settings
@@ -38,7 +38,7 @@ _ROLL_SECONDS = 10.0
 """What the calls of a pool get that is made again because its configuration has changed."""
 
 
-class Attached:
+class AttachedWorker:
     """A worker that is attached to the gateway, and its pool."""
 
     __slots__ = ("_pool", "_worker")
@@ -228,10 +228,10 @@ class Instance:
 
     # ---------------------------------------------------------------------------------------- gateway
 
-    def welcome(self, hello: pb.Hello, link: WorkerLink) -> Attached:
+    def welcome(self, hello: pb.Hello, link: WorkerLink) -> AttachedWorker:
         pool, worker = self._who(hello.worker, hello.token)
         pool.attached(worker, hello, link)
-        return Attached(pool, worker)
+        return AttachedWorker(pool, worker)
 
     def start_failed(self, report: pb.StartFailure) -> None:
         pool, worker = self._who(report.worker, report.token)
@@ -241,9 +241,9 @@ class Instance:
         pool = self.pools.get(name.rpartition("-")[0])
         worker = pool.workers.get(name) if pool is not None else None
         if pool is None or worker is None or not hmac.compare_digest(worker.token.encode(), token.encode()):
-            raise RefusedError(Status.UNAUTHENTICATED, "no worker of this name and token is expected")
+            raise NotAdmittedError(Status.UNAUTHENTICATED, "no worker of this name and token is expected")
         if worker.link is not None:
-            raise RefusedError(Status.ALREADY_EXISTS, f"worker {name} is attached already")
+            raise NotAdmittedError(Status.ALREADY_EXISTS, f"worker {name} is attached already")
         return pool, worker
 
     # ----------------------------------------------------------------------------------------- warden

@@ -12,7 +12,7 @@ from snakepit_cli.server.workers import gateway
 class Listeners:
     """`path` is the socket of the workers, `door` that of the clients."""
 
-    def __init__(self, host: gateway.Host, path: str, door: Door) -> None:
+    def __init__(self, host: gateway.Registrar, path: str, door: Door) -> None:
         self._host = host
         self._path = path
         self._door = door

@@ -24,7 +24,7 @@ from snakepit_cli.server.pools import views
 from snakepit_cli.server.pools.call_policy import CallPolicy
 from snakepit_cli.server.pools.driver import Driver
 from snakepit_cli.server.workers.gateway import CREDIT
-from snakepit_cli.server.workers.stdio import Filter, Listener, converse
+from snakepit_cli.server.workers.stdio import Filter, ProgramCallbacks, converse
 from snakepit_cli.server.workers.stdio_json import Program
 from snakepit_cli.server.workers.warden_link import WardenLink
 from snakepit_cli.server.workers.worker import Start, Survivor, Survivors, Worker
@@ -213,7 +213,7 @@ class Pool:
             talk.close()
 
     async def _talk(self, worker: Worker, talk: Ends) -> None:
-        listener = Listener(
+        listener = ProgramCallbacks(
             lambda hello: self.attached(worker, hello, talker),
             lambda message: self.heard(worker, message),
             lambda why: self._broken(worker, why),

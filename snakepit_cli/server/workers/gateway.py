@@ -29,7 +29,7 @@ _HEADROOM = 4 << 20
 _GREETING_SECONDS = 30.0
 
 
-class RefusedError(Exception):
+class NotAdmittedError(Exception):
     """The worker is not let in."""
 
     def __init__(self, status: Status, text: str) -> None:
@@ -45,17 +45,17 @@ class Guest(Protocol):
     def hung_up(self) -> None: ...
 
 
-class Host(Protocol):
+class Registrar(Protocol):
     """What the gateway needs to know of the pools."""
 
     max_message_bytes: int
     coalescer: Coalescer
 
     def welcome(self, hello: pb.Hello, link: WorkerLink) -> Guest:
-        """Called once for each worker that says hello. Raises RefusedError."""
+        """Called once for each worker that says hello. Raises NotAdmittedError."""
 
     def start_failed(self, report: pb.StartFailure) -> None:
-        """Called when a worker says that it cannot get ready. Raises RefusedError."""
+        """Called when a worker says that it cannot get ready. Raises NotAdmittedError."""
 
 
 class WorkerLink:
@@ -122,8 +122,8 @@ class WorkerLink:
 class _Attach:
     """One Attach stream: unknown until its hello, then attached."""
 
-    def __init__(self, host: Host, stream: http2.Stream) -> None:
-        self._host = host
+    def __init__(self, registrar: Registrar, stream: http2.Stream) -> None:
+        self._registrar = registrar
         self._stream = stream
         self._guest: Guest | None = None
         self._patience = asyncio.get_running_loop().call_later(
@@ -142,7 +142,7 @@ class _Attach:
         self._patience.cancel()
         try:
             self._greet(message)
-        except RefusedError as refusal:
+        except NotAdmittedError as refusal:
             self._stream.finish(refusal.status, str(refusal))
 
     def ended(self) -> None:
@@ -152,35 +152,35 @@ class _Attach:
 
     def _greet(self, message: pb.FromWorker) -> None:
         if message.HasField("start_failure"):
-            self._host.start_failed(message.start_failure)
+            self._registrar.start_failed(message.start_failure)
             self._stream.finish(Status.OK)
             return
         if not message.HasField("hello"):
-            raise RefusedError(Status.INVALID_ARGUMENT, "the first message must be hello or start_failure")
+            raise NotAdmittedError(Status.INVALID_ARGUMENT, "the first message must be hello or start_failure")
         hello = message.hello
         if not hello.protocol_min <= PROTOCOL <= hello.protocol_max:
             text = f"the server speaks protocol {PROTOCOL}, the worker {hello.protocol_min} to {hello.protocol_max}"
-            raise RefusedError(Status.FAILED_PRECONDITION, text)
-        link = WorkerLink(self._stream, self._host.coalescer)
-        link.welcome(self._host.max_message_bytes)
-        self._guest = self._host.welcome(hello, link)
+            raise NotAdmittedError(Status.FAILED_PRECONDITION, text)
+        link = WorkerLink(self._stream, self._registrar.coalescer)
+        link.welcome(self._registrar.max_message_bytes)
+        self._guest = self._registrar.welcome(hello, link)
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, registrar: Registrar) -> None:
+        self._registrar = registrar
         self._transport: asyncio.Transport
         self._http: http2.Connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
-        limit = self._host.max_message_bytes + _HEADROOM
+        limit = self._registrar.max_message_bytes + _HEADROOM
         self._http = http2.Connection(self._transport.write, self._opened, max_message=limit)
         if peer_uid(transport) not in {None, os.geteuid()}:
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        coalescer = self._host.coalescer
+        coalescer = self._registrar.coalescer
         coalescer.held = True
         try:
             self._http.receive(data)
@@ -195,14 +195,14 @@ class _Connection(asyncio.Protocol):
 
     def _opened(self, stream: http2.Stream, path: str) -> None:
         if path == PATH:
-            stream.listener = _Attach(self._host, stream)
+            stream.listener = _Attach(self._registrar, stream)
         else:
             stream.finish(Status.UNIMPLEMENTED, f"no method {path}")
 
 
-async def listen(host: Host, path: str) -> asyncio.Server:
+async def listen(registrar: Registrar, path: str) -> asyncio.Server:
     """Accepts workers at this socket for as long as the caller keeps the returned server."""
-    return await asyncio.get_running_loop().create_unix_server(lambda: _Connection(host), sock=_bound(path))
+    return await asyncio.get_running_loop().create_unix_server(lambda: _Connection(registrar), sock=_bound(path))
 
 
 def _bound(path: str) -> socket.socket:

@@ -32,7 +32,7 @@ _check = msgspec.json.Decoder(msgspec.Raw).decode
 _check_all = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-class RefusedError(Exception):
+class UnsendableError(Exception):
     """A call that cannot be put to the program."""
 
     def __init__(self, message: str, kind: Kind = Kind.INVALID_ARGUMENTS) -> None:
@@ -40,7 +40,7 @@ class RefusedError(Exception):
         self.failure = pb.Failure(kind=kind, message=message)
 
 
-class Listener:
+class ProgramCallbacks:
     """Callbacks for what a program says. Set by the pool."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Talker(asyncio.Protocol):
     why_silent = ""
     """What may be wrong with a program that does not answer."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: ProgramCallbacks) -> None:
         self.listener = listener
         self.transport: asyncio.ReadTransport
         self.sink: asyncio.WriteTransport
@@ -201,7 +201,7 @@ class Filter(Talker):
         "(`exec:stdbuf -oL …`, `grep --line-buffered`, `sed -u`)"
     )
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: ProgramCallbacks) -> None:
         super().__init__(listener)
         self._asked: deque[Asked] = deque()
         self._trusted = False
@@ -231,7 +231,7 @@ class Filter(Talker):
     def call(self, call_id: int, command: str, args: bytes, *, block: pb.Block | None = None, **_: Any) -> None:
         try:
             asked = _asked(call_id, command, args, block)
-        except RefusedError as refusal:
+        except UnsendableError as refusal:
             self.fail(call_id, refusal.failure)
             return
         self._asked.append(asked)
@@ -287,7 +287,7 @@ class Filter(Talker):
         else:
             try:
                 self.settle(asked.call, _value(asked.answers[0], text=asked.text))
-            except RefusedError as refusal:
+            except UnsendableError as refusal:
                 self.fail(asked.call, refusal.failure)
         if self._asked:
             self._send()
@@ -300,7 +300,7 @@ class Filter(Talker):
             for number, line in enumerate(asked.answers):
                 try:
                     texts.append(_value(line, text=asked.text))
-                except RefusedError as refusal:
+                except UnsendableError as refusal:
                     failed.append(number)
                     texts.append(_encode({"kind": "invalid_result", "message": refusal.failure.message}))
         count = len(texts)
@@ -310,16 +310,16 @@ class Filter(Talker):
 
 def _asked(call_id: int, command: str, args: bytes, block: pb.Block | None) -> Asked:
     if command not in {"json", "line"}:
-        raise RefusedError(f"no command `{command}`; a filter has `json` and `line`", Kind.COMMAND_NOT_FOUND)
+        raise UnsendableError(f"no command `{command}`; a filter has `json` and `line`", Kind.COMMAND_NOT_FOUND)
     text = command == "line"
     if block is None:
         return Asked(call_id, text, _line(args, text=text) + b"\n", 1, False)
     if _object(args):
-        raise RefusedError("a filter takes no fixed arguments: each line goes to it as it is")
+        raise UnsendableError("a filter takes no fixed arguments: each line goes to it as it is")
     if block.text == text:
         return Asked(call_id, text, block.lines, block.count, True)
     if not text:
-        raise RefusedError("`json` takes lines of JSON; for lines of text there is `line`")
+        raise UnsendableError("`json` takes lines of JSON; for lines of text there is `line`")
     lines = [_plain(line) for line in block.lines.split(b"\n")[:-1]]
     return Asked(call_id, text, b"\n".join(lines) + b"\n", block.count, True)
 
@@ -328,7 +328,7 @@ def _line(args: bytes, *, text: bool) -> bytes:
     found = _object(args)
     if text:
         if found.keys() != {"item"}:
-            raise RefusedError("`line` takes one argument, `item`")
+            raise UnsendableError("`line` takes one argument, `item`")
         return _plain(_encode(found["item"]))
     return _encode(found["item"]) if found.keys() == {"item"} else _encode(found)
 
@@ -337,9 +337,9 @@ def _object(args: bytes) -> dict[str, Any]:
     try:
         found = _decode(args or b"{}")
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise RefusedError(f"the arguments are no JSON: {error}") from None
+        raise UnsendableError(f"the arguments are no JSON: {error}") from None
     if not isinstance(found, dict):
-        raise RefusedError("the arguments must be a JSON object")
+        raise UnsendableError("the arguments must be a JSON object")
     return found
 
 
@@ -352,7 +352,7 @@ def _plain(item: bytes) -> bytes:
     if not isinstance(value, str):
         return item
     if "\n" in value:
-        raise RefusedError("a line of text has no line breaks in it")
+        raise UnsendableError("a line of text has no line breaks in it")
     return value.encode()
 
 
@@ -375,7 +375,7 @@ def _value(line: bytes, *, text: bool) -> bytes:
             return _encode(line.decode())
         _check(line)
     except UnicodeDecodeError:
-        raise RefusedError("the answer is not UTF-8", Kind.INVALID_RESULT) from None
+        raise UnsendableError("the answer is not UTF-8", Kind.INVALID_RESULT) from None
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise RefusedError(f"the answer is no JSON: {error}", Kind.INVALID_RESULT) from None
+        raise UnsendableError(f"the answer is no JSON: {error}", Kind.INVALID_RESULT) from None
     return line

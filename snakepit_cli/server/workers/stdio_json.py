@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from snakepit_cli.server.workers.stdio import Listener, RefusedError, Talker
+from snakepit_cli.server.workers.stdio import ProgramCallbacks, Talker, UnsendableError
 from snakepit_cli.wire import worker_pb2 as pb
 
 Kind = pb.Failure.Kind
@@ -55,7 +55,7 @@ class Request:
 class Program(Talker):
     why_silent = "it has not answered: does it write whole lines, and flush them?"
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: ProgramCallbacks) -> None:
         super().__init__(listener)
         self._ids = itertools.count(1)
         self._requests: dict[int, Request] = {}
@@ -79,7 +79,7 @@ class Program(Talker):
                 )
             else:
                 self._ask_block(Block(call_id, block.count), head, args, block)
-        except RefusedError as refusal:
+        except UnsendableError as refusal:
             self.fail(call_id, refusal.failure)
 
     def _ask_block(self, mine: Block, head: dict[str, Any], args: bytes, block: pb.Block) -> None:
@@ -188,7 +188,7 @@ def _raw(args: bytes) -> msgspec.Raw:
     try:
         msgspec.json.decode(args or b"{}", type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise RefusedError(f"the arguments are no JSON object: {error}") from None
+        raise UnsendableError(f"the arguments are no JSON object: {error}") from None
     return msgspec.Raw(args or b"{}")
 
 

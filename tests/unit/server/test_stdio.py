@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from snakepit_cli.server.workers.gateway import CREDIT
-from snakepit_cli.server.workers.stdio import Filter, Listener, Talker
+from snakepit_cli.server.workers.stdio import Filter, ProgramCallbacks, Talker
 from snakepit_cli.server.workers.stdio_json import Program
 from snakepit_cli.wire import worker_pb2 as pb
 
@@ -39,10 +39,12 @@ class Pipe:
 
 
 class Talking:
-    def __init__(self, kind: Callable[[Listener], Talker], longest: int = LONGEST) -> None:
+    def __init__(self, kind: Callable[[ProgramCallbacks], Talker], longest: int = LONGEST) -> None:
         self.said: list[pb.FromWorker] = []
         self.broken: list[str] = []
-        self.talker: Any = kind(Listener(lambda _: None, self.said.append, self.broken.append, lambda: None, longest))
+        self.talker: Any = kind(
+            ProgramCallbacks(lambda _: None, self.said.append, self.broken.append, lambda: None, longest)
+        )
         self.pipe = Pipe()
         self.talker.sink = self.pipe
         self.talker.connection_made(self.pipe)
@@ -71,7 +73,7 @@ def talking(test: Callable[[], None]) -> None:
 
 @pytest.mark.parametrize("kind", [Filter, Program])
 @pytest.mark.parametrize("step", [1, 7, 400, 5000])
-def test_a_line_without_an_end_ends_the_worker(kind: Callable[[Listener], Talker], step: int) -> None:
+def test_a_line_without_an_end_ends_the_worker(kind: Callable[[ProgramCallbacks], Talker], step: int) -> None:
     def test() -> None:
         one = Talking(kind)
         for _ in range(5000 // step):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from snakepit_cli.server.coalescer import Coalescer
 from snakepit_cli.server.workers import gateway
-from snakepit_cli.server.workers.gateway import RefusedError, WorkerLink
+from snakepit_cli.server.workers.gateway import NotAdmittedError, WorkerLink
 from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.http2 import Status
 
@@ -90,7 +90,7 @@ class Gateway:
 
     def welcome(self, hello: pb.Hello, link: WorkerLink) -> Guest:
         if hello.token != "secret":
-            raise RefusedError(Status.UNAUTHENTICATED, "no worker of this name and token is expected: 100 % ä")
+            raise NotAdmittedError(Status.UNAUTHENTICATED, "no worker of this name and token is expected: 100 % ä")
         guest = Guest(hello, link)
         self.guests.put(guest)
         return guest
