@@ -7,27 +7,9 @@ import (
 )
 
 // The messages of the worker contract (proto/snakepit/worker/v1/worker.proto) in protobuf's encoding, as far as a
-// worker needs them. Unknown fields are passed over.
+// worker needs them. messages.go has the numbers of their fields. Unknown fields are passed over.
 
 var errMalformed = errors.New("a message that ends too soon")
-
-type kind uint64
-
-const (
-	commandFailed kind = iota + 1
-	commandNotFound
-	invalidArguments
-	cancelled
-	invalidResult
-	_
-	_
-	recalled
-)
-
-var kindNames = map[kind]string{
-	commandFailed: "command_failed", commandNotFound: "command_not_found", invalidArguments: "invalid_arguments",
-	cancelled: "cancelled", invalidResult: "invalid_result", recalled: "recalled",
-}
 
 type block struct {
 	lines        []byte
@@ -160,36 +142,36 @@ func fields(data []byte, take func(field) error) error {
 func decodeToWorker(data []byte) (message toWorker, err error) {
 	err = fields(data, func(f field) error {
 		switch f.number {
-		case 1:
+		case fieldToWorkerWelcome:
 			message.welcome = new(uint64)
-			return numberAt(f.bytes, 2, message.welcome)
-		case 2:
+			return numberAt(f.bytes, fieldWelcomeMaxMessageBytes, message.welcome)
+		case fieldToWorkerCalls:
 			call, err := decodeCall(f.bytes)
 			message.calls = append(message.calls, call)
 			return err
-		case 3:
+		case fieldToWorkerCancels:
 			var id uint64
-			err := numberAt(f.bytes, 1, &id)
+			err := numberAt(f.bytes, fieldCancelId, &id)
 			message.cancels = append(message.cancels, id)
 			return err
-		case 4:
+		case fieldToWorkerCredits:
 			var one credit
-			err := numberAt(f.bytes, 1, &one.id)
+			err := numberAt(f.bytes, fieldCreditId, &one.id)
 			if err == nil {
-				err = numberAt(f.bytes, 2, &one.bytes)
+				err = numberAt(f.bytes, fieldCreditBytes, &one.bytes)
 			}
 			message.credits = append(message.credits, one)
 			return err
-		case 5:
+		case fieldToWorkerPing:
 			message.ping = new(uint64)
-			return numberAt(f.bytes, 1, message.ping)
-		case 6:
+			return numberAt(f.bytes, fieldPingNonce, message.ping)
+		case fieldToWorkerDrain:
 			message.drain = true
-		case 7:
+		case fieldToWorkerReplies:
 			reply, err := decodeResult(f.bytes)
 			message.replies = append(message.replies, reply)
 			return err
-		case 8:
+		case fieldToWorkerRecalls:
 			return numbers(f, &message.recalls)
 		}
 		return nil
@@ -227,23 +209,23 @@ func numbers(f field, into *[]uint64) error {
 func decodeCall(data []byte) (call callSpec, err error) {
 	err = fields(data, func(f field) (err error) {
 		switch f.number {
-		case 1:
+		case fieldCallId:
 			call.id = f.value
-		case 2:
+		case fieldCallCommand:
 			call.command = string(f.bytes)
-		case 3:
+		case fieldCallArgs:
 			call.args = f.bytes
-		case 4:
+		case fieldCallSession:
 			call.session = string(f.bytes)
-		case 5:
+		case fieldCallTimeoutSeconds:
 			call.timeout = f.double()
-		case 6:
+		case fieldCallStream:
 			call.stream = f.value != 0
-		case 7:
+		case fieldCallCwd:
 			call.cwd = string(f.bytes)
-		case 8:
+		case fieldCallCreditBytes:
 			call.credit = f.value
-		case 9:
+		case fieldCallBlock:
 			call.block, err = decodeBlock(f.bytes)
 		}
 		return err
@@ -255,13 +237,13 @@ func decodeBlock(data []byte) (*block, error) {
 	found := &block{}
 	return found, fields(data, func(f field) error {
 		switch f.number {
-		case 1:
+		case fieldBlockLines:
 			found.lines = f.bytes
-		case 3:
+		case fieldBlockItemArgument:
 			found.itemArgument = string(f.bytes)
-		case 4:
+		case fieldBlockText:
 			found.text = f.value != 0
-		case 5:
+		case fieldBlockCareful:
 			found.careful = f.value != 0
 		}
 		return nil
@@ -271,21 +253,21 @@ func decodeBlock(data []byte) (*block, error) {
 func decodeResult(data []byte) (found result, err error) {
 	err = fields(data, func(f field) error {
 		switch f.number {
-		case 1:
+		case fieldResultId:
 			found.id = f.value
-		case 2:
+		case fieldResultValue:
 			found.value = f.bytes
-		case 3:
+		case fieldResultFailure:
 			found.failure = &failure{}
 			return fields(f.bytes, func(f field) error {
 				switch f.number {
-				case 2:
+				case fieldFailureType:
 					found.failure.typ = string(f.bytes)
-				case 3:
+				case fieldFailureMessage:
 					found.failure.message = string(f.bytes)
-				case 4:
+				case fieldFailureTraceback:
 					found.failure.traceback = string(f.bytes)
-				case 5:
+				case fieldFailureName:
 					found.failure.name = string(f.bytes)
 				}
 				return nil
@@ -355,54 +337,54 @@ func (e *encoder) message(number int, body []byte) {
 
 func (e *encoder) result(one result) {
 	var body encoder
-	body.number(1, one.id)
+	body.number(fieldResultId, one.id)
 	if one.failure != nil {
 		var inner encoder
-		inner.number(1, uint64(one.failure.kind))
-		inner.text(2, one.failure.typ)
-		inner.text(3, one.failure.message)
-		inner.text(4, one.failure.traceback)
-		body.message(3, inner)
+		inner.number(fieldFailureKind, uint64(one.failure.kind))
+		inner.text(fieldFailureType, one.failure.typ)
+		inner.text(fieldFailureMessage, one.failure.message)
+		inner.text(fieldFailureTraceback, one.failure.traceback)
+		body.message(fieldResultFailure, inner)
 	} else {
-		body.message(2, one.value)
+		body.message(fieldResultValue, one.value)
 	}
-	body.float(4, one.waitSeconds)
-	body.float(5, one.runSeconds)
-	e.message(3, body)
+	body.float(fieldResultWaitSeconds, one.waitSeconds)
+	body.float(fieldResultRunSeconds, one.runSeconds)
+	e.message(fieldFromWorkerResults, body)
 }
 
 func (e *encoder) chunks(one chunks) {
 	var body encoder
-	body.number(1, one.id)
-	body.bytes(2, one.lines)
-	body.number(3, one.count)
+	body.number(fieldChunksId, one.id)
+	body.bytes(fieldChunksLines, one.lines)
+	body.number(fieldChunksCount, one.count)
 	for _, at := range one.failed {
-		body.uvarint(4 << 3)
+		body.uvarint(fieldChunksFailed << 3)
 		body.uvarint(at)
 	}
-	e.message(4, body)
+	e.message(fieldFromWorkerChunks, body)
 }
 
 func (e *encoder) pong(nonce uint64) {
 	var body encoder
-	body.number(1, nonce)
-	e.message(5, body)
+	body.number(fieldPongNonce, nonce)
+	e.message(fieldFromWorkerPong, body)
 }
 
 func (e *encoder) request(one request) {
 	var body encoder
-	body.number(1, one.id)
-	body.number(2, one.parent)
-	body.text(3, one.pool)
-	body.text(4, one.command)
-	body.bytes(5, one.args)
-	body.text(6, one.session)
-	body.double(7, one.timeout)
-	e.message(6, body)
+	body.number(fieldRequestId, one.id)
+	body.number(fieldRequestParent, one.parent)
+	body.text(fieldRequestPool, one.pool)
+	body.text(fieldRequestCommand, one.command)
+	body.bytes(fieldRequestArgs, one.args)
+	body.text(fieldRequestSession, one.session)
+	body.double(fieldRequestTimeoutSeconds, one.timeout)
+	e.message(fieldFromWorkerRequests, body)
 }
 
 func (e *encoder) withdrawal(id uint64) {
-	e.uvarint(7 << 3)
+	e.uvarint(fieldFromWorkerWithdrawals << 3)
 	e.uvarint(id)
 }
 
@@ -416,32 +398,32 @@ type hello struct {
 
 func (e *encoder) hello(one hello) {
 	var body encoder
-	body.text(1, one.token)
-	body.text(2, one.worker)
-	body.text(3, "go")
-	body.text(4, one.runtime)
-	body.number(5, protocol)
-	body.number(6, protocol)
-	body.number(7, one.capacity)
+	body.text(fieldHelloToken, one.token)
+	body.text(fieldHelloWorker, one.worker)
+	body.text(fieldHelloLanguage, "go")
+	body.text(fieldHelloRuntime, one.runtime)
+	body.number(fieldHelloProtocolMin, protocol)
+	body.number(fieldHelloProtocolMax, protocol)
+	body.number(fieldHelloCapacity, one.capacity)
 	for _, spec := range one.commands {
 		var inner encoder
-		inner.text(1, spec.name)
-		inner.text(2, spec.summary)
-		inner.flag(3, spec.streaming)
+		inner.text(fieldCommandSpecName, spec.name)
+		inner.text(fieldCommandSpecSummary, spec.summary)
+		inner.flag(fieldCommandSpecStreaming, spec.streaming)
 		for _, known := range spec.parameters {
 			var part encoder
-			part.text(1, known.name)
-			part.text(2, known.typ)
-			part.flag(3, known.required)
-			part.text(4, known.defaultJSON)
-			inner.message(4, part)
+			part.text(fieldParameterSpecName, known.name)
+			part.text(fieldParameterSpecType, known.typ)
+			part.flag(fieldParameterSpecRequired, known.required)
+			part.text(fieldParameterSpecDefaultJson, known.defaultJSON)
+			inner.message(fieldCommandSpecParameters, part)
 		}
-		inner.flag(5, spec.open)
-		body.message(8, inner)
+		inner.flag(fieldCommandSpecOpen, spec.open)
+		body.message(fieldHelloCommands, inner)
 	}
-	body.number(9, one.pid)
+	body.number(fieldHelloPid, one.pid)
 	for _, session := range one.sessions {
-		body.message(10, []byte(session))
+		body.message(fieldHelloSessions, []byte(session))
 	}
-	e.message(1, body)
+	e.message(fieldFromWorkerHello, body)
 }

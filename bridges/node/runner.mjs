@@ -7,7 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { read, write } from './json.mjs'
 import { parametersOf } from './parameters.mjs'
 import { syntaxError, trace } from './traces.mjs'
-import { Kind } from './wire.mjs'
+import { Kind } from './messages.mjs'
 
 const MOMENT = 1 // milliseconds after which answers of a block leave
 const KIND_NAMES = Object.fromEntries(Object.entries(Kind).map(([name, number]) => [number, name.toLowerCase()]))
@@ -85,7 +85,7 @@ function spec([name, handler]) {
 class Run {
   constructor(call) {
     this.call = call
-    this.room = call.credit
+    this.room = call.creditBytes
     this.abort = new AbortController()
     this.silent = false // its answer would go to a stream that has ended
     this.wake = null
@@ -114,7 +114,7 @@ class Run {
   }
 
   context() {
-    const { session, cwd, timeout } = this.call
+    const { session, cwd, timeoutSeconds: timeout } = this.call
     const deadline = timeout > 0 ? this.arrived + timeout * 1000 : null
     return {
       session, cwd, signal: this.abort.signal,
@@ -143,7 +143,7 @@ class Run {
 
 function ask(run, command, args, { pool = '', session = '', timeout = 0 } = {}) {
   const id = nextRequest++
-  run.say({ requests: [{ id, parent: run.call.id, pool, command, args: encoded(args, command), session, timeout }] })
+  run.say({ requests: [{ id, parent: run.call.id, pool, command, args: encoded(args, command), session, timeoutSeconds: timeout }] })
   return new Promise((resolve, reject) => {
     requests.set(id, { resolve, reject })
     run.abort.signal.addEventListener('abort', () => requests.delete(id) && reject(run.abort.signal.reason))

@@ -1,47 +1,7 @@
-// The messages of the worker contract (proto/snakepit/worker/v1/worker.proto) in protobuf's encoding, as far as a worker
-// needs them, and gRPC's frames around them. A table of fields for each message; unknown fields are passed over.
+// The messages of the worker contract (proto/snakepit/worker/v1/worker.proto) in protobuf's encoding, and gRPC's frames
+// around them. messages.mjs has a table of fields for each message; unknown fields are passed over.
 
 const TEXT = 'text', BYTES = 'bytes', NUMBER = 'number', FLAG = 'flag', DOUBLE = 'double', FLOAT = 'float'
-
-const Block = { 1: ['lines', BYTES], 2: ['count', NUMBER], 3: ['itemArgument', TEXT], 4: ['text', FLAG], 5: ['careful', FLAG] }
-const Call = {
-  1: ['id', NUMBER], 2: ['command', TEXT], 3: ['args', BYTES], 4: ['session', TEXT], 5: ['timeout', DOUBLE], 6: ['stream', FLAG],
-  7: ['cwd', TEXT], 8: ['credit', NUMBER], 9: ['block', Block],
-}
-const Failure = { 1: ['kind', NUMBER], 2: ['type', TEXT], 3: ['message', TEXT], 4: ['traceback', TEXT], 5: ['name', TEXT] }
-const Result = { 1: ['id', NUMBER], 2: ['value', BYTES], 3: ['failure', Failure], 4: ['waitSeconds', FLOAT], 5: ['runSeconds', FLOAT] }
-const Id = { 1: ['id', NUMBER] }
-export const ToWorker = {
-  1: ['welcome', { 1: ['protocol', NUMBER], 2: ['maxMessageBytes', NUMBER] }],
-  2: ['calls', Call, 'many'],
-  3: ['cancels', Id, 'many'],
-  4: ['credits', { 1: ['id', NUMBER], 2: ['bytes', NUMBER] }, 'many'],
-  5: ['ping', { 1: ['nonce', NUMBER] }],
-  6: ['drain', {}],
-  7: ['replies', Result, 'many'],
-  8: ['recalls', NUMBER, 'many'],
-}
-const Parameter = { 1: ['name', TEXT], 2: ['type', TEXT], 3: ['required', FLAG], 4: ['defaultJson', TEXT], 5: ['summary', TEXT] }
-const Command = { 1: ['name', TEXT], 2: ['summary', TEXT], 3: ['streaming', FLAG], 4: ['parameters', Parameter, 'many'], 5: ['open', FLAG] }
-export const FromWorker = {
-  1: ['hello', {
-    1: ['token', TEXT], 2: ['worker', TEXT], 3: ['language', TEXT], 4: ['runtime', TEXT], 5: ['protocolMin', NUMBER],
-    6: ['protocolMax', NUMBER], 7: ['capacity', NUMBER], 8: ['commands', Command, 'many'], 9: ['pid', NUMBER],
-    10: ['sessions', TEXT, 'many'],
-  }],
-  2: ['startFailure', { 1: ['token', TEXT], 2: ['worker', TEXT], 3: ['failure', Failure] }],
-  3: ['results', Result, 'many'],
-  4: ['chunks', { 1: ['id', NUMBER], 2: ['lines', BYTES], 3: ['count', NUMBER], 4: ['failed', NUMBER, 'many'] }, 'many'],
-  5: ['pong', { 1: ['nonce', NUMBER] }],
-  6: ['requests', {
-    1: ['id', NUMBER], 2: ['parent', NUMBER], 3: ['pool', TEXT], 4: ['command', TEXT], 5: ['args', BYTES], 6: ['session', TEXT],
-    7: ['timeout', DOUBLE],
-  }, 'many'],
-}
-export const Kind = {
-  COMMAND_FAILED: 1, COMMAND_NOT_FOUND: 2, INVALID_ARGUMENTS: 3, CANCELLED: 4, INVALID_RESULT: 5, ADAPTER_NOT_FOUND: 6,
-  ADAPTER_FAILED: 7, RECALLED: 8,
-}
 
 // ------------------------------------------------------------------------------------------------ encoding
 

@@ -8,7 +8,8 @@ import http2 from 'node:http2'
 import net from 'node:net'
 import process from 'node:process'
 import { Worker } from 'node:worker_threads'
-import { Frames, FromWorker, ToWorker, decode, encode, frame } from './wire.mjs'
+import { FromWorker, ToWorker } from './messages.mjs'
+import { Frames, decode, encode, frame } from './wire.mjs'
 
 const PATH = '/snakepit.worker.v1.Gateway/Attach'
 const UNAUTHENTICATED = 16

@@ -48,6 +48,21 @@ def protobuf() -> Iterator[tuple[str, str]]:
         yield f"{target}/worker_pb2.pyi", stub
 
 
+def bridges() -> Iterator[tuple[str, str]]:
+    """The worker contract for the bridges that encode it themselves."""
+    from google.protobuf.descriptor_pb2 import FileDescriptorSet
+    from grpc_tools import protoc
+
+    from tests.tools import field_tables
+
+    with tempfile.TemporaryDirectory() as out:
+        args = ["protoc", f"-I{ROOT / 'proto'}", f"--descriptor_set_out={out}/set", PROTO]
+        if protoc.main(args) != 0:
+            raise SystemExit("protoc failed")
+        [file] = FileDescriptorSet.FromString(Path(out, "set").read_bytes()).file
+    yield from field_tables.tables(file)
+
+
 def completions() -> Iterator[tuple[str, str]]:
     """Completion scripts for shells, from the tree of verbs."""
     from snakepit_cli.cli import app
@@ -124,7 +139,7 @@ def configuration() -> Iterator[tuple[str, str]]:
 
 
 GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (
-    protobuf, completions, shipped_help, errors, reference, configuration,
+    protobuf, bridges, completions, shipped_help, errors, reference, configuration,
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Frames, FromWorker, ToWorker, decode, encode, frame } from '../wire.mjs'
+import { FromWorker, ToWorker } from '../messages.mjs'
+import { Frames, decode, encode, frame } from '../wire.mjs'
 
 test('what is encoded is decoded', () => {
   const message = {

@@ -13,7 +13,7 @@ module Snakepit
     def initialize(spec)
       @spec = spec
       @arrived = Snakepit.now
-      @room = spec[:credit]
+      @room = spec[:credit_bytes]
       @lock = Mutex.new
       @more = ConditionVariable.new
       @cancelled = false
@@ -25,7 +25,7 @@ module Snakepit
 
     # Seconds until the caller stops waiting; nil when it waits for ever.
     def remaining
-      @spec[:timeout].positive? ? [0.0, @arrived + @spec[:timeout] - Snakepit.now].max : nil
+      @spec[:timeout_seconds].positive? ? [0.0, @arrived + @spec[:timeout_seconds] - Snakepit.now].max : nil
     end
 
     # The block is interrupted by a cancel; nothing else is, nor anything after it.
@@ -109,7 +109,7 @@ module Snakepit
       answer = Queue.new
       id = @lock.synchronize { @waiting[@next += 1] = answer and @next }
       request = { id: id, parent: run.id, pool: pool.to_s, command: command.to_s, args: Answer.json(args, command),
-                  session: session.to_s, timeout: Float(timeout) }
+                  session: session.to_s, timeout_seconds: Float(timeout) }
       Snakepit.shielded { @say.call({ requests: [request] }) }
       result = answer.pop
       raise Cancelled if result.nil?

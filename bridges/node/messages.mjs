@@ -1,0 +1,129 @@
+// Generated from proto/snakepit/worker/v1/worker.proto by tests/tools/regen. Do not edit.
+// Number → [name, type, repeated]. A type is a word or the table of a message.
+
+export const ParameterSpec = {
+  1: ['name', 'text'],
+  2: ['type', 'text'],
+  3: ['required', 'flag'],
+  4: ['defaultJson', 'text'],
+  5: ['summary', 'text'],
+}
+export const CommandSpec = {
+  1: ['name', 'text'],
+  2: ['summary', 'text'],
+  3: ['streaming', 'flag'],
+  4: ['parameters', ParameterSpec, 'many'],
+  5: ['open', 'flag'],
+}
+export const Hello = {
+  1: ['token', 'text'],
+  2: ['worker', 'text'],
+  3: ['language', 'text'],
+  4: ['runtime', 'text'],
+  5: ['protocolMin', 'number'],
+  6: ['protocolMax', 'number'],
+  7: ['capacity', 'number'],
+  8: ['commands', CommandSpec, 'many'],
+  9: ['pid', 'number'],
+  10: ['sessions', 'text', 'many'],
+}
+export const Failure = {
+  1: ['kind', 'number'],
+  2: ['type', 'text'],
+  3: ['message', 'text'],
+  4: ['traceback', 'text'],
+  5: ['name', 'text'],
+}
+export const StartFailure = {
+  1: ['token', 'text'],
+  2: ['worker', 'text'],
+  3: ['failure', Failure],
+}
+export const Result = {
+  1: ['id', 'number'],
+  2: ['value', 'bytes'],
+  3: ['failure', Failure],
+  4: ['waitSeconds', 'float'],
+  5: ['runSeconds', 'float'],
+}
+export const Chunks = {
+  1: ['id', 'number'],
+  2: ['lines', 'bytes'],
+  3: ['count', 'number'],
+  4: ['failed', 'number', 'many'],
+}
+export const Pong = {
+  1: ['nonce', 'number'],
+}
+export const Request = {
+  1: ['id', 'number'],
+  2: ['parent', 'number'],
+  3: ['pool', 'text'],
+  4: ['command', 'text'],
+  5: ['args', 'bytes'],
+  6: ['session', 'text'],
+  7: ['timeoutSeconds', 'double'],
+}
+export const FromWorker = {
+  1: ['hello', Hello],
+  2: ['startFailure', StartFailure],
+  3: ['results', Result, 'many'],
+  4: ['chunks', Chunks, 'many'],
+  5: ['pong', Pong],
+  6: ['requests', Request, 'many'],
+  7: ['withdrawals', 'number', 'many'],
+}
+export const Welcome = {
+  1: ['protocol', 'number'],
+  2: ['maxMessageBytes', 'number'],
+}
+export const Block = {
+  1: ['lines', 'bytes'],
+  2: ['count', 'number'],
+  3: ['itemArgument', 'text'],
+  4: ['text', 'flag'],
+  5: ['careful', 'flag'],
+}
+export const Call = {
+  1: ['id', 'number'],
+  2: ['command', 'text'],
+  3: ['args', 'bytes'],
+  4: ['session', 'text'],
+  5: ['timeoutSeconds', 'double'],
+  6: ['stream', 'flag'],
+  7: ['cwd', 'text'],
+  8: ['creditBytes', 'number'],
+  9: ['block', Block],
+}
+export const Cancel = {
+  1: ['id', 'number'],
+}
+export const Credit = {
+  1: ['id', 'number'],
+  2: ['bytes', 'number'],
+}
+export const Ping = {
+  1: ['nonce', 'number'],
+}
+export const Drain = {
+}
+export const ToWorker = {
+  1: ['welcome', Welcome],
+  2: ['calls', Call, 'many'],
+  3: ['cancels', Cancel, 'many'],
+  4: ['credits', Credit, 'many'],
+  5: ['ping', Ping],
+  6: ['drain', Drain],
+  7: ['replies', Result, 'many'],
+  8: ['recalls', 'number', 'many'],
+}
+export const Kind = {
+  COMMAND_FAILED: 1,
+  COMMAND_NOT_FOUND: 2,
+  INVALID_ARGUMENTS: 3,
+  CANCELLED: 4,
+  INVALID_RESULT: 5,
+  ADAPTER_NOT_FOUND: 6,
+  ADAPTER_FAILED: 7,
+  RECALLED: 8,
+}
