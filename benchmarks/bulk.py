@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from benchmarks import processes
-from benchmarks.installation import ROOT
+from benchmarks.installation import ROOT, run
 from benchmarks.instance import Instance
 from benchmarks.processes import BenchmarkError
 from benchmarks.rows import Peer, Row
@@ -74,9 +74,9 @@ def _peers(*, others: bool) -> str:
     place = ROOT / "build" / "benchmarks" / f"{'others' if others else 'peers'}-{version}"
     if not (place / "complete").exists():
         shutil.rmtree(place, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+        run(sys.executable, "-m", "venv", str(place))
         pip = [str(place / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *_PACKAGES, *(_OTHER_PACKAGES if others else ())], check=True)
+        run(*pip, *_PACKAGES, *(_OTHER_PACKAGES if others else ()))
         (place / "complete").touch()
     return str(place / "bin" / "python")
 

@@ -44,8 +44,8 @@ def install() -> Installation:
     if not (place / "complete").exists():
         for old in kept.glob(f"venv-{version}-*"):
             shutil.rmtree(old)
-        _run(sys.executable, "-m", "venv", str(place))
-        _run(str(place / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", str(ROOT))
+        run(sys.executable, "-m", "venv", str(place))
+        run(str(place / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", str(ROOT))
         (place / "complete").touch()
     return Installation(str(place / "bin" / "python"), (str(place / "bin" / "snakepit"),))
 
@@ -69,7 +69,8 @@ def _sources() -> Iterator[Path]:
                 yield path
 
 
-def _run(*argv: str) -> None:
+def run(*argv: str) -> None:
+    """Raises BenchmarkError with what the command said when it fails."""
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     if done.returncode != 0:
         raise BenchmarkError(f"{' '.join(argv)}: exit {done.returncode}\n{done.stdout}{done.stderr}")

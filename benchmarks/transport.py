@@ -16,7 +16,9 @@ from typing import Any
 import grpc
 import uvloop
 
+from benchmarks.installation import ROOT
 from benchmarks.instance import Instance
+from benchmarks.processes import BenchmarkError
 from benchmarks.rows import Peer, Row
 from benchmarks.stats import median
 from benchmarks.trials import Trials
@@ -25,6 +27,7 @@ from snakepit_cli.server.workers import gateway
 from snakepit_cli.wire import worker_pb2 as pb
 
 _WARM_UP = 300
+_LOOK_SECONDS = 0.1
 _CALL = {"command": "ping", "args": b"{}", "session": "", "timeout": 30.0, "stream": False, "cwd": "/"}
 OPTIONS = (("grpc.default_authority", "localhost"), ("grpc.so_reuseport", 0))
 
@@ -63,9 +66,17 @@ class _Ours:
 
 async def _ours(path: Path, calls: int) -> list[float]:
     host = _Ours()
+    # uvloop does not end as long as it listens.
     door = await gateway.listen(host, str(path))
-    with _worker("ours", path):
-        await host.answered.wait()
+    try:
+        return await _our_times(host, path, calls)
+    finally:
+        door.close()
+
+
+async def _our_times(host: _Ours, path: Path, calls: int) -> list[float]:
+    with _Worker("ours", path) as worker:
+        await worker.attached(host.answered)
         link = host.link
         assert link is not None
 
@@ -76,9 +87,7 @@ async def _ours(path: Path, calls: int) -> list[float]:
             host.coalescer.flush()
             await host.answered.wait()
 
-        times = await _times(once, calls)
-    door.close()
-    return times
+        return await _times(once, calls)
 
 
 async def _theirs(path: Path, calls: int) -> list[float]:
@@ -98,17 +107,22 @@ async def _theirs(path: Path, calls: int) -> list[float]:
     )
     server.add_insecure_port(f"unix:{path}")
     await server.start()
-    with _worker("grpcio", path):
-        await ready.wait()
+    try:
+        return await _their_times(ready, stream, path, calls)
+    finally:
+        await server.stop(None)
+
+
+async def _their_times(ready: asyncio.Event, stream: list[Any], path: Path, calls: int) -> list[float]:
+    with _Worker("grpcio", path) as worker:
+        await worker.attached(ready)
 
         async def once(number: int) -> None:
             call = pb.Call(id=number, command="ping", args=b"{}", timeout_seconds=30.0, cwd="/")
             await stream[0].write(pb.ToWorker(calls=[call]).SerializeToString())
             pb.FromWorker.FromString(await stream[0].read())
 
-        times = await _times(once, calls)
-    await server.stop(None)
-    return times
+        return await _times(once, calls)
 
 
 async def _times(once: Callable[[int], Awaitable[None]], calls: int) -> list[float]:
@@ -120,14 +134,24 @@ async def _times(once: Callable[[int], Awaitable[None]], calls: int) -> list[flo
     return taken[_WARM_UP:]
 
 
-class _worker:  # noqa: N801 — used like a function
+class _Worker:
     """The process at the other end, ended at the end of the block."""
 
     def __init__(self, kind: str, path: Path) -> None:
-        self._process = subprocess.Popen([sys.executable, "-m", "benchmarks.echo_worker", kind, f"unix:{path}"])
+        argv = [sys.executable, "-m", "benchmarks.echo_worker", kind, f"unix:{path}"]
+        # Where it finds `benchmarks`, which is not installed.
+        self._process = subprocess.Popen(argv, cwd=ROOT)
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> _Worker:
+        return self
+
+    async def attached(self, event: asyncio.Event) -> None:
+        """Waits for the event. Raises BenchmarkError when the process ends before."""
+        waiting = asyncio.ensure_future(event.wait())
+        while not (await asyncio.wait({waiting}, timeout=_LOOK_SECONDS))[0]:
+            if self._process.poll() is not None:
+                waiting.cancel()
+                raise BenchmarkError(f"the worker ended with status {self._process.returncode} before it attached")
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
+import uvloop
 
-from benchmarks import report, stats
-from benchmarks.__main__ import GROUPS, run
+from benchmarks import report, stats, transport
+from benchmarks.__main__ import GROUPS, limited, run
 from benchmarks.bulk import OTHERS
-from benchmarks.installation import Installation
+from benchmarks.installation import ROOT, Installation
+from benchmarks.processes import BenchmarkError
 from benchmarks.rows import Peer, Row
 from benchmarks.targets import TARGETS, Target, target
 from benchmarks.trials import FULL, Trials
@@ -72,6 +78,30 @@ def test_document_says_what_the_table_says() -> None:
     assert document["rows"][0]["ratio"] == 1.2
     assert document["rows"][0]["target"] == {"quantity": "ratio", "comparison": "≤", "limit": 1.5}
     assert document["quick"] is True
+
+
+def test_what_takes_too_long_is_an_error() -> None:
+    began = time.monotonic()
+    with pytest.raises(BenchmarkError, match=r"^sleeping did not end within 0\.01 s$"), limited("sleeping", 0.01):
+        time.sleep(600)
+    with limited("quick", 600):
+        assert time.monotonic() - began < 600
+
+
+@pytest.mark.parametrize("kind", ["_ours", "_theirs"])
+def test_a_worker_that_cannot_start_is_an_error(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a package is missing."""
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with pytest.raises(BenchmarkError, match="ended with status 1 before it attached"):
+        uvloop.run(getattr(transport, kind)(tmp_path / "s", 1))
+
+
+def test_nothing_need_be_installed(tmp_path: Path) -> None:
+    """The command line is read by a Python without packages."""
+    command = [sys.executable, "-S", "-m", "benchmarks", "--only", "nothing"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "transport" in done.stderr
 
 
 def test_every_target_has_its_row() -> None:
