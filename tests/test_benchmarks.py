@@ -88,6 +88,14 @@ def test_what_takes_too_long_is_an_error() -> None:
         assert time.monotonic() - began < 600
 
 
+def test_a_worker_that_is_silent_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", silent := str(tmp_path / "silent"))
+    Path(silent).write_text("#!/bin/sh\nexec sleep 600\n")
+    Path(silent).chmod(0o755)
+    with pytest.raises(BenchmarkError, match="did not answer all calls"):
+        uvloop.run(transport.finite(transport._ours(tmp_path / "s", 1), 0.05))
+
+
 @pytest.mark.parametrize("kind", ["_ours", "_theirs"])
 def test_a_worker_that_cannot_start_is_an_error(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where a package is missing."""
