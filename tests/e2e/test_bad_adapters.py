@@ -113,7 +113,7 @@ def test_an_interpreter_that_cannot_be_had(mode: int | None, code: int, words: s
         assert (done.returncode, done.stdout) == (code, "")
         assert f"{python}" in done.stderr
         assert words in done.stderr
-        assert "correct `python` of pool default" in done.stderr
+        assert f"correct it in {pit.config}:" in done.stderr
         assert pit.json("up", check=False)["error"]["exit"] == code
         assert pit.status()["pools"] == []
 
@@ -122,7 +122,7 @@ def test_a_running_pool_does_not_change_its_adapter(warm: Pit) -> None:
     name = warm.adapter("class A:\n    def execute_x(self): ...\n")
     done = warm.run("up", "--adapter", name, check=False)
     assert done.returncode == 2
-    assert "already runs showcase" in done.stderr
+    assert "runs with adapter showcase" in done.stderr
     assert "snakepit down default" in done.stderr
     assert warm.pool()["ready"] == 2
 

@@ -34,7 +34,7 @@ CASES = [
     (["exec", "echo", "a:=NaN"], "invalid_arguments", "NaN is not JSON"),
     (["exec", "echo", "a:=[1,-Infinity]"], "invalid_arguments", "-Infinity is not JSON"),
     (["exec", "echo", "--args", '{"a": NaN}'], "invalid_arguments", "NaN is not JSON"),
-    (["exec", "echo", "--args", "[1]"], "invalid_arguments", "a JSON object is wanted"),
+    (["exec", "echo", "--args", "[1]"], "invalid_arguments", "must be a JSON object"),
     (["exec", "echo", f"a:={DEEP}"], "invalid_arguments", "nested more than 500 levels deep"),
     (["exec", "echo", "--args", "@deep.json"], "invalid_arguments", "nested more than 500 levels deep"),
     (["exec", "sleep"], "invalid_arguments", "seconds"),
