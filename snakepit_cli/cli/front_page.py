@@ -6,7 +6,7 @@ SHARED = (
     ("-L, --instance NAME", "the instance to talk to (SNAKEPIT_INSTANCE; default: default)"),
     ("--no-start", "never start a server"),
     ("--color auto|always|never", "when to colour (NO_COLOR and FORCE_COLOR are honoured)"),
-    ("-q, --quiet", "say nothing but errors"),
+    ("-q, --quiet", "print only errors"),
     ("--debug", "show where an error comes from"),
 )
 """Options of every verb."""

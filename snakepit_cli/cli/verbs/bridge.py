@@ -32,7 +32,7 @@ Json = Annotated[bool, option("--json", "Exactly one JSON document on stdout.")]
 
 
 def list_(ctx: typer.Context, *, json: Json = False) -> None:
-    """Show the languages that workers can be written in, and whether their runtimes are there."""
+    """List the languages that workers can be written in, and whether their runtimes are installed."""
     found = [_python(), *(_state(manifest.load(language)) for language in LANGUAGES)]
     if json:
         table.document({"bridges": found})
@@ -66,9 +66,9 @@ def _row(language: str, state: str, **more: str | None) -> dict[str, Any]:
 def install(
     ctx: typer.Context, language: Annotated[str, argument("LANGUAGE", f"One of {', '.join(LANGUAGES)}.")]
 ) -> None:
-    """Make a bridge ready: look for its runtime, and do what can be done before the first worker. Repeatable.
+    """Prepare a bridge: find its runtime and do what would slow down the first worker. Repeatable.
 
-    The bridges need no packages. A runtime that is missing is not installed, but the command that does so is shown.
+    Prints the install command for a missing runtime; installs nothing.
     """
     if language not in LANGUAGES:
         raise UsageError(f"no bridge `{language}`; choose one of {', '.join(LANGUAGES)}")
@@ -91,7 +91,7 @@ def check(
     adapter: Annotated[str | None, option("--adapter", "Check the bridge of this adapter.", "REF")] = None,
     json: Json = False,
 ) -> int:
-    """Be the server of a worker, and find out whether it keeps every promise of the worker contract.
+    """Check that a worker keeps every promise of the worker contract.
 
     Some promises take commands that the worker has for this purpose: docs/guide/write-a-bridge.md lists them.
     """

@@ -64,7 +64,7 @@ def exec_(
     field: Field = None,
     raw: Raw = False,
 ) -> int:
-    """Call a command and print its result as JSON. A pool or server that is needed is started."""
+    """Call a command and print its result as JSON. Starts the server and the pool when needed."""
     request = Request(
         ctx.obj, command, items or [], stream=False, args=args, pool=pool, session=session, timeout=timeout,
         json=json, field=field, raw=raw, affinity=affinity, idempotent=idempotent,
@@ -82,13 +82,13 @@ def stream(
     session: Session = None,
     timeout: Timeout = None,
     affinity: Affinity = None,
-    detach: Annotated[bool, option("--detach", "Leave it to itself, print its id; see `tail`.")] = False,
+    detach: Annotated[bool, option("--detach", "Run it in the background and print its id; see `tail`.")] = False,
     json: Json = False,
     field: Field = None,
     raw: Raw = False,
     progress: ShowProgress = Progress.NONE,
 ) -> int:
-    """Call a command and print the chunks of its answer, one JSON text a line, while they are produced."""
+    """Call a command and print each chunk of its answer when it comes, one JSON value a line."""
     request = Request(
         ctx.obj, command, items or [], stream=True, args=args, pool=pool, session=session, timeout=timeout,
         json=json, field=field, raw=raw, progress=progress.value, affinity=affinity,
@@ -110,7 +110,7 @@ def commands(
     pool: Pool = None,
     json: Json = False,
 ) -> None:
-    """List what the adapter of a pool offers."""
+    """List the commands of a pool's adapter."""
     shared: Shared = ctx.obj
     name = pool_name(pool)
     with api.Connection(opened(shared, json=json)) as connection:

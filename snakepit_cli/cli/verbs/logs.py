@@ -33,13 +33,13 @@ def logs(
     *,
     name: Annotated[
         str | None,
-        argument("WORKER|POOL|server|warden", "Whose; without it all, each line with a name."),
+        argument("WORKER|POOL|server|warden", "Whose log; default: all, each line with its name."),
     ] = None,
-    follow: Annotated[bool, option("--follow -f", "Go on with what comes; ends with Ctrl-C.")] = False,
-    lines: Annotated[int, option("--lines -n", "How many of the last lines of each.", "LINES")] = 20,
-    since: Annotated[str | None, option("--since", "All lines of the last 30, 90s, 2m, 1h.", "TIME")] = None,
+    follow: Annotated[bool, option("--follow -f", "Print new lines as they come, until Ctrl-C.")] = False,
+    lines: Annotated[int, option("--lines -n", "Number of last lines of each log.", "LINES")] = 20,
+    since: Annotated[str | None, option("--since", "Only lines of this last time: 30, 90s, 2m, 1h.", "TIME")] = None,
 ) -> None:
-    """Print what workers, server and warden wrote. Works without a server."""
+    """Print the logs of workers, server and warden. Works without a server."""
     shared: Shared = ctx.obj
     if lines < 0:
         raise UsageError(f"-n {lines}: must not be negative")

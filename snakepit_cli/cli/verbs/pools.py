@@ -43,8 +43,8 @@ def scale(
     ctx: typer.Context,
     *,
     pool: Annotated[str, argument("POOL", "Its name.")],
-    size: Annotated[int, argument("N", "How many workers.")],
-    timeout: Annotated[str, option("--timeout", "How long new ones may take to get ready.", "TIME")] = "60s",
+    size: Annotated[int, argument("N", "Number of workers.")],
+    timeout: Annotated[str, option("--timeout", "How long new workers may take to start.", "TIME")] = "60s",
     json: Json = False,
 ) -> None:
     """Change the number of workers of a running pool. Busy ones finish their calls before they leave."""
@@ -58,12 +58,12 @@ def scale(
 
 
 def pause(ctx: typer.Context, *, pool: Name = None, json: Json = False) -> None:
-    """Let the calls to a pool wait. What runs goes on; `resume` ends it."""
+    """Hold new calls to a pool; running calls go on. `resume` releases them."""
     _admit(ctx.obj, pool, "paused", json=json)
 
 
 def resume(ctx: typer.Context, *, pool: Name = None, json: Json = False) -> None:
-    """Let the calls to a pool run again, after `pause` or `drain`."""
+    """Accept calls again, after `pause` or `drain`."""
     _admit(ctx.obj, pool, "open", json=json)
 
 
@@ -81,7 +81,7 @@ def drain(
     timeout: Annotated[str | None, option("--timeout", "How long to wait for its calls.", "TIME")] = None,
     json: Json = False,
 ) -> None:
-    """Take no new calls and wait until those that there are have been answered. The workers stay warm."""
+    """Take no new calls and wait until all others have been answered. The workers stay warm."""
     shared: Shared = ctx.obj
     limit = None if timeout is None else seconds(timeout)
     name = pool_name(pool) or "default"
@@ -101,7 +101,7 @@ def restart(
     timeout: Annotated[str, option("--timeout", "How long it may take.", "TIME")] = "5m",
     json: Json = False,
 ) -> None:
-    """Replace the workers of a pool one after another, or one worker. No call fails for it; changed code is loaded."""
+    """Replace a pool's workers one after another, or a single worker. No call fails; changed code is loaded."""
     shared: Shared = ctx.obj
     name = what or pool_name(None) or "default"
     limit = seconds(timeout)

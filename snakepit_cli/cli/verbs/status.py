@@ -53,7 +53,7 @@ def workers(
     pool: Annotated[str | None, option("--pool -p", "Only this pool's (SNAKEPIT_POOL).", "POOL")] = None,
     json: Json = False,
 ) -> None:
-    """List the workers with what they do and how much memory they hold."""
+    """List the workers, what each is doing and how much memory it holds."""
     shared: Shared = ctx.obj
     name = pool_name(pool)
     with api.Connection(running(shared)) as connection:

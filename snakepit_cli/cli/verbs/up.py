@@ -38,20 +38,20 @@ def up(
         str | None,
         argument("POOL", "Its name (SNAKEPIT_POOL; default: default)."),
     ] = None,
-    size: Annotated[int | None, option("--size", "How many workers.", "N")] = None,
-    adapter: Annotated[str | None, option("--adapter", "What they run: pkg.mod:Class or file.py:Class.", "A")] = None,
+    size: Annotated[int | None, option("--size", "Number of workers.", "N")] = None,
+    adapter: Annotated[str | None, option("--adapter", "What to run: pkg.mod:Class or file.py:Class.", "A")] = None,
     capacity: Annotated[
-        int | None, option("--capacity", "Calls at a time in a worker whose handlers are all async.", "N")
+        int | None, option("--capacity", "Concurrent calls per worker; all handlers must be async.", "N")
     ] = None,
     contain: Annotated[
         Contain | None, option("--contain", "Strict: each worker in a PID namespace of its own.", "standard|strict")
     ] = None,
     spare: Annotated[
-        int | None, option("--spare", "Workers kept idle beside those, for when one is lost.", "N")
+        int | None, option("--spare", "Extra workers that are kept idle to replace lost ones.", "N")
     ] = None,
     python: Annotated[str | None, option("--python", "The interpreter of Python workers.", "PATH")] = None,
     env: Annotated[list[str] | None, option("--env", "A variable for the workers; repeatable.", "NAME=VALUE")] = None,
-    timeout: Annotated[str, option("--timeout", "How long they may take to get ready.", "TIME")] = "60s",
+    timeout: Annotated[str, option("--timeout", "How long the workers may take to start.", "TIME")] = "60s",
     no_wait: Annotated[bool, option("--no-wait", "Return before they are ready.")] = False,
     json: Annotated[bool, option("--json", "Print the pool as one JSON document.")] = False,
 ) -> None:
