@@ -25,7 +25,8 @@ class Figures(NamedTuple):
 
 
 def saturated(queue_size: int, figures: Figures) -> Failure:
-    message = f"the queue is full: {queue_size} calls wait already, {figures.busy} of {figures.serving} workers busy"
+    calls = "1 call waits" if queue_size == 1 else f"{queue_size} calls wait"
+    message = f"the queue is full: {calls} already, {figures.busy} of {figures.serving} workers busy"
     return Failure("pool_saturated", message, (("queue_size", queue_size), *figures.detail()))
 
 

@@ -50,7 +50,7 @@ def test_a_full_queue_refuses():
     [settle] = pool.handle(Submit(3, "ping"), 0.0)
 
     assert settle.outcome.kind == "pool_saturated"
-    assert settle.outcome.message == "the queue is full: 1 calls wait already, 1 of 1 workers busy"
+    assert settle.outcome.message == "the queue is full: 1 call waits already, 1 of 1 workers busy"
     assert pool.snapshot().pool_saturated == 1
 
 
