@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from snakepit_cli.base.ids import pool_of
+
 
 class Kind(NamedTuple):
     """A row: exit code, whether the same request may succeed when sent again, what it means, what to do."""
@@ -62,7 +64,7 @@ def _filled(hint: str, detail: dict[str, Any]) -> str:
     """With the names of the worker and of its pool, when they are known."""
     worker = detail.get("worker")
     worker = worker if isinstance(worker, str) else ""
-    pool = detail.get("pool") or worker.rpartition("-")[0]
+    pool = detail.get("pool") or pool_of(worker)
     for hole, value in (("WORKER", worker), ("POOL", pool)):
         if isinstance(value, str) and value:
             hint = hint.replace(hole, value)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 
 from snakepit_cli.base import paths
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.base.ids import WorkerId, pool_of
 
 ALWAYS = frozenset({"server", "warden"})
 """Known even when they have written nothing."""
@@ -33,8 +34,7 @@ def names(instance: str, alive: Collection[str] = ()) -> list[str]:
 
 def _sorted(name: str) -> tuple[str, int]:
     """`words-9` comes before `words-10`."""
-    pool, _, number = name.rpartition("-")
-    return (pool, int(number)) if number.isdecimal() else (name, 0)
+    return WorkerId.parse(name) or (name, 0)
 
 
 def of(instance: str, name: str, alive: Collection[str] = ()) -> list[str]:
@@ -46,9 +46,9 @@ def of(instance: str, name: str, alive: Collection[str] = ()) -> list[str]:
     found = names(instance, alive)
     if file in found or file in alive or (name in ALWAYS and os.path.isdir(folder(instance))):
         return [file]
-    if of_pool := [one for one in found if one.rpartition("-")[0] == name and one.rpartition("-")[2].isdecimal()]:
+    if of_pool := [one for one in found if pool_of(one) == name]:
         return of_pool
-    if any(one.rpartition("-")[0] == name for one in alive):
+    if any(pool_of(one) == name for one in alive):
         return []
     there = f"there are: {', '.join(found[-12:])}" if found else f"there are none in {folder(instance)}"
     raise PitError("input_not_found", f"no log of {name!r}; {there}", hint="list workers with `snakepit workers`")

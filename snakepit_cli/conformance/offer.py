@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.base.ids import pool_of
 from snakepit_cli.conformance.peer import NAME, FailedError, Peer
 from snakepit_cli.launch import environment
 from snakepit_cli.launch.plan import Launch, Spec, make
@@ -26,7 +27,7 @@ def planned(
         CallPolicy(reference, custom)
     if not os.path.isdir(cwd):
         raise PitError("invalid_configuration", f"there is no directory {cwd}")
-    spec = Spec(NAME.rpartition("-")[0], reference, 1, cwd, env, {}, custom=custom)
+    spec = Spec(pool_of(NAME), reference, 1, cwd, env, {}, custom=custom)
     return spec, make(spec, "check", "")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from random import Random
 
+from snakepit_cli.base.ids import WorkerId
 from snakepit_cli.core import failures
 from snakepit_cli.core.affinity import Homes
 from snakepit_cli.core.backoff import Backoff, Restarts
@@ -88,7 +89,7 @@ class State:
         if count <= 0:
             return
         first, self.next_worker = self.next_worker, self.next_worker + count
-        workers = tuple(f"{self.name}-{n}" for n in range(first, self.next_worker))
+        workers = tuple(str(WorkerId(self.name, n)) for n in range(first, self.next_worker))
         for worker in workers:
             self.roster.put(worker, Starting(now, now + self.startup_timeout))
         out.append(Spawn(workers))

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.base.ids import pool_of
 from snakepit_cli.core.events import Gate
 from snakepit_cli.core.failures import resume_hint
 from snakepit_cli.launch.plan import Launch, Spec, make
@@ -238,7 +239,7 @@ class Instance:
         pool.start_failed(worker, report.failure)
 
     def _who(self, name: str, token: str) -> tuple[Pool, Worker]:
-        pool = self.pools.get(name.rpartition("-")[0])
+        pool = self.pools.get(pool_of(name))
         worker = pool.workers.get(name) if pool is not None else None
         if pool is None or worker is None or not hmac.compare_digest(worker.token.encode(), token.encode()):
             raise NotAdmittedError(Status.UNAUTHENTICATED, "no worker of this name and token is expected")
@@ -260,7 +261,7 @@ class Instance:
             else:
                 asked.set_result(message["report"])
             return
-        name = message["pool"] if event == "template" else message["worker"].rpartition("-")[0]
+        name = message["pool"] if event == "template" else pool_of(message["worker"])
         pool = self.pools.get(name)
         if pool is None:
             if "talk" in message:

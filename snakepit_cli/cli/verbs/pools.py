@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from snakepit_cli.base.ids import pool_of
 from snakepit_cli.cli.help import Verb, argument, option
 from snakepit_cli.cli.output import table, waiting
 from snakepit_cli.cli.output.messages import Voice
@@ -107,8 +108,8 @@ def restart(
     limit = seconds(timeout)
     with api.Connection(running(shared)) as connection:
         pools = {pool["name"] for pool in api.status(connection)["pools"]}
-        worker = name if name not in pools and "-" in name else None
-        pool = name if worker is None else name.rpartition("-")[0]
+        worker = name if name not in pools and pool_of(name) else None
+        pool = name if worker is None else pool_of(name)
         old = {name} if worker else {row["id"] for row in api.workers(connection, pool)} if pool in pools else set()
         parting = f"the workers of pool {pool} go on being replaced; see `snakepit workers`"
         with Waiting(shared, waiting.replaced(pool, old), parting):

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.core.events import Affinity
+from snakepit_cli.server.calls.credit import Credit
 from snakepit_cli.wire import ops
 from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.ops import LONGEST_NAME, check_name
@@ -97,11 +98,11 @@ class Call:
         "block",
         "caller",
         "children",
+        "credit",
         "deadline",
         "header",
         "id",
         "open",
-        "owed",
         "request",
         "trace",
         "worker",
@@ -126,8 +127,7 @@ class Call:
         self.children: dict[int, Callable[[], None]] = {}
         """Cancels the calls that its handler makes, by the worker's number of the request."""
         self.trace = Trace(call_id, header.command, header.pool, time.monotonic())
-        self.owed = 0
-        """Bytes of chunks passed on for which the worker has not been given new room yet."""
+        self.credit = Credit()
 
 
 def _block(header: Header, lines: bytes) -> pb.Block:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.base.ids import pool_of
 from snakepit_cli.core.events import Gate
 from snakepit_cli.server.calls.call import Trace
 from snakepit_cli.server.instance import Instance
@@ -47,7 +48,7 @@ async def _drain(instance: Instance, request: ops.Drain) -> Any:
 async def _replace(instance: Instance, request: ops.Replace) -> Any:
     """A worker, or all of a pool; answers when the new ones are ready and the old ones gone."""
     worker = request.worker
-    pool = instance.running(request.pool or (worker or "").rpartition("-")[0])
+    pool = instance.running(request.pool or pool_of(worker or ""))
     if worker is not None and worker not in pool.workers:
         raise PitError("pool_not_found", f"no worker {worker!r} is running", hint="list them with `snakepit workers`")
     wanted = [worker] if worker else [one.id for one in pool.workers.values() if one.link is not None]

@@ -10,6 +10,7 @@ from typing import Any
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.failpoints import failpoint
+from snakepit_cli.base.ids import WorkerId
 from snakepit_cli.base.pipe_pair import Ends
 from snakepit_cli.core import effects as fx
 from snakepit_cli.core import events as ev
@@ -23,7 +24,6 @@ from snakepit_cli.server.coalescer import Coalescer
 from snakepit_cli.server.pools import views
 from snakepit_cli.server.pools.call_policy import CallPolicy
 from snakepit_cli.server.pools.driver import Driver
-from snakepit_cli.server.workers.gateway import CREDIT
 from snakepit_cli.server.workers.stdio import Filter, ProgramCallbacks, converse
 from snakepit_cli.server.workers.stdio_json import Program
 from snakepit_cli.server.workers.warden_link import WardenLink
@@ -140,7 +140,7 @@ class Pool:
 
     def resume(self, call: Call) -> None:
         """The caller reads again: its stream gets the room it is owed."""
-        if call.owed:
+        if call.credit.used:
             self._grant(call)
 
     @property
@@ -290,8 +290,8 @@ class Pool:
                     worker.requests += chunk.count
                     self._beyond += chunk.count
                     self._feed(ev.Progress(call.id))
-                call.owed += len(chunk.lines)
-                if call.owed >= CREDIT // 4 and not call.caller.congested:
+                call.credit.use(len(chunk.lines))
+                if call.credit.is_due and not call.caller.congested:
                     self._grant(call)
 
     def _heard_result(self, worker: Worker, result: pb.Result) -> None:
@@ -310,8 +310,7 @@ class Pool:
     def _grant(self, call: Call) -> None:
         worker = self.workers.get(call.worker or "")
         if worker is not None and worker.link is not None:
-            worker.link.credit(call.id, call.owed)
-            call.owed = 0
+            worker.link.credit(call.id, call.credit.give_all())
 
     # ------------------------------------------------------------------------------------ the machine
 
@@ -342,7 +341,8 @@ class Pool:
         now = _clock()
         for name in effect.workers:
             self.workers[name] = Worker(name, secrets.token_hex(16), now)
-            self.next_worker = int(name.rpartition("-")[2]) + 1
+            if (worker := WorkerId.parse(name)) is not None:
+                self.next_worker = worker.number + 1
         if self._start.via is not None:
             self._ask_for(list(effect.workers))
             return

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
+from snakepit_cli.server.calls.credit import WINDOW
 from snakepit_cli.server.coalescer import Coalescer
 from snakepit_cli.server.peers import peer_uid
 from snakepit_cli.wire import http2
@@ -22,8 +23,6 @@ from snakepit_cli.wire.worker import MalformedError, from_worker
 
 PROTOCOL = 1
 PATH = "/snakepit.worker.v1.Gateway/Attach"
-CREDIT = 4 << 20
-"""Bytes of chunks that a worker may be ahead of the client's socket."""
 _HEADROOM = 4 << 20
 """What a message may hold beyond one answer of the largest size: chunks and other answers that travel with it."""
 _GREETING_SECONDS = 30.0
@@ -85,7 +84,7 @@ class WorkerLink:
     ) -> None:
         self._message().calls.add(
             id=call_id, command=command, args=args, session=session, timeout_seconds=timeout, stream=stream, cwd=cwd,
-            credit_bytes=CREDIT if stream else 0, block=block,
+            credit_bytes=WINDOW if stream else 0, block=block,
         )  # fmt: skip
 
     def cancel(self, call_id: int) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from snakepit_cli.base.pipe_pair import Ends
-from snakepit_cli.server.workers.gateway import CREDIT
+from snakepit_cli.server.calls.credit import Credit
 from snakepit_cli.wire import worker_pb2 as pb
 
 Kind = pb.Failure.Kind
@@ -71,7 +71,7 @@ class Talker(asyncio.Protocol):
         """Bytes of a line whose end has not come."""
         self._over = False
         """Whatever it says is ignored."""
-        self._ahead: dict[int, int] = {}
+        self._credits: dict[int, Credit] = {}
         """Bytes of chunks for which the caller has made no room yet, by call."""
         self._paused = False
 
@@ -121,21 +121,21 @@ class Talker(asyncio.Protocol):
 
     def chunks(self, chunks: pb.Chunks) -> None:
         """To the caller. While it has enough of them nothing is read from the program."""
-        self._ahead[chunks.id] = self._ahead.get(chunks.id, 0) + len(chunks.lines)
+        self._credits.setdefault(chunks.id, Credit()).use(len(chunks.lines))
         self.listener.said(pb.FromWorker(chunks=[chunks]))
         self._balance()
 
     def credit(self, call_id: int, count: int) -> None:
-        if call_id in self._ahead:
-            self._ahead[call_id] -= count
+        if call_id in self._credits:
+            self._credits[call_id].give(count)
             self._balance()
 
     def _forget(self, call_id: int) -> None:
-        if self._ahead.pop(call_id, None) is not None:
+        if self._credits.pop(call_id, None) is not None:
             self._balance()
 
     def _balance(self) -> None:
-        wanted = self._over or any(ahead > CREDIT for ahead in self._ahead.values())
+        wanted = self._over or any(credit.exhausted for credit in self._credits.values())
         if wanted != self._paused and not self.transport.is_closing():
             self._paused = wanted
             if wanted:

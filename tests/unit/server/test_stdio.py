@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from snakepit_cli.server.workers.gateway import CREDIT
+from snakepit_cli.server.calls.credit import WINDOW
 from snakepit_cli.server.workers.stdio import Filter, ProgramCallbacks, Talker
 from snakepit_cli.server.workers.stdio_json import Program
 from snakepit_cli.wire import worker_pb2 as pb
@@ -138,7 +138,7 @@ def test_a_stream_waits_for_its_reader_and_its_end_frees_the_others() -> None:
         one.talker.call(1, "a", b"{}", stream=True)
         one.talker.call(2, "a", b"{}")
         chunk = b'{"id":1,"chunk":"%s"}\n' % (b"x" * (1 << 20))
-        for _ in range(CREDIT // (1 << 20) + 1):
+        for _ in range(WINDOW // (1 << 20) + 1):
             one.say(chunk)
         assert not one.pipe.reading
         one.talker.cancel(1)

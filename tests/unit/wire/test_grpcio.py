@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
-from snakepit_cli.server.workers import gateway
+from snakepit_cli.server.calls.credit import WINDOW
 from snakepit_cli.wire import worker_pb2 as pb
 from tests.harness import wait
 from tests.puppets.plain_worker import PlainWorker
@@ -34,7 +34,7 @@ def test_hello_and_calls(host: Gateway, worker: PlainWorker, guest: Guest) -> No
     (heard,) = worker.hear().calls
     assert heard == pb.Call(
         id=7, command="echo", args=b'{"a":1}', session="s", timeout_seconds=1.5, stream=True, cwd="/",
-        credit_bytes=gateway.CREDIT,
+        credit_bytes=WINDOW,
     )  # fmt: skip
     worker.say(chunks=[pb.Chunks(id=7, lines=b"1\n2\n", count=2)], results=[pb.Result(id=7, value=b"null")])
     said = guest.next()
