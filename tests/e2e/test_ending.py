@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from snakepit_cli.base import identity as ident
@@ -25,7 +26,8 @@ def test_down_returns_when_nothing_is_left_and_says_so(cold: Pit) -> None:
     assert cold.processes() == []
     assert "stopped (1 pool, 2 workers), nothing is left" in done.stderr
     assert done.stdout == ""
-    assert list((cold.folder / "run" / "default").iterdir()) == []
+    # The lock's file stays: to remove it would let two wardens hold two locks of one name.
+    assert [path.name for path in (cold.folder / "run" / "default").iterdir()] == ["lock"]
 
 
 def test_down_when_nothing_runs(cold: Pit) -> None:
@@ -219,7 +221,9 @@ def test_server_verbs(cold: Pit) -> None:
 def test_server_in_the_foreground(cold: Pit, number: signal.Signals) -> None:
     server = foreground(cold, "server", "run")
     wait.until(lambda: cold.run("status", check=False).returncode == 0, "the server to run")
-    assert cold.status()["warden"]["pid"] == server.pid
+    # Where there are no cgroups the command is the keeper, and the warden its child.
+    warden = psutil.Process(cold.status()["warden"]["pid"])
+    assert server.pid in {warden.pid, warden.ppid()}
     second = cold.run("server", "run", check=False)
     assert second.returncode == 75
     assert "already" in second.stderr

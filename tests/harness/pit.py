@@ -31,6 +31,17 @@ _NOT_NOW = frozenset({"unavailable", "server_restarted", "not_running"})
 _PASSED = ("PATH", "LANG", "LC_ALL", "HOME", "VIRTUAL_ENV", "PYTHONPATH", "LD_LIBRARY_PATH")
 
 
+def end(command: subprocess.Popen[str]) -> None:
+    """Of a test that failed: else the garbage that it leaves fails another test of the same process, later."""
+    if command.poll() is None:
+        command.kill()
+    for pipe in (command.stdin, command.stdout, command.stderr):
+        if pipe is not None and not pipe.closed:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+    command.wait()
+
+
 class Pit:
     def __init__(self, config: str = "", **env: str) -> None:
         # Not pytest's tmp_path: a socket path has to be short.
@@ -47,6 +58,7 @@ class Pit:
             **env,
         }
         self._warden: int | None = None
+        self._commands: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Pit:
         return self
@@ -54,6 +66,8 @@ class Pit:
     def __exit__(self, *_: object) -> None:
         """Stops it, then looks for what should not be there any more."""
         self.down()
+        for command in self._commands:
+            end(command)
         cookies = [path.read_text() for path in self.folder.glob("state/*/cookie")]
         left = [pid for cookie in cookies for pid in procs.marked(cookie)]
         titles = [f"{pid} {procs.title(pid)}" for pid in left]
@@ -86,7 +100,9 @@ class Pit:
             "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True,
             "cwd": self.work, "env": self.env,
         }  # fmt: skip
-        return subprocess.Popen([*COMMAND, *args], **{**options, **kwargs})
+        command = subprocess.Popen([*COMMAND, *args], **{**options, **kwargs})
+        self._commands.append(command)
+        return command
 
     def run(self, *args: str, check: bool = True, **kwargs: Any) -> subprocess.CompletedProcess[str]:
         """A `snakepit` command, done. With `check` it must exit 0."""
