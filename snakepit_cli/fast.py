@@ -12,7 +12,15 @@ import os
 import sys
 
 from snakepit_cli import __version__
-from snakepit_cli.client.call.call import RefusedError, Talk, nearby, write, write_line
+from snakepit_cli.client.call.call import (
+    RefusedError,
+    Talk,
+    nearby,
+    quiet_interrupts,
+    raise_interrupts,
+    write,
+    write_line,
+)
 from snakepit_cli.client.call.request import Request, Shared, UsageError, hoist
 
 TYPE_CHECKING = False
@@ -99,6 +107,7 @@ def attempt(argv: list[str]) -> int | None:
     if bulk is not None:
         from snakepit_cli.cli import mapping
 
+        raise_interrupts()
         shared, command, items, given = bulk
         return mapping.perform(shared, command, items, **given)
     return None if request is None else _call(request)
@@ -180,6 +189,7 @@ def _converse(sock: socket, request: Request) -> int:
 
 def main() -> None:
     """Never returns. Leaves without tearing the interpreter down: nothing is buffered."""
+    quiet_interrupts()
     argv = sys.argv[1:]
     try:
         code = attempt(argv)

@@ -14,7 +14,7 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.front_page import SHORT
 from snakepit_cli.cli.help import group
 from snakepit_cli.cli.output.error_report import report
-from snakepit_cli.client.call.call import write
+from snakepit_cli.client.call.call import raise_interrupts, write
 from snakepit_cli.client.call.request import hoist
 
 # Typer does not export these two under names of its own, and where they come from has changed.
@@ -87,6 +87,7 @@ def _dispatch(argv: list[str]) -> int:
             ours = _OTHERS[rest[0]]
             raise PitError("usage", f"snakepit has no verb `{rest[0]}`", hint=f"did you mean `snakepit {ours}`?")
         with command(rest[0] if rest else None).make_context("snakepit", rest, obj=shared) as ctx:
+            raise_interrupts()
             result = ctx.command.invoke(ctx)
     except typer.Exit as leaving:
         return leaving.exit_code

@@ -27,6 +27,19 @@ _CANCEL_SECONDS = 5.0
 _LATE_SECONDS = 10.0
 
 
+def quiet_interrupts() -> None:
+    """Ctrl-C exits at once, with 130: KeyboardInterrupt in the middle of an import can get lost, or show a traceback.
+    Not where it is ignored (nohup, a background job of sh)."""
+    if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
+        _signal.signal(_signal.SIGINT, lambda *_: os._exit(130))
+
+
+def raise_interrupts() -> None:
+    """Ctrl-C raises KeyboardInterrupt again: to be called when everything is imported."""
+    if _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+
+
 class StoppedError(Exception):
     """The talk ended early, not by a word of the server: `kind` is a kind of base.errors."""
 
@@ -142,8 +155,8 @@ class Talk:
         """
         frame = self._request.frame()
         # It may be ignored from the start (nohup, a background job of sh): then it stays so.
-        default = _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler
-        if default:
+        before = _signal.getsignal(_signal.SIGINT)
+        if before != _signal.SIG_IGN:
             _signal.signal(_signal.SIGINT, self._interrupt)
         try:
             self._send(frame)
@@ -151,8 +164,8 @@ class Talk:
         finally:
             if self.interrupted:
                 _signal.setitimer(_signal.ITIMER_REAL, 0)
-            if default:
-                _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+            if before != _signal.SIG_IGN:
+                _signal.signal(_signal.SIGINT, before)
 
     def _interrupt(self, *_: object) -> None:
         if self.interrupted:

@@ -204,6 +204,22 @@ def test_a_terminal_gets_colours_and_indentation(fake: Fake, monkeypatch: pytest
     assert on_terminal("exec", "echo", "a:=1", "--json") == b'{"a":1}\r\n'
 
 
+@pytest.mark.parametrize("argv", [["--no-start", "status"], ["--no-start", "workers"]], ids=str)
+def test_ctrl_c_while_it_starts_ends_it_without_a_word(fake: Fake, argv: list[str]) -> None:
+    """Whatever is being imported: the finder of modules stands for all of them."""
+    code = (
+        "import os, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"sys.argv = ['snakepit', *{argv!r}]\nfrom snakepit_cli import fast\n"
+        "class Interrupts:\n    def find_spec(self, name, path=None, target=None):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupts())\nfast.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), timeout=SECONDS, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_the_fast_path_imports_next_to_nothing(fake: Fake) -> None:
     code = (
         "import os, sys\nbefore = set(sys.modules)\nsys.argv = ['snakepit', 'exec', 'echo', 'a=1', '--timeout', '9']\n"
