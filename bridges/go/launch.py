@@ -58,8 +58,26 @@ def current(entry: str) -> bool:
 
 
 def cache() -> str:
+    """Where programs are kept: never in a home of another user, which `sudo` may leave. Raises PermissionError."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    if not _is_mine(base):
+        base = f"/tmp/snakepit-{os.geteuid()}"  # noqa: S108 - checked below
+        os.makedirs(base, 0o700, exist_ok=True)
+        if os.lstat(base).st_uid != os.geteuid():
+            raise PermissionError(f"{base} belongs to another user")
+        os.environ.setdefault("GOCACHE", os.path.join(base, "go-build"))
     return os.path.join(base, "snakepit", "go")
+
+
+def _is_mine(path: str) -> bool:
+    """Whether it, or the nearest directory above it that exists, belongs to this user."""
+    path = os.path.abspath(path)
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    try:
+        return os.stat(path).st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def compiled(go: str, bridge: str, adapter: str) -> str:

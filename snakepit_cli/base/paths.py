@@ -82,13 +82,26 @@ def displaced() -> str | None:
 def _wanted_state_root() -> str:
     if chosen := os.environ.get("SNAKEPIT_STATE_DIR"):
         return os.path.abspath(chosen)
-    if xdg := os.environ.get("XDG_STATE_HOME"):
+    xdg = os.environ.get("XDG_STATE_HOME")
+    if xdg and _is_mine(xdg):
         return f"{xdg}/snakepit"
     home = os.path.expanduser("~")
     # No HOME and no passwd entry (a bare container): `~` stays as it is.
-    if not os.path.isabs(home) or not os.access(home, os.W_OK):
+    if not os.path.isabs(home) or not os.access(home, os.W_OK) or not _is_mine(home):
         return f"{private_tmp()}/state"
     return f"{home}/.local/state/snakepit"
+
+
+def _is_mine(path: str) -> bool:
+    """Whether it, or the nearest directory above it that exists, is the user's own. `sudo` can leave HOME another
+    user's: what root makes there, its owner could no longer change."""
+    path = os.path.abspath(path)
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    try:
+        return os.stat(path).st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def state_dir(instance: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -122,3 +123,18 @@ def test_what_has_not_changed_is_not_compiled_again(shown: Shown, cache: Path, t
     (tmp_path / "app" / "other.go").write_text("package main\n")
     assert shown(str(tmp_path / "app")) == "onea"
     assert program.stat().st_ino != made
+
+
+def test_nothing_is_kept_in_a_home_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with `sudo`, which may keep HOME."""
+    launch = runpy.run_path(str(ROOT / "bridges" / "go" / "launch.py"), run_name="launch")
+    for name in ("XDG_CACHE_HOME", "GOCACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert launch["cache"]() == f"{tmp_path}/.cache/snakepit/go"
+    monkeypatch.setitem(launch["cache"].__globals__, "_is_mine", lambda _: False)
+    assert not launch["cache"]().startswith(str(tmp_path))
+    assert not os.environ["GOCACHE"].startswith(str(tmp_path))
+    another = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: another)
+    assert not launch["_is_mine"](str(tmp_path / "not" / "there"))

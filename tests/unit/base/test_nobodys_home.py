@@ -27,6 +27,20 @@ def test_places_are_below_tmp() -> None:
     assert paths.runtime_dir("ci") == f"{paths.private_tmp()}/ci"
 
 
+@pytest.mark.parametrize("variable", ["HOME", "XDG_STATE_HOME"])
+@pytest.mark.parametrize("below", ["", "/not/there/yet"])
+def test_nothing_is_written_into_a_home_of_another_user(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: os.PathLike[str], variable: str, below: str
+) -> None:
+    """As with `sudo`, which may keep HOME."""
+    monkeypatch.setenv(variable, f"{os.fspath(tmp_path)}{below if variable != 'HOME' else ''}")
+    mine, another = paths.state_dir("ci"), os.geteuid() + 1
+    assert mine.startswith(os.fspath(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: another)
+    monkeypatch.setattr(os, "access", lambda *_: True)
+    assert paths.state_dir("ci") == f"{paths.private_tmp()}/state/ci"
+
+
 def test_there_is_no_configuration() -> None:
     assert paths.config_file() is None
     assert load.load() == Settings()
