@@ -65,13 +65,15 @@ class Warden:
         self._cgroups = Cgroups.build(places.state, secret, run)
         self._spawner = Spawner(
             self._loop, self._ledger, places, self._cgroups, marks, born=self._born, failed=self._never_ran,
-            open_files=limits.raise_open_files(),
+            lost=self._lost, open_files=limits.raise_open_files(),
         )  # fmt: skip
         self._children = Children()
         self._logs = OldLogs()
         self._link: serverlink.ServerLink | None = None
         self._templates = Templates(self._loop, self._spawner, self._children, self._tell, self._journal)
-        self._orders = Orders(self._loop, self._spawner, self._templates, self._children, self._never_ran)
+        self._orders = Orders(
+            self._loop, self._spawner, self._templates, self._children, self._never_ran, lost=self._lost
+        )
         self._reaper = Reaper(places, self._ledger, secret, run, tell=self._tell, mend=lambda: self._door.look(None))
         self._memos: dict[str, Message] = {}  # pool → what the next server has to know of it
         self._pinned = False
@@ -227,14 +229,18 @@ class Warden:
         if self._stopping:
             child.stop(time.monotonic() + _STOP_SECONDS)
 
-    def _never_ran(self, name: str, reason: str) -> None:
+    def _lost(self, name: str, reason: str) -> None:
+        """Its template died before it could fork it: the server may ask for it again."""
+        self._never_ran(name, reason, lost=True)
+
+    def _never_ran(self, name: str, reason: str, *, lost: bool = False) -> None:
         self._journal(f"{name}: not started: {reason}")
         if name == "server":
             self._server_gone(reason, [], ran=False)
         elif name.startswith("template:"):
-            self._templates.never_ran(name.partition(":")[2], reason)
+            self._templates.never_ran(name.partition(":")[2], reason, lost=lost)
         else:
-            self._tell({"event": "exited", "worker": name, "reason": reason, "log": []})
+            self._tell({"event": "exited", "worker": name, "reason": reason, "log": [], "lost": lost})
         self._maybe_done()
 
     def _children_changed(self) -> None:

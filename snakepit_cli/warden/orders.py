@@ -23,17 +23,18 @@ Message = Mapping[str, Any]
 
 
 class Orders:
-    """`never_ran` is told of each worker that will not run, with the reason."""
+    """`never_ran` is told of each worker that will not run, with the reason; `lost` of one whose template died."""
 
     def __init__(
         self, loop: Loop, spawner: Spawner, templates: Templates, children: Children,
-        never_ran: Callable[[str, str], None],
+        never_ran: Callable[[str, str], None], *, lost: Callable[[str, str], None],
     ) -> None:  # fmt: skip
         self._loop = loop
         self._spawner = spawner
         self._templates = templates
         self._children = children
         self._never_ran = never_ran
+        self._lost = lost
 
     def spawn(self, message: Message) -> None:
         tokens: dict[str, str] = message["tokens"]
@@ -54,7 +55,7 @@ class Orders:
         template = self._templates.of(pool)
         if template is None or template.channel is None:
             for name in tokens:
-                self._never_ran(name, "its template is gone")
+                self._lost(name, "its template is gone")
             return
         self._spawner.fork(template.channel, "worker", list(tokens), message["go"], tokens)
 

@@ -73,6 +73,17 @@ def how_it_ended(message: dict[str, Any]) -> str:
     return f"was killed by {name}"
 
 
+def of_exit(worker: str, message: dict[str, Any], *, attached: bool) -> Failure:
+    """Why calls of a worker fail that has ended, or never ran, from the warden's report."""
+    detail: list[tuple[str, Any]] = [("worker", worker)]
+    if message["log"]:
+        detail.append(("log", message["log"]))
+    kind = ("worker_oom" if message.get("oom") else "worker_crashed") if attached else "pool_unavailable"
+    # One that never ran has no code, and its reason says all.
+    when = " before it was ready" if "code" in message and not attached else ""
+    return Failure(kind, f"worker {worker} {how_it_ended(message)}{when}", tuple(detail))
+
+
 def why_cold(message: dict[str, Any]) -> str:
     """Why a template cannot be used and workers are started one by one."""
     reason = str(message.get("reason") or "the template could not be used")

@@ -21,13 +21,13 @@ from snakepit_cli.server.calls import error_mapping
 from snakepit_cli.server.calls.call import Call
 from snakepit_cli.server.calls.nested_calls import NestedCalls, Submit
 from snakepit_cli.server.coalescer import Coalescer
-from snakepit_cli.server.pools import views
+from snakepit_cli.server.pools import births, views
 from snakepit_cli.server.pools.call_policy import CallPolicy
 from snakepit_cli.server.pools.driver import Driver
 from snakepit_cli.server.workers.stdio import Filter, ProgramCallbacks, converse
 from snakepit_cli.server.workers.stdio_json import Program
 from snakepit_cli.server.workers.warden_link import WardenLink
-from snakepit_cli.server.workers.worker import Start, Survivor, Survivors, Worker
+from snakepit_cli.server.workers.worker import Survivor, Survivors, Worker
 from snakepit_cli.server.workers.worker_link import Link
 from snakepit_cli.wire import worker_pb2 as pb
 
@@ -58,9 +58,7 @@ class Pool:
         self._warden = warden
         self._calls: dict[int, Call] = {}
         self._beyond = 0  # items of blocks that have been answered, less the blocks
-        self._start = Start(survivors.start, survivors.note) if survivors else Start()
-        if launch.template is None:
-            self._start = Start("exec", launch.why_cold)
+        self._start = births.start(launch, survivors)
         self.limits = Limits(**spec.limits)  # type: ignore[arg-type]
         self._machine = Machine(spec.name, spec.size, self.limits, first_worker=self.next_worker, spare=spec.spare)
         self._feed = Driver(self._machine, coalescer, self._perform, self._failed, self._announce).feed
@@ -78,9 +76,7 @@ class Pool:
 
     def _adopt(self, survivors: Sequence[Survivor]) -> None:
         for one in survivors:
-            self.workers[one.id] = Worker(
-                one.id, one.token, one.started, asked=True, pid=one.pid, requests=one.requests
-            )
+            self.workers[one.id] = one.worker()
         self._feed(ev.Adopt(tuple(one.id for one in survivors)))
 
     # ------------------------------------------------------------------------------------------ asked
@@ -186,10 +182,14 @@ class Pool:
 
     def template_answered(self, message: dict[str, Any]) -> None:
         """The template is ready, or cannot be had: then workers start cold, or not at all when the adapter fails."""
+        if message.get("died"):
+            self._start.via = None  # it was ready once; those that wait, wait for another
+            return
         waiting, self._start.waiting = self._start.waiting, []
         if not waiting:
-            # Nobody asked: it was ready once and has died. The next spawn asks for another.
-            self._start.via = None
+            self._start.via = None  # nobody wants it any more; the next spawn asks again
+        elif message.get("lost") and self._start.may_ask_again():
+            self._want_template(waiting)
         elif failure := message.get("failure"):
             reason = error_mapping.of_template(failure, self.spec.language)
             for name in waiting:
@@ -238,6 +238,7 @@ class Pool:
         worker.link = link
         worker.nested = NestedCalls(link, self._ask)
         self.served_since = self.served_since or _clock()
+        self._start.losses = 0
         self.commands = tuple(one for one in hello.commands if self._rules is None or self._rules.knows(one.name))
         self._feed(ev.Attached(worker.id, max(1, hello.capacity), tuple(hello.sessions)))
 
@@ -251,18 +252,21 @@ class Pool:
             self._warden.send("stop", worker=worker.id, grace=_FAREWELL_SECONDS)
 
     def exited(self, worker: str, message: dict[str, Any]) -> None:
-        gone = self.workers.pop(worker, None)
-        if gone is None:
+        if worker not in self.workers or (message.get("lost") and self._starts_again(worker)):
             return
+        gone = self.workers.pop(worker)
         if gone.nested is not None:
             gone.nested.give_up()
-        detail: list[tuple[str, Any]] = [("worker", worker)]
-        if message["log"]:
-            detail.append(("log", message["log"]))
-        attached = gone.link is not None
-        kind = ("worker_oom" if message.get("oom") else "worker_crashed") if attached else "pool_unavailable"
-        text = f"worker {worker} {error_mapping.how_it_ended(message)}" + ("" if attached else " before it was ready")
-        self._feed(ev.Exited(worker, ev.Failure(kind, text, tuple(detail))))
+        self._feed(ev.Exited(worker, error_mapping.of_exit(worker, message, attached=gone.link is not None)))
+
+    def _starts_again(self, worker: str) -> bool:
+        """Its template died before it could fork it: another one does, but not for ever."""
+        self._start.via = None
+        if not self._start.waiting and not self._start.may_ask_again():
+            return False
+        self.workers[worker].asked = False
+        self._want_template([worker])
+        return True
 
     def unresponsive(self, worker: Worker, failure: ev.Failure) -> None:
         self._feed(ev.Unresponsive(worker.id, failure))
@@ -345,23 +349,18 @@ class Pool:
                 self.next_worker = worker.number + 1
         if self._start.via is not None:
             self._ask_for(list(effect.workers))
-            return
+        else:
+            self._want_template(effect.workers)
+
+    def _want_template(self, workers: Sequence[str]) -> None:
+        """They start when it has answered."""
         if not self._start.waiting:
-            launch = self._launch
-            self._warden.send(
-                "template", pool=self.spec.name, argv=launch.template, env=launch.template_env, key=launch.key,
-                go=launch.go,
-            )  # fmt: skip
-        self._start.waiting += effect.workers
+            births.ask_for_template(self._warden, self.spec, self._launch)
+        self._start.waiting += workers
 
     def _ask_for(self, names: list[str]) -> None:
         wanted = [self.workers[name] for name in names if name in self.workers]
-        for worker in wanted:
-            worker.asked = True
-        self._warden.send(
-            "spawn", pool=self.spec.name, via=self._start.via, argv=self._launch.argv, go=self._launch.go,
-            tokens={worker.id: worker.token for worker in wanted}, talks=self.spec.dialect is not None,
-        )  # fmt: skip
+        births.ask_for_workers(self._warden, self.spec, self._launch, self._start.via, wanted)
 
     def _dispatch(self, effect: fx.Dispatch) -> None:
         worker = self.workers[effect.worker]

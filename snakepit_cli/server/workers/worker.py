@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from snakepit_cli.core.events import Gate
 from snakepit_cli.server.calls.call import Call
@@ -53,6 +54,9 @@ class Survivor:
     requests: int
     started: float
 
+    def worker(self) -> Worker:
+        return Worker(self.id, self.token, self.started, asked=True, pid=self.pid, requests=self.requests)
+
 
 @dataclass(frozen=True)
 class Survivors:
@@ -72,3 +76,13 @@ class Start:
     via: str | None = None
     note: str | None = None
     waiting: list[str] = field(default_factory=list)
+    losses: int = 0
+    """Templates in a row that died before a worker of theirs was attached."""
+
+    def may_ask_again(self) -> bool:
+        """A template was lost. One that dies again and again is a failure."""
+        self.losses += 1
+        return self.losses <= _MOST_LOSSES
+
+
+_MOST_LOSSES: Final = 5

@@ -26,6 +26,8 @@ class Child:
     """The other ends of its stdin and stdout, until the server has them."""
     cage: Path | None = None
     """The cgroup that it and all that it starts are in, where there are any."""
+    ready: bool = False
+    """A template that has said so."""
     kill_at: float | None = None
     """When a stop turns into a kill (monotonic seconds); None while nobody asked it to stop."""
     killed: bool = False

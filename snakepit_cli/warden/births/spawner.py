@@ -64,11 +64,14 @@ class _Waiting(NamedTuple):
 
 
 class Spawner:
-    """`born` is called for each child that may run, `failed` with id and reason for each that never will."""
+    """`born` is called for each child that may run, `failed` with id and reason for each that never will.
+
+    `lost` is called instead of `failed` when that is because the template died: another template could fork it.
+    """
 
     def __init__(
         self, loop: Loop, ledger: Ledger, places: Places, cages: Cgroups, marks: Mapping[str, str], *, born: Born,
-        failed: Failed, open_files: limits.Limit | None = None,
+        failed: Failed, lost: Failed | None = None, open_files: limits.Limit | None = None,
     ) -> None:  # fmt: skip
         """`open_files`: the limit that workers and templates get."""
         self._loop = loop
@@ -78,6 +81,7 @@ class Spawner:
         self._marks = marks
         self._born = born
         self._failed = failed
+        self._lost = lost or failed
         self._open_files = open_files
         self._births: list[template_protocol.Birth] = []
         # The read end goes into every executed child; the write end stays here and closes when we die.
@@ -187,7 +191,7 @@ class Spawner:
         self, parent: socket.socket, role: str, ids: Sequence[str], message: Mapping[str, Any],
         tokens: Mapping[str, str],
     ) -> None:  # fmt: skip
-        birth = template_protocol.Birth([], time.monotonic() + _BIRTH_SECONDS)
+        birth = template_protocol.Birth([], time.monotonic() + _BIRTH_SECONDS, parent)
         failed: dict[str, str] = {}
         with ExitStack() as theirs:
             gates = []
@@ -202,7 +206,7 @@ class Spawner:
                 birth.unborn.append(child)
             refused = template_protocol.send(parent, {"op": "fork", "count": len(gates)}, gates) if gates else None
         if refused is not None:
-            self._fail(birth.unborn, f"cannot be forked from the template: {refused}")
+            self._fail(birth.unborn, f"cannot be forked from the template: {refused}", parent)
             birth.unborn = []
         if birth.unborn:
             self._births.append(birth)
@@ -238,7 +242,7 @@ class Spawner:
     def _miscarried(self, birth: template_protocol.Birth, child: template_protocol.Unborn) -> None:
         if child in birth.unborn:
             birth.unborn.remove(child)
-            self._fail([child], "the template could not fork it")
+            self._fail([child], "the template could not fork it", birth.parent)
             self._look(birth)
 
     def _overdue(self, birth: template_protocol.Birth) -> None:
@@ -281,10 +285,14 @@ class Spawner:
         if refused is not None:
             child.kill(f"could not be told to run: {refused}")
 
-    def _fail(self, unborn: Sequence[template_protocol.Unborn], reason: str) -> None:
+    def _fail(
+        self, unborn: Sequence[template_protocol.Unborn], reason: str, parent: socket.socket | None = None
+    ) -> None:
+        """`parent`: of a template that did not do what it was asked for."""
+        tell = self._lost if parent is not None and template_protocol.hung_up(parent) else self._failed
         for child in unborn:
             self._release(child)
-            self._failed(child.id, reason)
+            tell(child.id, reason)
 
     def _release(self, child: template_protocol.Unborn) -> None:
         """Closing the gate makes a child exit without having run."""

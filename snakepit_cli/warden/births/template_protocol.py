@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,15 @@ def send(channel: socket.socket, message: Mapping[str, Any], descriptors: Sequen
     return None
 
 
+def hung_up(channel: socket.socket) -> bool:
+    """Whether the process at the other end is gone, or our end is closed because it was."""
+    if channel.fileno() < 0:
+        return True
+    poll = select.poll()
+    poll.register(channel, 0)
+    return bool(poll.poll(0))
+
+
 def receive(channel: socket.socket) -> dict[str, Any] | None:
     """The next message; None when the other side is gone or speaks nonsense."""
     try:
@@ -70,6 +80,8 @@ class Birth:
 
     unborn: list[Unborn]
     deadline: float
+    parent: socket.socket
+    """Control socket of the template."""
 
     def waiting(self) -> list[Unborn]:
         return [one for one in self.unborn if one.identity is None]

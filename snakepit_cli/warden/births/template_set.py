@@ -10,7 +10,7 @@ from typing import Any
 from snakepit_cli.warden import limits
 from snakepit_cli.warden.births.child import Child, Children
 from snakepit_cli.warden.births.spawner import Program, Spawner
-from snakepit_cli.warden.births.template_protocol import pair, receive
+from snakepit_cli.warden.births.template_protocol import hung_up, pair, receive
 from snakepit_cli.warden.loop import Loop
 
 Message = Mapping[str, Any]
@@ -34,7 +34,7 @@ class Templates:
     def base(self, message: Message) -> Child | None:
         """The template that has imported the bridge for this interpreter, started on first use. Or None."""
         name = self._bases.get(message["key"])
-        if name is not None and (found := self._children.named(name)):
+        if name is not None and (found := self._children.named(name)) and not _is_deaf(found):
             return found
         name = f"template:base-{next(self._numbers)}"
         try:
@@ -72,15 +72,18 @@ class Templates:
         if child.channel is not None:
             self._loop.watch(child.channel, lambda: self._said(child), lambda: child.kill("what it said made no sense"))
 
-    def never_ran(self, pool: str, reason: str) -> None:
-        self._answer(pool, {"ready": False, "reason": reason})
+    def never_ran(self, pool: str, reason: str, *, lost: bool = False) -> None:
+        """`lost`: because its base died; from another one it may run."""
+        self._answer(pool, {"ready": False, "reason": reason, **({"lost": True} if lost else {})})
 
     def gone(self, child: Child, how: str) -> None:
         if not child.pool:
             self._bases = {key: name for key, name in self._bases.items() if name != child.id}
         elif child.kill_at is None:
             reason = f"the template {child.why or f'ended with {how}'}"
-            self._answer(child.pool, {"ready": False, "reason": reason, "log": child.pump.tail()})
+            # The death of one that was ready is no answer to a server that asks for the next one.
+            died = {"died": True} if child.ready else {}
+            self._answer(child.pool, {"ready": False, "reason": reason, "log": child.pump.tail(), **died})
 
     def _said(self, child: Child) -> None:
         message = receive(child.channel) if child.channel is not None else None
@@ -88,9 +91,15 @@ class Templates:
             if child.channel is not None:
                 self._loop.forget(child.channel)
         elif child.pool:
-            if not message.get("ready"):
+            child.ready = bool(message.get("ready"))
+            if not child.ready:
                 child.stop(time.monotonic())  # it ends by itself; that will be no news
             self._answer(child.pool, message)
 
     def _answer(self, pool: str, message: Message) -> None:
         self._tell({**message, "event": "template", "pool": pool})
+
+
+def _is_deaf(base: Child) -> bool:
+    """It has died, though it is not buried yet."""
+    return base.channel is None or hung_up(base.channel)

@@ -76,6 +76,10 @@ class Warden:
         """Adapters that cannot be loaded."""
         self.slow: set[str] = set()
         """Pools whose workers never get ready."""
+        self.lost = 0
+        """How often the workers of a pool are lost, because their template has died."""
+        self.dead_bases = 0
+        """How often a template is lost, because its base has died."""
         self._pids = itertools.count(1000)
 
     def send(self, op: str, **fields: Any) -> None:
@@ -88,11 +92,22 @@ class Warden:
 
     def _template(self, pool: str, go: dict[str, Any], **_: Any) -> None:
         message: dict[str, Any] = {"event": "template", "pool": pool, "ready": True}
+        if self.dead_bases:
+            self.dead_bases -= 1
+            message = {**message, "ready": False, "lost": True, "reason": "it is gone"}
         if go["adapter"] in self.broken:
             message = {**message, "ready": False, "failure": {"kind": "adapter_failed", "message": "broken"}}
         self.instance.reported(message)
 
     def _spawn(self, pool: str, tokens: dict[str, str], **_: Any) -> None:
+        if self.lost:
+            self.lost -= 1
+            for worker in tokens:
+                why = {"reason": "its template is gone", "log": [], "lost": True}
+                self.instance.reported({"event": "exited", "worker": worker, **why})
+            died = {"ready": False, "reason": "the template ended with signal 9", "log": [], "died": True}
+            self.instance.reported({"event": "template", "pool": pool, **died})
+            return
         for worker, token in tokens.items():
             self.instance.reported({"event": "spawned", "worker": worker, "pid": next(self._pids)})
             if pool not in self.slow:

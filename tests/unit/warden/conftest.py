@@ -33,6 +33,7 @@ class Rig:
         self.notes: list[str] = []
         self.born: dict[str, Child] = {}
         self.failed: dict[str, str] = {}
+        self.lost: dict[str, str] = {}
         self.told: list[dict[str, object]] = []
         self.loop = Loop(self.notes.append)
         (folder / "logs").mkdir()
@@ -41,7 +42,7 @@ class Rig:
         self.children = Children()
         self.spawner = Spawner(
             self.loop, self.ledger, self.places, Cgroups(None), {"MARK": "mark"}, born=self._born,
-            failed=self.failed.__setitem__,
+            failed=self.failed.__setitem__, lost=self.lost.__setitem__,
         )  # fmt: skip
 
     def _born(self, child: Child) -> None:

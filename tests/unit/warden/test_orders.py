@@ -27,9 +27,12 @@ class House:
         self.rig = rig
         self.answers: list[dict[str, Any]] = []
         self.exits: dict[str, str] = {}
+        self.lost: dict[str, str] = {}
         self.channels: list[socket.socket] = []
         self.templates = Templates(rig.loop, rig.spawner, rig.children, self.answers.append, rig.notes.append)
-        self.orders = Orders(rig.loop, rig.spawner, self.templates, rig.children, self.exits.__setitem__)
+        self.orders = Orders(
+            rig.loop, rig.spawner, self.templates, rig.children, self.exits.__setitem__, lost=self.lost.__setitem__
+        )
 
     def base(self, key: str = "python") -> Child | None:
         return self.templates.base({"key": key, "argv": ["/bin/sleep", "600"], "env": {}})
@@ -90,9 +93,11 @@ def test_an_order_that_is_malformed_fails_the_workers_that_it_names(house: House
     assert "KeyError: 'env'" in house.exits["p-1"]
 
 
-def test_workers_of_a_template_that_is_gone(house: House) -> None:
+def test_workers_of_a_template_that_is_gone_are_no_failures(house: House) -> None:
+    """The server, which does not know yet, may ask for another template."""
     house.spawn("p-1", via="template")
-    assert house.exits == {"p-1": "its template is gone"}
+    assert house.lost == {"p-1": "its template is gone"}
+    assert house.exits == {}
 
 
 class TestTemplates:
@@ -110,6 +115,27 @@ class TestTemplates:
         assert third.id not in {first.id, second.id}
         assert house.base("b") is second
         assert house.base("c") is third
+
+    def test_a_base_that_has_died_is_not_asked_even_before_it_is_buried(self, house: House) -> None:
+        first = house.base("a")
+        assert first is not None
+        first.kill()
+        os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)
+        second = house.base("a")
+        assert second is not None
+        assert second is not first
+        house.templates.gone(first, "signal 9")
+        assert house.base("a") is second
+
+    def test_the_death_of_one_that_was_ready_is_no_answer_about_the_next(self, house: House) -> None:
+        channel = house.pool_template()
+        (child,) = house.rig.children.of_role("template")
+        house.templates.born(child)
+        house.templates.gone(child, "signal 9")
+        packets.send(channel, json.dumps({"ready": True}).encode())
+        house.rig.until(lambda: len(house.answers) == 2, "the answer")
+        house.templates.gone(child, "signal 9")
+        assert [answer.get("died", False) for answer in house.answers] == [False, False, True]
 
     def test_a_base_is_started_once_for_each_interpreter(self, house: House) -> None:
         assert house.base("a") is house.base("a")

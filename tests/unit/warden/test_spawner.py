@@ -251,6 +251,16 @@ def test_one_that_says_no_pid_of_its_own_fails_alone(rig: Rig, mother: Template,
     assert list(rig.failed) == ["p-1"]
 
 
+def test_children_that_were_on_their_way_when_their_template_died_are_lost(rig: Rig, mother: Template) -> None:
+    """Another template could fork them: that is no failure of theirs."""
+    mother.ask("p-1", "p-2")
+    mother.theirs.close()
+    for gate in mother.gates:
+        gate.close()
+    rig.until(lambda: not rig.spawner.expecting, "them to be given up")
+    assert (list(rig.lost), rig.failed) == (["p-1", "p-2"], {})
+
+
 def test_one_that_says_nothing_at_all_is_given_up(rig: Rig, mother: Template, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spawner, "_BIRTH_SECONDS", 0.02)
     mother.ask("p-1")
@@ -280,7 +290,7 @@ def test_a_template_that_is_gone_or_does_not_read_fails_those_that_were_asked_of
     theirs.close()
     rig.spawner.fork(ours, "worker", ["p-2"], {"pool": "p", "env": {}})
     assert "does not read" in rig.failed["p-1"]
-    assert "gone" in rig.failed["p-2"]
+    assert "gone" in rig.lost["p-2"]
     assert open_descriptors() == before - {theirs.fileno()} - {
         n for n in before if not os.path.exists(f"/proc/self/fd/{n}")
     }
