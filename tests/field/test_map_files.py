@@ -126,5 +126,11 @@ def test_a_run_is_resumed_with_its_own_options_only(pit: Pit) -> None:
         done = pit.run(*argv, *other, "--resume", input="1\n2\n3\n", check=False)
         assert (done.returncode, "another run" in done.stderr) == (2, True), other
         assert (pit.work / "out").read_text() == before
+    for data in ("", "1\n", "1\n3\n", "5\n6\n7\n"):
+        (pit.work / "changed").write_text(data)
+        for source in ("-", "changed"):
+            done = pit.run(*argv, "--arg", "a", "--resume", "--input", source, input=data, check=False)
+            assert (done.returncode, "its input was different" in done.stderr) == (2, True), (data, source)
+            assert (pit.work / "out").read_text() == before
     pit.run(*argv, "--arg", "a", "--resume", input="1\n2\n3\n")
     assert Path(pit.work / "out").read_text() == before + '{"item":null,"a":3}\n'

@@ -144,13 +144,12 @@ class Cutter:
         self.line += count
         return block
 
-    def drop(self, most: int) -> tuple[int, int]:
-        """Leaves out up to so many lines of those that are complete; how many, and their bytes."""
-        parts = self._data.split(b"\n", most)
-        rest, before = parts.pop(), len(self._data)
-        self._data = rest
-        self.line += len(parts)
-        return len(parts), before - len(rest)
+    def drop(self, most: int) -> tuple[bytes, int]:
+        """Leaves out up to so many lines of those that are complete: the lines, and how many they are."""
+        data = self._data
+        *dropped, self._data = data.split(b"\n", most)
+        self.line += len(dropped)
+        return data[: len(data) - len(self._data)], len(dropped)
 
     def _about(self, items: int) -> int:
         """Where to cut, guessed from how long the first lines are."""

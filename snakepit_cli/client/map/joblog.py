@@ -2,8 +2,9 @@
 
 A text file. Its first line says what the run is, each further one what was written at once:
 `[first line of the input, how many, bytes of the output by then, failed lines…]`. A record is appended after its
-answers have been written. What is missing at the end of the file was at most written, not recorded: a file of answers
-is cut back to what the last whole record says, so nothing is there twice.
+answers have been written. `{"line": …, "digest": …}` after it says what the input was before that line. What is missing
+at the end of the file was at most written, not recorded: a file of answers is cut back to what the last whole record
+says, so nothing is there twice.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.client.map.fingerprint import Checkpoint, thin
 
 VERSION = 1
 
@@ -63,17 +65,25 @@ class Done:
 
 
 class Joblog:
-    """An open joblog. `done` is what need not be run, `offset` the bytes of the output that it vouches for."""
+    """An open joblog. `done` is what need not be run, `offset` the bytes of the output that it vouches for.
 
-    def __init__(self, descriptor: int, done: Done, offset: int) -> None:
+    `checkpoints` tell what the input was; a joblog of an earlier version has none.
+    """
+
+    def __init__(self, descriptor: int, done: Done, offset: int, checkpoints: Iterable[Checkpoint] = ()) -> None:
         self._descriptor = descriptor
         self.done = done
         self.offset = offset
+        self.checkpoints = list(checkpoints)
 
-    def record(self, first: int, count: int, written: int, failed: Iterable[int]) -> None:
+    def record(
+        self, first: int, count: int, written: int, failed: Iterable[int], checkpoint: Checkpoint | None = None
+    ) -> None:
         """These items are done and their answers, `written` bytes, are out. Raises OSError."""
         self.offset += written
         line = json.dumps([first, count, self.offset, *failed], separators=(",", ":")).encode() + b"\n"
+        if checkpoint is not None:
+            line += b'{"line":%d,"digest":"%b"}\n' % (checkpoint[0], checkpoint[1].encode())
         while line:
             line = line[os.write(self._descriptor, line) :]
 
@@ -112,25 +122,58 @@ def resume(path: str, what: dict[str, Any], *, failed_too: bool, most: int | Non
         os.unlink(path)
         return start(path, what)
     _check(path, head, what)
-    ranges: list[tuple[int, int]] = []
-    failed: set[int] = set()
-    offset, good = 0, len(head) + 1
+    found = _Records(most)
+    good = len(head) + 1
     for line in lines[:-1]:  # behind the last line break there is nothing, or a torn record
-        record = _record(line)
-        if record is None or (most is not None and record[2] > most):
-            break  # answers that were lost with the machine's power
-        first, count, offset, *now_failed = record
-        if ranges and sum(ranges[-1]) == first:
-            ranges[-1] = ranges[-1][0], ranges[-1][1] + count
-        else:
-            ranges.append((first, count))
-        failed.difference_update(_within(failed, first, count))
-        failed.update(now_failed)
+        if not found.take(line):
+            break
         good += len(line) + 1
     with _told(path):
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         os.ftruncate(descriptor, good)
-    return Joblog(descriptor, Done.of(ranges, sorted(failed) if failed_too else ()), offset)
+    done = Done.of(found.ranges, sorted(found.failed) if failed_too else ())
+    return Joblog(descriptor, done, found.offset, found.checkpoints)
+
+
+class _Records:
+    """What the lines of a joblog say together."""
+
+    def __init__(self, most: int | None) -> None:
+        self._most = most
+        self.ranges: list[tuple[int, int]] = []
+        self.failed: set[int] = set()
+        self.checkpoints: list[Checkpoint] = []
+        self.offset = 0
+
+    def take(self, line: bytes) -> bool:
+        """Whether the line counts, and so may the next one."""
+        try:
+            said = json.loads(line)
+        except ValueError:
+            return False
+        if isinstance(said, dict):
+            return self._checkpoint(said)
+        if not isinstance(said, list) or len(said) < 3 or not all(type(part) is int for part in said):
+            return False
+        first, count, offset, *now_failed = said
+        if self._most is not None and offset > self._most:
+            return False  # answers that were lost with the machine's power
+        self.offset = offset
+        if self.ranges and sum(self.ranges[-1]) == first:
+            self.ranges[-1] = self.ranges[-1][0], self.ranges[-1][1] + count
+        else:
+            self.ranges.append((first, count))
+        self.failed.difference_update(_within(self.failed, first, count))
+        self.failed.update(now_failed)
+        return True
+
+    def _checkpoint(self, said: dict[str, Any]) -> bool:
+        line, digest = said.get("line"), said.get("digest")
+        if type(line) is not int or not isinstance(digest, str):
+            return False
+        self.checkpoints.append((line, digest))
+        thin(self.checkpoints)
+        return True
 
 
 def _within(failed: set[int], first: int, count: int) -> list[int]:
@@ -152,12 +195,3 @@ def _check(path: str, head: bytes, what: dict[str, Any]) -> None:
             raise PitError(
                 "usage", f"{path} is the joblog of another run: its {name} was {said.get(name)!r}, not {value!r}"
             )
-
-
-def _record(line: bytes) -> list[int] | None:
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return None
-    whole = isinstance(record, list) and len(record) >= 3 and all(type(part) is int for part in record)
-    return record if whole else None

@@ -15,6 +15,7 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.client.api import error_of
 from snakepit_cli.client.call.request import cwd
 from snakepit_cli.client.map.blocks import NOT_BEGUN, Answers, Block, Cutter, Order, Pace, Tally, Work
+from snakepit_cli.client.map.fingerprint import Fingerprint
 from snakepit_cli.client.map.joblog import Done, Joblog
 from snakepit_cli.wire import front
 
@@ -59,6 +60,7 @@ class Run:
         self._write = write
         self._joblog = joblog
         self._done = joblog.done if joblog is not None else Done()
+        self._fingerprint = Fingerprint(joblog.checkpoints) if joblog is not None else None
         self._window = workers + _SPARE_BLOCKS
         self._ahead = _AHEAD * workers
         self._cutter = Cutter(text=plan.text)
@@ -79,6 +81,8 @@ class Run:
                     self._converse(sock, selector, progress)
                 except (ConnectionError, TimeoutError):
                     self._lost()
+        if self._fingerprint is not None:
+            self._fingerprint.end()
 
     def total(self) -> int | None:
         """Items of the whole input, when what is left of it is there already and not long. Ends the run."""
@@ -138,8 +142,18 @@ class Run:
             self._send_block(sock, self._work.again.popleft())
         while self._has_room() and self._cutter.ready:
             if not self._skip():
-                left = self._done.until(self._cutter.line)
-                self._send_block(sock, self._cutter.cut(self._pace.items, left))
+                block = self._cutter.cut(self._pace.items, self._most(self._done.until(self._cutter.line)))
+                self._taken(block.lines, block.count)
+                self._send_block(sock, block)
+
+    def _most(self, lines: int | None) -> int | None:
+        """How many lines may be taken at once, when there is a limit."""
+        limit = None if self._fingerprint is None else self._fingerprint.limit()
+        return min((one for one in (lines, limit) if one is not None), default=None)
+
+    def _taken(self, lines: bytes, count: int) -> None:
+        if self._fingerprint is not None:
+            self._fingerprint.take(lines, count)
 
     def _skip(self) -> bool:
         """Passes over lines that an earlier run has done; whether there were some."""
@@ -147,10 +161,13 @@ class Run:
         done = self._done.skip(first)
         if not done:
             return False
-        count, size = self._cutter.drop(done)
+        lines, count = self._cutter.drop(self._most(done) or done)
+        self._taken(lines, count)
         self.tally.skipped += count
-        self.tally.taken += size
-        self._order.put(Answers(first, count, b""))
+        self.tally.taken += len(lines)
+        for part in self._order.put(Answers(first, count, b"")):
+            if self._fingerprint is not None:
+                self._fingerprint.done(part.first, part.count)
         return True
 
     def _send_block(self, sock: socket.socket, block: Block) -> None:
@@ -208,18 +225,20 @@ class Run:
         ready = self._order.put(came)
         if lines := b"".join(part.lines for part in ready):
             self._write(lines)
-        if self._joblog is not None:
+        if self._joblog is not None and self._fingerprint is not None:
             for part in ready:
-                if part.lines:
-                    self._record(self._joblog, part)
+                self._record(self._joblog, self._fingerprint, part)
         most = self._plan.most_failures
         if most is not None and self.tally.failed > most:
             raise PitError("partial_failure", f"{self.tally.failed} of {self.tally.done} items failed")
 
     @staticmethod
-    def _record(joblog: Joblog, part: Answers) -> None:
+    def _record(joblog: Joblog, fingerprint: Fingerprint, part: Answers) -> None:
+        checkpoint = fingerprint.done(part.first, part.count)
+        if not part.lines:
+            return
         try:
-            joblog.record(part.first, part.count, len(part.lines), part.failed)
+            joblog.record(part.first, part.count, len(part.lines), part.failed, checkpoint)
         except OSError as error:
             raise PitError("output_failed", f"cannot write the joblog: {error.strerror}") from None
 

@@ -155,9 +155,9 @@ def test_an_envelope_says_the_line_of_each_answer():
 def test_lines_that_are_done_are_dropped_and_a_block_ends_before_the_next_of_them():
     cutter = Cutter()
     cutter.feed(b"1\n2\n3\n4\n5")
-    assert cutter.drop(2) == (2, 4)
+    assert cutter.drop(2) == (b"1\n2\n", 2)
     assert cutter.cut(10, most=1) == Block(3, b"3\n", 1)
-    assert cutter.drop(5) == (1, 2)
+    assert cutter.drop(5) == (b"4\n", 1)
     cutter.feed(b"")
     assert cutter.cut(10) == Block(5, b"5\n", 1)
 
