@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from typing import Any
 
@@ -44,16 +45,26 @@ class _WrongError(Exception):
 def _read(path: str) -> tuple[str, dict[str, Any]]:
     """Raises PitError."""
     try:
-        with open(path, "rb") as file:
+        # Opening or reading what is no file could wait for ever.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not _is_regular(os.fstat(file.fileno())):
+                raise PitError("invalid_configuration", f"{path}: must be a regular file")
             raw = file.read(_MOST + 1)
         if len(raw) > _MOST:
             raise PitError("invalid_configuration", f"{path}: has more than {_MOST:,} bytes")
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
         return text, tomllib.loads(text)
-    except (OSError, ValueError) as error:  # not TOML, or not UTF-8
+    except OSError as error:
+        raise PitError("invalid_configuration", f"{path}: {error.strerror}") from None
+    except ValueError as error:  # not TOML, or not UTF-8
         raise PitError("invalid_configuration", f"{path}: {error}") from None
     except RecursionError:
         raise PitError("invalid_configuration", f"{path}: nested too deeply") from None
+
+
+def _is_regular(found: os.stat_result) -> bool:
+    """Or the null device, which stands for an empty file."""
+    return stat.S_ISREG(found.st_mode) or found.st_rdev == os.stat(os.devnull).st_rdev
 
 
 def _checked(data: dict[str, Any], lines: dict[faults.Path, int]) -> File:
