@@ -158,9 +158,7 @@ class Connection(asyncio.Protocol):
                 raise _skew(header.version, busy=self._host.busy())
             if self._runs(request):
                 raise _still_running(request)
-            most = _QUEUED * self._host.max_message_bytes
-            if self._held and self._held + len(args) > most:
-                raise _too_much(self._held, most)
+            self._check_size(header, len(args))
             pool, call = self._host.submit(self, request, header, args)
         except _MALFORMED as error:
             self._refuse(request, PitError("usage", f"malformed call: {ops.why(Header, head, error)}"))
@@ -172,6 +170,14 @@ class Connection(asyncio.Protocol):
                 self._calls[request] = pool, call
                 self._sizes[request] = len(args)
                 self._held += len(args)
+
+    def _check_size(self, header: Header, size: int) -> None:
+        """Raises PitError when the arguments are longer than allowed, alone or with those of the calls that run."""
+        longest = self._host.max_message_bytes
+        if header.items is None and size > longest:
+            raise _too_large(size, longest, "the arguments have")
+        if self._held and self._held + size > _QUEUED * longest:
+            raise _too_much(self._held, _QUEUED * longest)
 
     def _ask(self, request: int, body: bytes) -> None:
         if self._runs(request):
@@ -288,9 +294,9 @@ _KINDS: dict[int, Callable[[Connection, int, bytes], None]] = {
 }
 
 
-def _too_large(length: int, limit: int) -> PitError:
+def _too_large(length: int, limit: int, what: str = "the request has") -> PitError:
     hint = "pass a file name instead, or raise server.max_message_bytes in the configuration"
-    return PitError("invalid_arguments", f"the request has {length:,} bytes; {limit:,} are allowed", hint=hint)
+    return PitError("invalid_arguments", f"{what} {length:,} bytes; {limit:,} are allowed", hint=hint)
 
 
 def _too_much(held: int, most: int) -> PitError:

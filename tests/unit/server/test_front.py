@@ -49,12 +49,18 @@ def test_a_frame_that_is_too_long_is_skipped(piece: int) -> None:
         assert len(client.connection._buffer) == 0
 
 
+def test_the_longest_arguments_are_taken_and_no_longer_ones() -> None:
+    """The room of a frame for its header is not for arguments."""
+    with Client() as client:
+        client.say(call(1, b"x" * LIMIT), call(2, b"x" * (LIMIT + 1)))
+        assert client.heard == [("E", 2, "invalid_arguments")]
+        assert [len(one.args) for one in client.host.calls] == [LIMIT]
+
+
 def test_the_longest_frame_is_taken() -> None:
     with Client() as client:
-        room = LIMIT + HEADROOM - len(call()) + wire.HEADER
-        client.say(call(1, b"{}" + b" " * room))
-        assert client.heard == []
-        assert len(client.host.calls[0].args) == room + 2
+        client.say(*(wire.frame(wire.CANCEL, more, b"x" * (LIMIT + HEADROOM + more)) for more in (0, 1)))
+        assert client.heard == [("E", 1, "invalid_arguments")]
 
 
 @pytest.mark.parametrize(
