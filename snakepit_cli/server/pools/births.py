@@ -11,7 +11,7 @@ from snakepit_cli.server.workers.worker import Start, Survivors, Worker
 
 def start(launch: Launch, survivors: Survivors | None) -> Start:
     if launch.template is None:
-        return Start("exec", launch.why_cold)
+        return Start("exec", launch.why_cold, exists=False)
     return Start(survivors.start, survivors.note) if survivors else Start()
 
 

@@ -33,6 +33,7 @@ from snakepit_cli.wire import worker_pb2 as pb
 
 _clock = time.monotonic
 _FAREWELL_SECONDS = 3.0
+_EXIT_SECONDS = 0.5
 
 
 class Pool:
@@ -247,13 +248,17 @@ class Pool:
         self._feed(ev.StartFailed(worker.id, reason, permanent=True))
 
     def hung_up(self, worker: Worker) -> None:
-        """Its stream ended: it is on its way out, or cannot be reached any more. Its exit will be reported."""
-        if worker.id in self.workers:
+        """Its stream ended. It is on its way out, and a signal would hide how it ends; or it cannot be reached."""
+        self._loop.call_later(_EXIT_SECONDS, self._end_mute, worker)
+
+    def _end_mute(self, worker: Worker) -> None:
+        if self.workers.get(worker.id) is worker:
             self._warden.send("stop", worker=worker.id, grace=_FAREWELL_SECONDS)
 
     def exited(self, worker: str, message: dict[str, Any]) -> None:
         if worker not in self.workers or (message.get("lost") and self._starts_again(worker)):
             return
+        self._start.heard_of_end(message)
         gone = self.workers.pop(worker)
         if gone.nested is not None:
             gone.nested.give_up()
@@ -312,8 +317,7 @@ class Pool:
             self._feed(ev.Finished(worker.id, result.id, reply, failed=True))
 
     def _grant(self, call: Call) -> None:
-        worker = self.workers.get(call.worker or "")
-        if worker is not None and worker.link is not None:
+        if (worker := self.workers.get(call.worker or "")) is not None and worker.link is not None:
             worker.link.credit(call.id, call.credit.give_all())
 
     # ------------------------------------------------------------------------------------ the machine
@@ -399,21 +403,18 @@ class Pool:
             call.caller.result(call.request, outcome)
 
     def _interrupt(self, effect: fx.Interrupt) -> None:
-        worker = self.workers.get(effect.worker)
-        if worker is not None and worker.link is not None:
-            worker.link.cancel(effect.call)
+        if worker := self.workers.get(effect.worker):
+            worker.interrupt(effect.call)
 
     def _recall(self, effect: fx.Recall) -> None:
-        worker = self.workers.get(effect.worker)
-        if worker is not None and worker.link is not None:
-            worker.link.recall(effect.calls)
+        if worker := self.workers.get(effect.worker):
+            worker.recall(effect.calls)
 
     def _stop(self, effect: fx.Stop) -> None:
         worker = self.workers.get(effect.worker)
         if worker is None or self._never_was(worker):
             return
-        if worker.link is not None:
-            worker.link.drain()
+        worker.drain()
         self._warden.send("stop", worker=effect.worker, grace=effect.grace)
 
     def _kill(self, effect: fx.Kill) -> None:

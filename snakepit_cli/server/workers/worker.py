@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from snakepit_cli.core.events import Gate
 from snakepit_cli.server.calls.call import Call
@@ -38,6 +38,18 @@ class Worker:
     def ask(self, request: pb.Request, parent: Call | None, pool: str) -> None:
         if self.nested is not None:
             self.nested.ask(request, parent, pool)
+
+    def interrupt(self, call: int) -> None:
+        if self.link is not None:
+            self.link.cancel(call)
+
+    def drain(self) -> None:
+        if self.link is not None:
+            self.link.drain()
+
+    def recall(self, calls: Sequence[int]) -> None:
+        if self.link is not None:
+            self.link.recall(calls)
 
     def withdraw(self, request: int) -> None:
         if self.nested is not None:
@@ -76,8 +88,16 @@ class Start:
     via: str | None = None
     note: str | None = None
     waiting: list[str] = field(default_factory=list)
+    exists: bool = True
+    """The pool's language has templates."""
     losses: int = 0
     """Templates in a row that died before a worker of theirs was attached."""
+
+    def heard_of_end(self, message: Mapping[str, Any]) -> None:
+        """A worker that could not even be started, e.g. on a full disk: that may have kept the template from running,
+        too, so the next worker tries again to have one."""
+        if self.exists and self.via == "exec" and "code" not in message:
+            self.via = None
 
     def may_ask_again(self) -> bool:
         """A template was lost. One that dies again and again is a failure."""

@@ -80,6 +80,10 @@ class Warden:
         """How often the workers of a pool are lost, because their template has died."""
         self.dead_bases = 0
         """How often a template is lost, because its base has died."""
+        self.full_disk = 0
+        """How many processes cannot be registered."""
+        self.threads = False
+        """Templates cannot be used."""
         self._pids = itertools.count(1000)
 
     def send(self, op: str, **fields: Any) -> None:
@@ -95,6 +99,11 @@ class Warden:
         if self.dead_bases:
             self.dead_bases -= 1
             message = {**message, "ready": False, "lost": True, "reason": "it is gone"}
+        elif self.full_disk:
+            self.full_disk -= 1
+            message = {**message, "ready": False, "reason": "cannot be registered: disk full"}
+        elif self.threads:
+            message = {**message, "ready": False, "reason": "has threads"}
         if go["adapter"] in self.broken:
             message = {**message, "ready": False, "failure": {"kind": "adapter_failed", "message": "broken"}}
         self.instance.reported(message)
@@ -109,6 +118,11 @@ class Warden:
             self.instance.reported({"event": "template", "pool": pool, **died})
             return
         for worker, token in tokens.items():
+            if self.full_disk:
+                self.full_disk -= 1
+                why = {"reason": "cannot be registered: disk full", "log": []}
+                self.instance.reported({"event": "exited", "worker": worker, **why})
+                continue
             self.instance.reported({"event": "spawned", "worker": worker, "pid": next(self._pids)})
             if pool not in self.slow:
                 link = self.links[worker] = Link()

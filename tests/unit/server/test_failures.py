@@ -76,6 +76,19 @@ def test_how_a_worker_ended(message: dict[str, object], words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("message", "attached", "said"),
+    [
+        ({"code": 3}, False, "worker p-1 exited with status 3 before it was ready"),
+        ({"code": 3}, True, "worker p-1 exited with status 3"),
+        ({"reason": "cannot be started: (start the server again)"}, False,
+         "worker p-1 cannot be started: (start the server again)"),
+    ],
+)  # fmt: skip
+def test_only_what_ran_can_end_before_it_was_ready(message: dict[str, object], attached: bool, said: str) -> None:
+    assert error_mapping.of_exit("p-1", {"log": [], **message}, attached=attached).message == said
+
+
+@pytest.mark.parametrize(
     ("message", "words"),
     [
         ({}, "the template could not be used"),
