@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -16,7 +17,7 @@ from snakepit_cli.cli.output.terminal import escape_json
 from snakepit_cli.client import api
 from snakepit_cli.client.call import arguments
 from snakepit_cli.client.call.call import StoppedError, write
-from snakepit_cli.client.call.request import Shared, UsageError, pool_name, seconds
+from snakepit_cli.client.call.request import Shared, UsageError, encodable, limit, pool_name
 from snakepit_cli.client.map import joblog as joblogs
 from snakepit_cli.client.map.blocks import Tally
 from snakepit_cli.client.map.joblog import Joblog
@@ -35,13 +36,15 @@ def perform(
     """Exit code. The parameters are the options of the verb. Raises PitError, UsageError, StoppedError."""
     if retries < 0 or (max_failures is not None and max_failures < 0):
         raise UsageError("--retries and --max-failures: at least 0")
+    for text in (command, arg, session or ""):
+        encodable(text)
     plan = Plan(
         command=command,
         # Line breaks in JSON are space, and here they would end the arguments.
         fixed=arguments.build(tuple(items), None).replace(b"\n", b" ").replace(b"\r", b" "),
         pool=pool_name(pool),
         session=session or os.environ.get("SNAKEPIT_SESSION") or None,
-        timeout=None if timeout is None else seconds(timeout),
+        timeout=None if timeout is None else limit(timeout),
         item=arg,
         text=lines,
         ordered=not unordered,
@@ -54,7 +57,7 @@ def perform(
     if source == "-" and sys.stdin is None:  # closed; the number may be a socket of ours by now
         source = os.devnull
     _apart({"the input": source, "the output": sink, "the joblog": joblog})
-    taken = 0 if source == "-" else _input(source)
+    taken = _input(source)
     workers, hints = _workers(shared, plan)
     given = None if sink == "-" else _output(sink)
     log = None if joblog is None else _joblog(joblog, plan, given, resume=resume, failed_too=resume_failed)
@@ -155,10 +158,15 @@ def _regular(descriptor: int) -> bool:
 
 
 def _input(path: str) -> int:
+    """A descriptor from which lines can be read. A directory can be opened, but not read."""
+    name = "standard input" if path == "-" else path
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        taken = 0 if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        if stat.S_ISDIR(os.fstat(taken).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     except (OSError, ValueError) as error:
-        raise PitError("input_not_found", f"{path}: {getattr(error, 'strerror', error)}") from None
+        raise PitError("input_not_found", f"{name}: {getattr(error, 'strerror', error)}") from None
+    return taken
 
 
 def _output(path: str) -> int:

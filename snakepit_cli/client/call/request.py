@@ -129,7 +129,7 @@ class Request:
         self.args = args
         self.pool = pool_name(pool)
         self.session = session if session is not None else os.environ.get("SNAKEPIT_SESSION") or None
-        self.timeout = None if timeout is None else seconds(timeout)
+        self.timeout = None if timeout is None else limit(timeout)
         self.json = json
         self.field = field
         self.raw = raw
@@ -147,7 +147,7 @@ class Request:
         if affinity is not None and self.session is None:
             raise UsageError("--affinity needs a session (--session ID)")
         for text in (command, self.session or "", field or ""):
-            _encodable(text)
+            encodable(text)
 
     def arguments(self) -> bytes:
         """A JSON object. Reads files and standard input, once. Raises ArgumentsError."""
@@ -192,7 +192,15 @@ def seconds(text: str) -> float:
     return value
 
 
-def _encodable(text: str) -> None:
+def limit(text: str) -> float:
+    """Seconds that a call may take."""
+    value = seconds(text)
+    if not value:
+        raise UsageError(f"--timeout must be above 0, not {text}")
+    return value
+
+
+def encodable(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -91,8 +91,16 @@ class Run:
                 return self._cutter.line - 1 + self._cutter.waiting
             if _waits(self._source) and not select.select([self._source], [], [], 0)[0]:
                 return None
-            self._cutter.feed(os.read(self._source, _READ))
+            self._read()
         return None
+
+    def _read(self) -> None:
+        """Raises PitError: an error of the input must not be taken for one of the connection."""
+        try:
+            data = os.read(self._source, _READ)
+        except OSError as error:
+            raise PitError("input_not_found", f"cannot read the input: {error.strerror}") from None
+        self._cutter.feed(data)
 
     def _over(self) -> bool:
         return self._cutter.over and not self._out and not self._work.again
@@ -113,7 +121,7 @@ class Run:
             self._send(sock)
             wanted = not self._cutter.ended and not self._cutter.ready and self._has_room()
             if wanted and not reading and not _waits(self._source):
-                self._cutter.feed(os.read(self._source, _READ))  # a file: it is always ready
+                self._read()  # a file: it is always ready
                 continue
             if wanted != reading:
                 reading = wanted
@@ -126,7 +134,7 @@ class Run:
                 if key.fileobj is sock:
                     self._receive(sock)
                 else:
-                    self._cutter.feed(os.read(self._source, _READ))
+                    self._read()
             progress(self.tally)
 
     # ------------------------------------------------------------------------------------------- out
