@@ -43,6 +43,10 @@ _OTHERS = {"run": "exec", "ls": "status", "ps": "status", "start": "up", "stop":
 """Verbs that similar tools have, and ours."""
 
 
+_FILE_VERBS = {"exec", "stream", "map", "bridge", "adapters"}
+"""Verbs that read files here: their names may be any bytes. These verbs check what they send themselves."""
+
+
 def _root(
     ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -70,7 +74,8 @@ def run(argv: list[str]) -> int:
     _occupy_standard_descriptors()
     try:
         code = _dispatch(argv)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed
+            sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 — whatever it is, a person reads a sentence, not a traceback
         return report(error, argv)
     return code
@@ -79,6 +84,7 @@ def run(argv: list[str]) -> int:
 def _dispatch(argv: list[str]) -> int:
     try:
         shared, rest = hoist(argv)
+        _check_text(rest)
         if rest in (["-V"], ["version"]):
             rest = ["--version"]
         if rest[:1] == ["help"]:
@@ -98,6 +104,19 @@ def _dispatch(argv: list[str]) -> int:
 
         raise usage_errors.told(error, rest) from error
     return result if isinstance(result, int) else 0
+
+
+def _check_text(words: list[str]) -> None:
+    """Refuses what no message can hold. Raises PitError naming it, without its value, which may be secret."""
+    if words[:1] and words[0] in _FILE_VERBS:
+        return
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            name, equals, _ = word.partition("=")
+            shown = repr(os.fsencode(name)).removeprefix("b") if not equals or not name.isprintable() else name
+            raise PitError("usage", f"{shown}: not UTF-8 text") from None
 
 
 def _occupy_standard_descriptors() -> None:

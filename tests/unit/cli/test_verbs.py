@@ -325,3 +325,17 @@ def test_forced_colour_reaches_errors(fake: Fake, run: Run, monkeypatch: pytest.
     done = run("exec", "fail", "kind=worker_busy")
     assert done.err.startswith("\x1b[31merror:\x1b[0m it went wrong\n")
     assert "\x1b[2mhint:" in done.err
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+@pytest.mark.parametrize(
+    "words", ["up", "down default", "scale default 4", "pause", "resume", "restart", "drain", "streams"]
+)
+def test_a_closed_stream_that_is_not_needed_is_no_error(
+    fake: Fake, full: Run, monkeypatch: pytest.MonkeyPatch, words: str, closed: str
+) -> None:
+    told = {**POOL, "changed": False, "workers": 4, "replaced": ["default-1"]}
+    fake.queries |= dict.fromkeys(("up", "down", "scale", "admit", "drain", "replace"), told)
+    fake.queries |= {"status": STATUS, "workers": [], "streams": []}
+    monkeypatch.setattr(f"sys.{closed}", None)
+    assert full(*words.split()).code == 0
