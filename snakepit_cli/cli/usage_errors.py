@@ -52,7 +52,10 @@ def _value_of_option(error: Any, _: Sequence[str]) -> Words:
 
 
 def _missing(param: Any, _: Sequence[str]) -> str:
-    return f"{_name(param)} is missing: {(param.help or '').rstrip('.')}"
+    if param.param_type_name != "argument":
+        return f"missing option {_name(param)}"
+    help_text = (param.help or "").rstrip(".")
+    return f"missing argument {param.metavar}: {help_text[:1].lower()}{help_text[1:]}"
 
 
 def _bad(param: Any, argv: Sequence[str]) -> str:
@@ -93,7 +96,7 @@ def _near(name: str, known: Sequence[str] | None, before: str = "") -> str | Non
 
 def _name(param: Any) -> str:
     if param.param_type_name == "argument":
-        return "the word" if "|" in param.metavar else str(param.metavar)
+        return "the argument" if "|" in param.metavar else str(param.metavar)
     return str(max(param.opts, key=len))
 
 

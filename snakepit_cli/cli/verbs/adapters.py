@@ -13,6 +13,7 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.help import Verb, argument, group, option
 from snakepit_cli.cli.output import table
 from snakepit_cli.cli.output.messages import Voice
+from snakepit_cli.client import folders
 
 GROUP = "snakepit.adapters"
 """Entry points by which packages register adapters."""
@@ -83,7 +84,7 @@ def check(ctx: typer.Context, adapter: Name, *, json: Json = False) -> None:
     from snakepit_cli.settings import load
 
     custom = load.load().adapters.get(adapter)
-    found = offer.commands(adapter, custom, os.environ, os.getcwd())
+    found = offer.commands(adapter, custom, os.environ, folders.current())
     if json:
         table.document({"adapter": adapter, "commands": found})
         return

@@ -14,6 +14,7 @@ from snakepit_cli.base.reference import LANGUAGES
 from snakepit_cli.cli.help import Verb, argument, group, option
 from snakepit_cli.cli.output import table
 from snakepit_cli.cli.output.messages import Voice
+from snakepit_cli.client import folders
 from snakepit_cli.client.call.request import Shared, UsageError
 from snakepit_cli.launch import manifest
 
@@ -103,7 +104,7 @@ def check(
         raise UsageError("name a command line, or an adapter with --adapter")
     custom = None if adapter is None else load.load().adapters.get(adapter)
     found = []
-    for finding in run.examine(tuple(command or ()), adapter, custom, os.environ, os.getcwd()):
+    for finding in run.examine(tuple(command or ()), adapter, custom, os.environ, folders.current()):
         found.append(finding)
         if not json and not (shared.quiet and finding.state != "failed"):
             _tell(finding)

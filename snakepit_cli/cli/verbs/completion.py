@@ -29,7 +29,7 @@ def script(shell: str, root: Any) -> str:
     return scripts.WRITERS[shell](tuple(words.entries(root)), words.shared(), words.WORDS)
 
 
-def completion(ctx: typer.Context, shell: Annotated[Shell, argument("bash|zsh|fish", "For which shell.")]) -> None:
+def completion(ctx: typer.Context, shell: Annotated[Shell, argument("bash|zsh|fish", "Name of the shell.")]) -> None:
     """Print the completion script for a shell."""
     write(script(shell.value, ctx.find_root().command).encode())
 

@@ -43,7 +43,7 @@ Json = Annotated[bool, option("--json", "Print the pool as one JSON document.")]
 def scale(
     ctx: typer.Context,
     *,
-    pool: Annotated[str, argument("POOL", "Its name.")],
+    pool: Annotated[str, argument("POOL", "Name of the pool.")],
     size: Annotated[int, argument("N", "Number of workers.")],
     timeout: Annotated[str, option("--timeout", "How long new workers may take to start.", "TIME")] = "60s",
     json: Json = False,

@@ -39,7 +39,7 @@ _CANCEL = """
 id=$(snakepit stream ping_stream count:=100 --detach); snakepit cancel $id
 """
 Json = Annotated[bool, option("--json", "Exactly one JSON document on stdout.")]
-Ids = Annotated[list[str], argument("ID…", "As `stream --detach` has printed it.")]
+Ids = Annotated[list[str], argument("ID…", "Printed by `stream --detach`.")]
 
 
 def detach(request: Request) -> int:

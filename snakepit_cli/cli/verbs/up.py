@@ -15,7 +15,7 @@ from snakepit_cli.cli.connection import current
 from snakepit_cli.cli.help import Verb, argument, option
 from snakepit_cli.cli.output import table, waiting
 from snakepit_cli.cli.output.messages import Voice
-from snakepit_cli.client import api, runtimes
+from snakepit_cli.client import api, folders, runtimes
 from snakepit_cli.client.call.request import Shared, UsageError, pool_name, seconds
 
 _EXAMPLES = """
@@ -65,6 +65,11 @@ def up(
     limit = seconds(timeout)
     if size is not None and size < 1:
         raise UsageError(f"--size {size}: at least 1 (`snakepit down {name}` stops a pool)")
+    for option_name, value in (("--adapter", adapter), ("--python", python)):
+        if value is not None and not value.strip():
+            raise UsageError(f"{option_name} must not be empty")
+    if adapter is not None:
+        folders.check(adapter)
     started = time.monotonic()
     runtimes.check(name, adapter, os.environ)
     parting = f"pool {name} goes on starting; see `snakepit status`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,16 @@ FOREIGN = (
         ("exce", "`exce` is not a verb", "did you mean `snakepit exec`?"),
         ("server", "a verb is missing: `snakepit server` has run, start, ", "run `snakepit server --help`"),
         ("server strat", "`strat` is not a verb of `snakepit server`", "did you mean `snakepit server start`?"),
-        ("exec", "COMMAND is missing: Name of a command", "run `snakepit exec --help`"),
+        ("exec", "missing argument COMMAND: name of a command of the adapter", "run `snakepit exec --help`"),
+        ("wait", "missing argument ID…: printed by `stream --detach`", "run `snakepit wait --help`"),
+        ("scale", "missing argument POOL: name of the pool", "run `snakepit scale --help`"),
+        ("cancel", "missing argument ID|CALL: a stream, or the number of a call (", "run `snakepit cancel --help`"),
+        ("completion", "missing argument bash|zsh|fish: name of the shell", "run `snakepit completion --help`"),
+        ("exec ping --timeout 0", "--timeout must be above 0, not 0", ""),
+        ("stream ping --timeout 0s", "--timeout must be above 0, not 0s", ""),
+        ("map ping --timeout 0ms", "--timeout must be above 0, not 0ms", ""),
+        ("up p --adapter=", "--adapter must not be empty", ""),
+        ("up p --python=", "--python must not be empty", ""),
         ("exec ping --bogus", "`snakepit exec` has no option --bogus", "run `snakepit exec --help`"),
         ("exec ping --tiemout 3", "`snakepit exec` has no option --tiemout", "did you mean `--timeout`?"),
         ("exec ping --timeout", "--timeout needs a value", ""),
@@ -38,7 +48,7 @@ FOREIGN = (
         ("up --size=many", "--size must be a whole number, not many", "run `snakepit up --help`"),
         ("map x --on-error odd", "--on-error must be one of record, stop, not odd", "run `snakepit map --help`"),
         ("logs -n x", "--lines must be a whole number, not x", "run `snakepit logs --help`"),
-        ("completion csh", "the word must be one of bash, zsh, fish, not csh", "run `snakepit completion --help`"),
+        ("completion csh", "the argument must be one of bash, zsh, fish, not csh", "run `snakepit completion --help`"),
         ("status x", "one word too many: x", "run `snakepit status --help`"),
         ("status x y", "too many words: x y", "run `snakepit status --help`"),
         ("run x", "snakepit has no verb `run`", "did you mean `snakepit exec`?"),
@@ -97,3 +107,27 @@ def test_a_refusal_by_the_server_names_the_field(fake: Fake, full: Run) -> None:
     refusal = error("usage", "malformed query up: `spare` must be a whole number from 0 to 1023, not -1")
     fake.queries["up"] = lambda peer, request, _: peer.send(0x45, request, refusal)
     assert full("up", "--spare", "-1").err.startswith("error: `spare` must be a whole number from 0 to 1023, not -1\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ((b"up", b"--adapter", b"we\xfeird.py"), "'we\\xfeird.py'"),
+        ((b"up", b"--python=/secret\xfe"), "--python"),
+        ((b"up", b"--env", b"A=secret\xfe"), "A"),
+        ((b"down", b"\xfe"), "'\\xfe'"),
+        ((b"wait", b"\xfe"), "'\\xfe'"),
+        ((b"logs", b"\xfe"), "'\\xfe'"),
+        ((b"exec", b"ping", b"key=secret\xfe"), "key"),
+        ((b"map", b"pi\xfeng"), "'pi\\udcfeng'"),
+        ((b"map", b"ping", b"--arg", b"\xfe"), "'\\udcfe'"),
+    ],
+)
+def test_what_is_not_text_is_named(fake: Fake, full: Run, words: tuple[bytes, ...], named: str) -> None:
+    done = full(*map(os.fsdecode, words))
+    assert done.code in {2, 65}
+    first = done.err.splitlines()[0]
+    assert first.removeprefix("error: ").startswith(named)
+    assert "not UTF-8 text" in first
+    assert "secret" not in done.err
+    assert not fake.asked
