@@ -26,6 +26,8 @@ ALREADY_RUNNING = 75
 _OUTSIDE = {
     errno.ENOSPC: "unsafe_directory", errno.EDQUOT: "unsafe_directory", errno.EROFS: "unsafe_directory",
     errno.EACCES: "unsafe_directory", errno.EPERM: "unsafe_directory", errno.EIO: "unsafe_directory",
+    errno.EFBIG: "unsafe_directory", errno.EISDIR: "unsafe_directory", errno.ENOTDIR: "unsafe_directory",
+    errno.ELOOP: "unsafe_directory", errno.ENXIO: "unsafe_directory",
     errno.EMFILE: "unavailable", errno.ENFILE: "unavailable", errno.ENOMEM: "unavailable", errno.EAGAIN: "unavailable",
 }  # fmt: skip
 """Errors of the system that are not ours: kind of base.errors."""
@@ -112,12 +114,13 @@ def _tell(descriptor: int | None, message: dict[str, Any]) -> None:
     os.close(descriptor)
 
 
-def _of_the_system(error: OSError) -> dict[str, Any]:
+def _of_the_system(error: OSError, what: str = "the server") -> dict[str, Any]:
     """Turns errors that the user can do something about into errors of the table."""
     if error.errno not in _OUTSIDE:
         return {"kind": "internal", "message": traceback.format_exc()}
-    where = f"{error.filename}: " if error.filename else ""
-    return {"kind": _OUTSIDE[error.errno], "message": f"the server cannot be started: {where}{error.strerror}"}
+    name = error.filename2 or error.filename  # of two, the one that was to be replaced
+    where = f"{name}: " if name else ""
+    return {"kind": _OUTSIDE[error.errno], "message": f"{what} cannot be started: {where}{error.strerror}"}
 
 
 def _detach(places: Places) -> None:
@@ -139,7 +142,10 @@ def _reap(arguments: argparse.Namespace) -> int:
             print(json.dumps({"locked": True}))
             return ALREADY_RUNNING
         registry = _registry(places)
-        secret = reap.cookie(places.state)
+        try:
+            secret = reap.cookie(places.state)
+        except OSError:
+            secret = secrets.token_hex(16)  # no process carries it; those that are registered are found without
         dead = cgroups.abandoned(places.state, secret, None)
         report = reap.reap(registry, secret, None, dead, dry_run=arguments.dry_run)
         registry.close()
@@ -147,6 +153,9 @@ def _reap(arguments: argparse.Namespace) -> int:
             places.unpublish()
     except FailedError as error:
         print(json.dumps({"error": {"kind": error.kind, "message": str(error)}}))
+        return 1
+    except OSError as error:
+        print(json.dumps({"error": _of_the_system(error, "the reaper")}))
         return 1
     print(json.dumps({"orphans": report}))
     return 0

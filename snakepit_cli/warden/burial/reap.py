@@ -45,13 +45,14 @@ class Orphan:
 
 
 def cookie(state: Path) -> str:
-    """The instance's secret, made on first use."""
-    path = state / "cookie"
+    """The instance's secret, made on first use, or when what is there is no secret. Raises OSError."""
     try:
-        found = path.read_text().strip()
+        # Whatever has taken its place: nothing waits for it.
+        with open(state / "cookie", "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
+            found = file.read(100).decode("ascii").strip()
         if len(found) == 32:
             return found
-    except OSError:
+    except (OSError, ValueError):
         pass
     fresh = secrets.token_hex(16)
     _write_cookie(state, fresh)

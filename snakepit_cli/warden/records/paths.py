@@ -117,7 +117,10 @@ class Places:
     def publish(self, facts: Mapping[str, Any]) -> None:
         """Tells clients that look in the state directory where the sockets are."""
         temporary = self.endpoint.with_name("endpoint.new")
-        temporary.write_text(json.dumps(facts))
+        try:
+            temporary.write_text(json.dumps(facts))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(temporary)) from None  # a failed write has no name
         temporary.replace(self.endpoint)
         self._made[self.endpoint] = _identity(self.endpoint)
 
