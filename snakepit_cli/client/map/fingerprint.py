@@ -72,4 +72,5 @@ class Fingerprint:
 
 
 def _other(how: str) -> PitError:
-    return PitError("usage", f"the joblog is of another run: its input was different: {how}")
+    hint = "give the former input, or begin anew with another joblog"
+    return PitError("usage", f"the joblog is of another run: its input was different: {how}", hint=hint)
