@@ -54,6 +54,8 @@ _LONGEST = 1 << 17
 """MAX_ARG_STRLEN of Linux: bytes of one variable, its name and the NUL at its end included."""
 UMASK = "SNAKEPIT_UMASK"
 """What a worker's files may be is up to the caller; the warden and the server keep theirs to themselves."""
+CALLERS = {name: f"SNAKEPIT_CALLERS_{name}" for name in ("PYTHONPATH", "PYTHONHOME")}
+"""Variables of the caller that the warden and the server cannot live with, and where they keep them for workers."""
 _PLACES = ("SNAKEPIT_RUNTIME_DIR", "SNAKEPIT_STATE_DIR", "SNAKEPIT_CONFIG")
 _PREFIXES = ("LC_", "XDG_", "PYTHON", "CONDA_", "CUDA_", "NVIDIA_", "OMP_", "MKL_", "OPENBLAS_", "HF_", "TORCH_")
 _SECRETS = frozenset([
@@ -69,6 +71,7 @@ _NUMERIC = (
 def for_workers(environ: Mapping[str, str]) -> dict[str, str]:
     """What of the caller's `environ` a worker gets."""
     passed = {name: _text(value) for name, value in environ.items() if _passes(name) and _text(name) == name}
+    passed |= {name: _text(environ[kept]) for name, kept in CALLERS.items() if kept in environ}
     # A handler may run snakepit itself, from another folder.
     return passed | {name: os.path.abspath(passed[name]) for name in _PLACES if passed.get(name)}
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from snakepit_cli.base import paths
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.launch.environment import UMASK, umask
+from snakepit_cli.launch.environment import CALLERS, UMASK, umask
 
 _NOTICE_SECONDS = 0.3
 _LINES = 20
@@ -24,7 +24,10 @@ _TAIL_BYTES = 8192
 # What the warden and its kin tell their children. A client inside a worker must not hand it on.
 _NOT_OURS = {
     "SNAKEPIT_COOKIE", "SNAKEPIT_RUN", "SNAKEPIT_WORKER_ID", "SNAKEPIT_GATEWAY", "SNAKEPIT_SESSION", "SNAKEPIT_POOL",
+    *CALLERS.values(),
 }  # fmt: skip
+_OURS = ("snakepit_cli", "msgspec")
+"""What the warden and the server are, and need: they run from a folder that has it, whatever else is there."""
 _DIRECTORIES = ("SNAKEPIT_RUNTIME_DIR", "SNAKEPIT_STATE_DIR", "SNAKEPIT_CONFIG")
 
 
@@ -58,9 +61,31 @@ def environment(instance: str) -> dict[str, str]:
             env[name] = os.path.abspath(env[name])
     if env.get("PYTHONPATH"):
         env["PYTHONPATH"] = os.pathsep.join(os.path.abspath(p) for p in env["PYTHONPATH"].split(os.pathsep) if p)
+    _keep_for_workers(env)
     env["SNAKEPIT_INSTANCE"] = instance
     env[UMASK] = umask()
     return env
+
+
+def _keep_for_workers(env: dict[str, str]) -> None:
+    """What would break an interpreter of ours is put by: only workers get it."""
+    fit = {"PYTHONPATH": os.pathsep.join(p for p in env.get("PYTHONPATH", "").split(os.pathsep) if not _shadows(p))}
+    if sys.flags.ignore_environment:  # the script's; else we live with it ourselves
+        fit["PYTHONHOME"] = ""
+    for name, value in fit.items():
+        if env.get(name, "") != value:
+            env[CALLERS[name]] = env.pop(name)
+            if value:
+                env[name] = value
+
+
+def _shadows(folder: str) -> bool:
+    """It has modules named like those of the standard library, which Python would import instead."""
+    try:
+        found = {name.removesuffix(".py") for name in os.listdir(folder)}
+    except OSError:
+        return False
+    return found.isdisjoint(_OURS) and not found.isdisjoint(sys.stdlib_module_names)
 
 
 def _descriptor(name: str) -> bool:

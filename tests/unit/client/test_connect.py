@@ -15,6 +15,7 @@ import pytest
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client.connect import find, start_warden, stop
+from snakepit_cli.launch.environment import for_workers
 from tests.unit.client.fake import Fake
 
 # A warden reduced to what a client sees of one: it takes the lock, listens, and says so.
@@ -103,6 +104,39 @@ def test_it_inherits_nothing(started: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert told["env"]["SNAKEPIT_INSTANCE"] == "default"
     assert told["env"]["PYTHONPATH"] == os.path.abspath("relative")
     assert not {"SNAKEPIT_COOKIE", "SNAKEPIT_TOKEN_FD"} & set(told["env"])
+
+
+@pytest.mark.parametrize("name", ["types.py", "random.py", "json"])
+def test_modules_named_like_those_of_python_are_for_workers_only(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would break the warden, the server and the reaper."""
+    bad, good, ours = (tmp_path / part for part in ("bad", "good", "ours"))
+    for folder in (bad, good, ours):
+        folder.mkdir()
+    (bad / name).mkdir()
+    (ours / name).mkdir()
+    (ours / "snakepit_cli").mkdir()
+    (good / "sitecustomize.py").touch()
+    path = f"{bad}:{good}:{ours}:/nonexistent"
+    monkeypatch.setenv("PYTHONPATH", path)
+    env = start_warden.environment("default")
+    assert env["PYTHONPATH"] == f"{good}:{ours}:/nonexistent"
+    assert for_workers(env)["PYTHONPATH"] == path
+    monkeypatch.setenv("PYTHONPATH", str(bad))
+    env = start_warden.environment("default")
+    assert "PYTHONPATH" not in env
+    assert for_workers(env)["PYTHONPATH"] == str(bad)
+    assert not [name for name in for_workers(env) if "CALLERS" in name]
+
+
+def test_pythonhome_is_for_workers_only_when_we_do_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONHOME", "/nonexistent")
+    assert start_warden.environment("default")["PYTHONHOME"] == "/nonexistent", "we live with it ourselves"
+    monkeypatch.setattr(start_warden.sys, "flags", type("Flags", (), {"ignore_environment": 1}))
+    env = start_warden.environment("default")
+    assert "PYTHONHOME" not in env
+    assert for_workers(env)["PYTHONHOME"] == "/nonexistent"
 
 
 def test_our_output_is_not_kept_open(places: Path, started: Path) -> None:
