@@ -63,6 +63,7 @@ async def serve() -> None:
         settings, broken = configuration.current(memos)
     except PitError as error:
         warden.send("failed", error=error.as_dict())
+        warden.listen()
         await loop.create_future()  # the warden ends us
         return
     configuration.keep(settings, warden)
@@ -83,6 +84,8 @@ async def serve() -> None:
     # The warden stops us; by hand we are stopped like a crash, and it starts another.
     loop.add_signal_handler(signal.SIGTERM, os._exit, 0)
     instance.recall(hello, configuration.of_pools(memos))
+    # Not before: the deaths of workers that `hello` has named would be about pools that there are not yet.
+    warden.listen()
     if (before := configuration.before(memos)) is not None:
         instance.outdated = differences.pools(before, settings, instance.pools)
     # What exists now stays: the collector need not look at it again. A call's objects are freed by reference counting.
@@ -90,10 +93,13 @@ async def serve() -> None:
     gc.set_threshold(_RUBBISH, 20, 20)
     failpoint("server.ready")
     warden.send("ready")
-    tasks.add(loop.create_task(_tick(warden)))
-    tasks.add(loop.create_task(liveness.watch(lambda: list(instance.pools.values()))))
-    tasks.add(loop.create_task(recycling.watch(lambda: list(instance.pools.values()))))
-    tasks.add(loop.create_task(_watch_idleness(instance, warden, connections, door)))
+    for watch in (
+        _tick(warden),
+        liveness.watch(lambda: list(instance.pools.values())),
+        recycling.watch(lambda: list(instance.pools.values())),
+        _watch_idleness(instance, warden, connections, door),
+    ):
+        tasks.add(loop.create_task(watch))
     await loop.create_future()  # the warden ends us
 
 

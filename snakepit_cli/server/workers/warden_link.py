@@ -27,7 +27,10 @@ class WardenLink:
         self._outbox: deque[bytes] = deque()
         self._loop = asyncio.get_running_loop()
         channel.setblocking(False)
-        self._loop.add_reader(channel, self._readable)
+
+    def listen(self) -> None:
+        """Hands on what the warden says, from now on; what it has said before waits in the pipe."""
+        self._loop.add_reader(self._channel, self._readable)
 
     def send(self, op: str, **fields: Any) -> None:
         """Raises packets.PacketError, naming the largest field, for a message over the limit."""

@@ -18,11 +18,13 @@ from snakepit_cli.warden import serverlink
 Check = Callable[[WardenLink, socket.socket, list[dict[str, Any]]], Coroutine[Any, Any, None]]
 
 
-def run(check: Check) -> None:
+def run(check: Check, *, listens: bool = True) -> None:
     async def main() -> None:
         warden, ours = serverlink.pair()
         heard: list[dict[str, Any]] = []
         link = WardenLink(ours, heard.append)
+        if listens:
+            link.listen()
         try:
             await asyncio.wait_for(check(link, warden, heard), 20)
         finally:
@@ -32,6 +34,21 @@ def run(check: Check) -> None:
             ours.close()
 
     asyncio.run(main())
+
+
+def test_what_is_said_before_the_server_is_ready_for_it_waits() -> None:
+    """The death of a worker that a new server has not adopted yet must not be missed."""
+
+    async def check(link: WardenLink, warden: socket.socket, heard: list[dict[str, Any]]) -> None:
+        packets.send(warden, json.dumps({"event": "exited", "worker": "p-1"}).encode())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert heard == []
+        link.listen()
+        await until(lambda: heard)
+        assert heard == [{"event": "exited", "worker": "p-1"}]
+
+    run(check, listens=False)
 
 
 async def until(condition: Callable[[], object]) -> None:
