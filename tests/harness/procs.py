@@ -23,9 +23,12 @@ def marked(cookie: str) -> list[int]:
 
 
 def title(pid: int) -> str:
-    """Command line as `ps` shows it."""
-    with open(f"/proc/{pid}/cmdline", "rb") as file:
-        return file.read().replace(b"\0", b" ").decode().strip()
+    """Command line as `ps` shows it; empty when it has ended."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def kill(pid: int, number: int = signal.SIGKILL) -> None:

@@ -70,7 +70,7 @@ def test_it_holds_nothing() -> None:
     with kept(SLEEP) as (keeper, said):
         files = lambda: {os.readlink(f"/proc/{keeper.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{keeper.pid}/fd")}  # noqa: E731
         wait.until(lambda: files() == {"/dev/null"}, "the keeper to let go of everything")
-        assert os.readlink(f"/proc/{keeper.pid}/cwd") == "/"
+        wait.until(lambda: os.readlink(f"/proc/{keeper.pid}/cwd") == "/", "the keeper to leave the directory")
         procs.kill(int(said[0]))
         keeper.wait(10)
 
