@@ -77,14 +77,15 @@ async def serve() -> None:
                 keep=lambda found: configuration.keep(found, warden))  # fmt: skip
     door = Door(lambda: Connection(instance, desk.answer, connections))
     listeners = Listeners(instance, hello["gateway"], door)
+    # Before the gateway is there: a worker that dials in and is not known is turned away for good.
+    instance.recall(hello, configuration.of_pools(memos))
     await listeners.let_workers_in()
     failpoint("server.gateway")
     await door.open(listener)
     desk.turn_away = door.shut
     # The warden stops us; by hand we are stopped like a crash, and it starts another.
     loop.add_signal_handler(signal.SIGTERM, os._exit, 0)
-    instance.recall(hello, configuration.of_pools(memos))
-    # Not before: the deaths of workers that `hello` has named would be about pools that there are not yet.
+    # Not before `recall`: the deaths of workers that `hello` has named would be about pools that there are not yet.
     warden.listen()
     if (before := configuration.before(memos)) is not None:
         instance.outdated = differences.pools(before, settings, instance.pools)
