@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,22 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SNAKEPIT_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("SNAKEPIT_RUNTIME_DIR", str(tmp_path / "run"))
     return Places.of("default").state
+
+
+@pytest.fixture(autouse=True)
+def _registries_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As by the end of the process, which a start that fails comes to."""
+    opened: list[Any] = []
+    real = commands._registry
+
+    def registry(places: Places) -> Any:
+        opened.append(real(places))
+        return opened[-1]
+
+    monkeypatch.setattr(commands, "_registry", registry)
+    yield
+    for one in opened:
+        one._db.close()
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
