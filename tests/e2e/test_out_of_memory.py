@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.harness import wait
-from tests.harness.pit import Pit
+from tests.harness.pit import COMMAND, Pit
 
 MEBI = 1 << 20
 ADAPTER = """
@@ -36,9 +37,9 @@ def cgroup() -> Iterator[Path]:
 
 
 def test_it_is_named_with_the_limit(pit: Pit, cgroup: Path) -> None:
-    pit.run("server", "start")
-    for pid in wait.until(lambda: len(found := pit.processes()) == 3 and found, "warden, server and base template"):
-        (cgroup / "cgroup.procs").write_text(str(pid))
+    into = 'echo $$ > "$0" && exec "$@"'
+    start = ["sh", "-c", into, str(cgroup / "cgroup.procs"), *COMMAND, "server", "start"]
+    subprocess.run(start, env=pit.env, cwd=pit.work, check=True)
     pit.run("up", "--adapter", pit.adapter(ADAPTER), "--size", "1")
     worker = pit.workers()[0]
     done = pit.run("exec", "eat", "mebibytes:=400", "--json", check=False)

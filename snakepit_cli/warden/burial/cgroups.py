@@ -77,19 +77,24 @@ class Cgroups:
             _note(state, [path for path in _noted(state) if path != self._home])
 
 
-def own_cgroup() -> Path | None:
-    """Directory of the cgroup that we are in, in a mounted v2 hierarchy; None where there is none."""
+def own_cgroup(controller: str = "") -> Path | None:
+    """Directory of the cgroup that we are in; None where none is mounted.
+
+    In the hierarchy of version 2, or in that of version 1 that has this controller.
+    """
     try:
         lines = (_PROC / "cgroup").read_text().splitlines()
         mounts = (_PROC / "mountinfo").read_text().splitlines()
     except OSError:
         return None
-    inside = next((line[3:] for line in lines if line.startswith("0::")), None)
+    entries = (line.split(":", 2) for line in lines)
+    inside = next((path for _, names, path in entries if controller in names.split(",")), None)
     if inside is None or inside.startswith("/.."):
         return None
     for mount in mounts:
         before, _, after = mount.partition(" - ")
-        if after.startswith("cgroup2 "):
+        kind, _, options = after.split()
+        if kind == "cgroup2" if not controller else kind == "cgroup" and controller in options.split(","):
             # The root of the mount is a cgroup, too: in a container it need not be the topmost.
             root, point = before.split()[3:5]
             if (rest := _below(inside, root)) is not None:

@@ -40,6 +40,17 @@ def test_where_our_own_is(
     assert cgroups.own_cgroup() == (None if found is None else Path(found))
 
 
+def test_where_that_of_version_1_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cgroup").write_text("5:cpu,memory:/box/x\n0::/\n")
+    (tmp_path / "mountinfo").write_text(
+        "40 25 0:30 / /sys/cg/cpu rw - cgroup cgroup rw,cpu\n"
+        "41 25 0:31 /box /sys/cg/memory rw - cgroup cgroup rw,memory\n"
+    )
+    monkeypatch.setattr(cgroups, "_PROC", tmp_path)
+    assert cgroups.own_cgroup("memory") == Path("/sys/cg/memory/x")
+    assert cgroups.own_cgroup() is None, "version 2 is not mounted"
+
+
 def test_without_proc_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroups, "_PROC", tmp_path / "none")
     assert cgroups.own_cgroup() is None
