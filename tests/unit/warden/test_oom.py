@@ -33,6 +33,13 @@ def test_each_kill_is_the_reason_of_one_death(folder: Path, name: str) -> None:
     assert not counter.happened()
 
 
+def test_two_kills_between_two_looks_are_two_deaths(folder: Path) -> None:
+    counter = oom.OutOfMemory()
+    count(folder / "vmstat", 9)
+    counter.look()
+    assert [counter.happened() for _ in range(3)] == [True, True, False]
+
+
 def test_what_another_cgroup_suffers_is_not_ours(folder: Path) -> None:
     count(folder / "own/memory.events", 0)
     counter = oom.OutOfMemory()

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 
 from snakepit_cli.warden import watchdog
-from snakepit_cli.warden.burial import oom
 from snakepit_cli.warden.watchdog import LAST_WORDS_SECONDS, LOOK_SECONDS, SILENCE_SECONDS, Watchdog
 
 
@@ -102,31 +101,3 @@ def test_a_dump_that_fails_does_not_end_the_watch(clock: Clock) -> None:
             clock.go_on(SILENCE_SECONDS + LOOK_SECONDS)
         clock.go_on(LAST_WORDS_SECONDS)
     assert (clock.dumped, clock.killed) == (2, 2)
-
-
-class TestOutOfMemory:
-    @pytest.fixture
-    def kernel(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-        counter = {"killed": 7}
-        monkeypatch.setattr(oom, "_killed", lambda: counter["killed"])
-        return counter
-
-    def test_a_kill_for_want_of_memory_is_one_death(self, kernel: dict[str, int]) -> None:
-        one = oom.OutOfMemory()
-        assert not one.happened()
-        kernel["killed"] += 1
-        assert one.happened()
-        assert not one.happened()
-
-    def test_two_at_once_are_two(self, kernel: dict[str, int]) -> None:
-        one = oom.OutOfMemory()
-        kernel["killed"] += 2
-        one.look()
-        assert [one.happened() for _ in range(3)] == [True, True, False]
-
-    def test_what_was_long_ago_was_another_process(self, kernel: dict[str, int]) -> None:
-        one = oom.OutOfMemory()
-        kernel["killed"] += 1
-        one.look()
-        one.look()
-        assert not one.happened()
