@@ -25,7 +25,7 @@ complete -c snakepit -n __fish_use_subcommand -a tail -d 'Print the chunks of a 
 complete -c snakepit -n __fish_use_subcommand -a streams -d 'List the detached streams: those that run, and those that ended within a day'
 complete -c snakepit -n __fish_use_subcommand -a wait -d 'Wait until detached streams are over'
 complete -c snakepit -n __fish_use_subcommand -a cancel -d 'Cancel a detached stream, or any call'
-complete -c snakepit -n __fish_use_subcommand -a up -d 'Start a pool, or change its size'
+complete -c snakepit -n __fish_use_subcommand -a up -d 'Start a pool, or change one that runs'
 complete -c snakepit -n __fish_use_subcommand -a down -d 'Stop this instance (or a pool, or all instances)'
 complete -c snakepit -n __fish_use_subcommand -a scale -d 'Change the number of workers of a running pool'
 complete -c snakepit -n __fish_use_subcommand -a pause -d 'Hold new calls to a pool; running calls go on'

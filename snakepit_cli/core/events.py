@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
+from snakepit_cli.core.limits import Limits
+
 
 class Gate(enum.Enum):
     """What a pool does with new calls. It does not affect the workers."""
@@ -147,6 +149,16 @@ class Replace:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollout:
+    """Workers run something else from now on: those that serve are replaced one by one as with Replace, those that
+    still start are stopped. Otherwise like Resize."""
+
+    size: int
+    spare: int
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
 class Admit:
     """Sets what is done with new calls."""
 
@@ -167,5 +179,5 @@ class Tick:
 
 Event = (
     Submit | Cancel | Progress | Finished | Returned | Attached | StartFailed | Exited | Unresponsive
-    | Adopt | Resize | Replace | Admit | Drain | Tick
+    | Adopt | Resize | Replace | Rollout | Admit | Drain | Tick
 )  # fmt: skip

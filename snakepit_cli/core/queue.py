@@ -18,10 +18,9 @@ class Queue:
     That of blocks is not, held or free.
     """
 
-    __slots__ = ("_homes", "bulk", "free", "held", "held_bulk", "patient", "size")
+    __slots__ = ("_homes", "bulk", "free", "held", "held_bulk", "patient")
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    def __init__(self) -> None:
         self.patient: Lane = OrderedDict()
         self.free: Lane = OrderedDict()
         self.bulk: Lane = OrderedDict()

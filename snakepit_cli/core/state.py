@@ -44,12 +44,11 @@ class State:
         self.size = size
         self.spare = spare
         """Workers beyond the size, which are kept idle."""
-        self.limits = limits
         self.next_worker = first_worker
         self.phase: Phase = Unstarted()
         self.gate = Gate.OPEN
         self.roster = Roster()
-        self.queue = Queue(limits.queue_size)
+        self.queue = Queue()
         self.deadlines = Deadlines()
         self.homes = Homes()
         self.paces = Paces()
@@ -57,11 +56,9 @@ class State:
         self.replacing: dict[str, None] = {}
         """Workers to be replaced, in this order."""
         # Seeded by the name: repeatable, and no two pools jitter alike.
-        self.restarts = Restarts(limits, rng or Random(name))  # noqa: S311 - no secret depends on it
-        self.retries = Backoff(FIRST_RETRY, limits.backoff_max)
+        self._rng = rng or Random(name)  # noqa: S311 - no secret depends on it
         self.failed_starts = 0
-        self.slow_starts = 0
-        """Rounds in a row in which workers were not ready in time: each gives the next one twice the time."""
+        self.limit(limits)
         self.serving_since = -inf
         self.resize(size)
         self.tally = Tally()
@@ -73,10 +70,16 @@ class State:
         """How many workers there should be."""
         return self.size + self.spare if self.size else 0
 
+    def limit(self, limits: Limits) -> None:
+        self.limits = limits
+        self.restarts = Restarts(limits, self._rng)
+        self.retries = Backoff(FIRST_RETRY, limits.backoff_max)
+        self.slow_starts = 0
+        """Rounds in a row in which workers were not ready in time: each gives the next one twice the time."""
+
     def resize(self, size: int) -> None:
         self.size = size
-        if self.spare:
-            self.roster.most = size
+        self.roster.most = size if self.spare else inf
 
     def open(self, now: float, out: Effects) -> None:
         """Starts the missing workers and resets the record of failed starts."""

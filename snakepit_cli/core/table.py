@@ -22,6 +22,7 @@ from snakepit_cli.core.events import (
     Replace,
     Resize,
     Returned,
+    Rollout,
     StartFailed,
     Submit,
     Tick,
@@ -81,6 +82,7 @@ TABLE: dict[tuple[type, type], str] = {
     (Unstarted, Adopt): "adopt",
     (Unstarted, Resize): "resize",
     (Unstarted, Replace): IGNORE,
+    (Unstarted, Rollout): BUG,  # the first Resize comes with the pool
     (Unstarted, Admit): "admit",
     (Unstarted, Drain): "drain",
     (Unstarted, Tick): IGNORE,
@@ -90,6 +92,7 @@ TABLE: dict[tuple[type, type], str] = {
     (Open, Adopt): BUG,  # a new server knows at once which workers the old one left
     (Open, Resize): "resize",
     (Open, Replace): "replace",
+    (Open, Rollout): "rollout",
     (Open, Admit): "admit",
     (Open, Drain): "drain",
     (Open, Tick): IGNORE,  # like every event it is followed by the tail, which does what is due
@@ -99,6 +102,7 @@ TABLE: dict[tuple[type, type], str] = {
     (Failed, Adopt): BUG,
     (Failed, Resize): "resize",
     (Failed, Replace): IGNORE,  # it cannot start others just now
+    (Failed, Rollout): "rollout",
     (Failed, Admit): "admit",
     (Failed, Drain): "drain",
     (Failed, Tick): IGNORE,
@@ -108,6 +112,7 @@ TABLE: dict[tuple[type, type], str] = {
     (Closing, Adopt): BUG,
     (Closing, Resize): IGNORE,  # a drain is final
     (Closing, Replace): IGNORE,
+    (Closing, Rollout): IGNORE,
     (Closing, Admit): IGNORE,
     (Closing, Drain): "drain",  # a second one may only hurry
     (Closing, Tick): IGNORE,
@@ -117,6 +122,7 @@ TABLE: dict[tuple[type, type], str] = {
     (Over, Adopt): BUG,
     (Over, Resize): IGNORE,
     (Over, Replace): IGNORE,
+    (Over, Rollout): IGNORE,
     (Over, Admit): IGNORE,
     (Over, Drain): IGNORE,
     (Over, Tick): IGNORE,

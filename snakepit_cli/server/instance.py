@@ -35,8 +35,6 @@ from snakepit_cli.wire.http2 import Status
 from snakepit_cli.wire.ops import PoolRequest
 
 _TRACES = 1000
-_ROLL_SECONDS = 10.0
-"""What the calls of a pool get that is made again because its configuration has changed."""
 
 
 class AttachedWorker:
@@ -95,50 +93,36 @@ class Instance:
 
     async def up(self, request: PoolRequest) -> tuple[Pool, bool]:
         """Creates or changes the pool as requested; the second value says whether it changed. Raises PitError."""
-        while True:
-            known = self.pools.get(request.pool)
-            if known is not None and known.ending:
-                await known.drained.wait()
-                continue
-            if self._closing:
-                raise PitError("unavailable", "the server is stopping")
-            spec = specs.make(request, self.settings)
-            stale = request.pool in self.outdated and request.adapter is None
-            if known is not None and not stale and not (known.failed and _differs(known.spec, request, spec)):
-                changed = self._adjust(known, request, spec)
-                self._pin()
-                return known, changed
-            launch = make(spec, self._instance, self._gateway)
-            if known is None:
-                self._pin()
-                return self._create(spec, launch), True
-            await self.down(request.pool, _ROLL_SECONDS if stale else 0.0)
+        while (known := self.pools.get(request.pool)) is not None and known.ending:
+            await known.drained.wait()
+        if self._closing:
+            raise PitError("unavailable", "the server is stopping")
+        spec = specs.make(request, self.settings)
+        if known is None:
+            pool, changed = self._create(spec, make(spec, self._instance, self._gateway)), True
+        else:
+            pool, changed = known, self._change(known, request, spec)
+        self._pin()
+        return pool, changed
 
     def configured(self, settings: Settings, outdated: set[str]) -> None:
         """Pools that start from now on are as these settings say; the `outdated` run as those before said."""
         self.outdated |= outdated
         self.settings = settings
 
-    @staticmethod
-    def _adjust(known: Pool, request: PoolRequest, spec: Spec) -> bool:
-        """Only the size of a pool that runs can change. Raises PitError."""
-        name = request.pool
-        for what in ("adapter", "capacity", "contain", "spare"):
-            if getattr(request, what) is not None and getattr(spec, what) != getattr(known.spec, what):
-                hint = f"run `snakepit down {name}` first, or give the new pool another name"
-                raise PitError("usage", f"pool {name!r} runs with {what} {getattr(known.spec, what)}", hint=hint)
-        if any(known.spec.env.get(key) != value for key, value in (request.variables or {}).items()):
-            hint = f"run `snakepit down {name}` first, or give the new pool another name"
-            raise PitError("usage", f"pool {name!r} runs with another environment", hint=hint)
-        asked = request.adapter or request.interpreter
-        if asked and spec.language == "python" and not specs.is_same(spec.python, known.spec.python):
-            text = f"pool {name!r} runs with the interpreter {known.spec.python}, not with {spec.python}"
-            hint = f"run `snakepit down {name}` first, or give the new pool another name"
-            raise PitError("usage", text, hint=hint)
-        shot = known.snapshot()
-        size = request.size or shot["size"]
-        known.resize(size)  # also when nothing changes: a pause between restarts ends
-        return bool(size != shot["size"] or shot["state"] != "open")
+    def _change(self, pool: Pool, request: PoolRequest, fresh: Spec) -> bool:
+        """Whether the request changes the pool. Raises PitError; then nothing has changed."""
+        shot = pool.snapshot()
+        has = dataclasses.replace(pool.spec, size=shot["size"])
+        outdated = request.adapter is None and request.pool in self.outdated
+        wanted = fresh if outdated else specs.changed(has, request, fresh, failed=pool.failed)
+        unfinished = shot["reason"] is not None and pool.old_workers()  # the rollout before has failed
+        if outdated or unfinished or wanted != dataclasses.replace(has, size=wanted.size):
+            pool.roll_out(wanted, make(wanted, self._instance, self._gateway))
+            self.outdated.discard(request.pool)
+            return True
+        pool.resize(wanted.size)  # also when it is the same: a pause between restarts ends
+        return wanted.size != has.size or shot["state"] != "open"
 
     @property
     def pinned(self) -> bool:
@@ -300,9 +284,3 @@ class Instance:
             self._warden.send("kill", worker=stranger)
         for pool in templates - self.pools.keys():
             self._warden.send("retire", pool=pool)
-
-
-def _differs(has: Spec, request: PoolRequest, spec: Spec) -> bool:
-    """Whether what is asked for is another pool than this one."""
-    wanted = dataclasses.replace(spec, size=has.size, limits=has.limits)
-    return has != wanted or (request.timeout is not None and has.limits != spec.limits)

@@ -118,15 +118,6 @@ def test_an_interpreter_that_cannot_be_had(mode: int | None, code: int, words: s
         assert pit.status()["pools"] == []
 
 
-def test_a_running_pool_does_not_change_its_adapter(warm: Pit) -> None:
-    name = warm.adapter("class A:\n    def execute_x(self): ...\n")
-    done = warm.run("up", "--adapter", name, check=False)
-    assert done.returncode == 2
-    assert "runs with adapter showcase" in done.stderr
-    assert "snakepit down default" in done.stderr
-    assert warm.pool()["ready"] == 2
-
-
 class TestColdStarts:
     """An adapter that starts a thread while it is imported cannot be forked."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -165,7 +167,9 @@ def test_capacity_is_how_many_calls_an_async_worker_runs_at_a_time(pit: Pit) -> 
     calls = [pit.start("exec", "count", "--pool", "many") for _ in range(6)]
     seen = [json.loads(call.communicate(timeout=30)[0]) for call in calls]
     assert max(seen) == 3
-    assert pit.run("up", "many", "--capacity", "5", check=False).returncode == 2
+    pit.run("up", "many", "--capacity", "5")
+    calls = [pit.start("exec", "count", "--pool", "many") for _ in range(10)]
+    assert max(json.loads(call.communicate(timeout=30)[0]) for call in calls) == 5
 
 
 def test_a_spare_worker_takes_over_at_once(pit: Pit) -> None:
@@ -181,7 +185,8 @@ def test_a_spare_worker_takes_over_at_once(pit: Pit) -> None:
     assert (who.communicate(timeout=20), who.returncode)[1] == 0
     assert (nap.communicate(timeout=20), nap.returncode)[1] != 0
     pit.until_pool("both again", name="spared", ready=2)
-    assert pit.run("up", "spared", "--spare", "2", check=False).returncode == 2
+    pit.run("up", "spared", "--spare", "2")
+    pit.until_pool("one more", name="spared", ready=3, size=1)
     assert pit.run("up", "other", "--spare", "-1", check=False).returncode == 2
     pit.run("down", "spared")
 
@@ -190,11 +195,12 @@ def test_a_strict_pool_has_workers_in_namespaces_of_their_own(pit: Pit) -> None:
     pit.run("up", "strict", "--adapter", TIRED, "--size", "1", "--contain", "strict")
     assert pit.run("exec", "who", "--pool", "strict").stdout == "1\n"
     assert pit.pool("strict")["contain"] == "strict"
-    assert pit.run("up", "strict", "--contain", "standard", check=False).returncode == 2
     [worker] = [one for one in pit.workers() if one["pool"] == "strict"]
     assert worker["memory"] > 10 << 20, "what its child holds is its own"
     procs.kill(worker["pid"])
     wait.until(lambda: pit.run("exec", "who", "--pool", "strict", check=False).stdout == "1\n", "another worker")
+    pit.run("up", "strict", "--contain", "standard")
+    assert pit.run("exec", "who", "--pool", "strict").stdout != "1\n"
     pit.run("down", "strict")
 
 
@@ -209,3 +215,51 @@ def test_a_kernel_that_does_not_allow_it_is_named(pit: Pit) -> None:
     done = pit.run("up", "strict", "--adapter", "cold.py:Cold", "--size", "1", "--contain", "strict", check=False)
     assert done.returncode == 69
     assert "Operation not permitted" in done.stderr
+
+
+VERSIONS = """
+from snakepit_bridge import BaseAdapter, command
+
+class A(BaseAdapter):
+    @command
+    def version(self):
+        return {version!r}
+
+    @command
+    def count(self):
+        for number in range(3):
+            yield number
+"""
+
+
+def test_another_adapter_takes_over_and_no_call_fails(pit: Pit) -> None:
+    for version in ("one", "two"):
+        pit.adapter(VERSIONS.format(version=version), f"{version}.py")
+    pit.run("up", "a", "--adapter", "one.py", "--size", "2")
+    loop = "while [ ! -e done ]; do snakepit exec version --pool a || exit 1; done"
+    path = f"{Path(sys.executable).parent}:{pit.env['PATH']}"
+    with subprocess.Popen(["sh", "-c", loop], cwd=pit.work, env={**pit.env, "PATH": path}, stdout=-1) as calls:
+        assert calls.stdout is not None
+        said = [calls.stdout.readline()]
+        assert "2 workers ready" in pit.run("up", "a", "--adapter", "two.py").stderr
+        assert pit.run("exec", "version", "--pool", "a").stdout == '"two"\n'
+        (pit.work / "done").touch()
+        said += calls.stdout.readlines()
+    assert calls.returncode == 0
+    assert set(said) <= {b'"one"\n', b'"two"\n'}
+    assert said[0] == b'"one"\n'
+
+
+@pytest.mark.parametrize("adapter", ["exec:cat", "exec-json:cat", "nowhere.py", "python-no-such-module:A"])
+def test_workers_of_before_serve_on_when_another_adapter_cannot_be_used(pit: Pit, adapter: str) -> None:
+    before = pids(pit)
+    done = pit.run("up", "--adapter", adapter, "--timeout", "10", check=False)
+    if adapter == "exec:cat":
+        assert done.returncode == 0, "any line is an answer to it"
+        assert not before & pids(pit)
+        return
+    assert done.returncode != 0
+    assert before <= pids(pit)
+    assert pit.run("exec", "who").returncode == 0
+    pit.run("up", "--adapter", TIRED)
+    assert pit.pool()["state"] == "open"

@@ -63,9 +63,12 @@ def test_up_uses_the_interpreter_of_the_snakepit_that_is_called(pit: Pit) -> Non
     refused = b.run("up", "any", "--adapter", "any.py")
     assert refused.returncode == 2
     assert sys.executable in refused.stderr
-    assert b.python in refused.stderr
+    assert f"add `--python {b.python}` to change that" in refused.stderr
     again = pit.run("up", "any", "--adapter", "any.py", "--json")
     assert json.loads(again.stdout)["changed"] is False
+    moved = b.run("up", "any", "--adapter", "any.py", "--python", b.python)
+    assert moved.returncode == 0, moved.stderr
+    assert json.loads(pit.run("exec", "where", "--pool", "any").stdout) == str(b.folder)
 
 
 def test_a_newer_client_does_not_end_the_pools_that_up_has_made(pit: Pit) -> None:

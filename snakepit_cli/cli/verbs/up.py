@@ -55,10 +55,10 @@ def up(
     no_wait: Annotated[bool, option("--no-wait", "Return before they are ready.")] = False,
     json: Annotated[bool, option("--json", "Print the pool as one JSON document.")] = False,
 ) -> None:
-    """Start a pool, or change its size. Returns when the workers are ready. Repeating it changes nothing.
+    """Start a pool, or change one that runs. Returns when the workers are ready. Repeating it changes nothing.
 
-    The adapter of a pool that runs cannot change: stop the pool with `snakepit down POOL` first. A pool that has failed
-    is replaced, and so is one whose configuration has changed.
+    A pool that runs changes in what the command names, or to its new configuration: its workers are replaced one after
+    another, and no call fails because of it. Another --adapter describes the pool anew, except for its size.
     """
     shared: Shared = ctx.obj
     name = pool_name(pool) or "default"

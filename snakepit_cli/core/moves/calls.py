@@ -24,7 +24,7 @@ def accept(pool: State, event: Submit, _state: object, now: float, out: Effects)
     if event.call in roster.running or event.call in queue:
         return  # said twice; it will have its one answer
     pool.tally.requests += 1
-    if pool.gate is not Gate.OPEN or len(queue) >= queue.size or type(pool.breaker.state) is not Closed:
+    if pool.gate is not Gate.OPEN or len(queue) >= pool.limits.queue_size or type(pool.breaker.state) is not Closed:
         refused = _turned_away(pool, event, now)
         if refused is not None:
             out.append(Settle(event.call, refused))
@@ -42,9 +42,9 @@ def _turned_away(pool: State, event: Submit, now: float) -> Failure | None:
     queue, roster = pool.queue, pool.roster
     if pool.gate is Gate.CLOSED:
         return failures.closed(pool.name)
-    if len(queue) >= queue.size and not roster.room:
+    if len(queue) >= pool.limits.queue_size and not roster.room:
         pool.tally.saturated += 1
-        return failures.saturated(queue.size, pool.figures())
+        return failures.saturated(pool.limits.queue_size, pool.figures())
     if not event.bulk and not pool.breaker.admits(event.call, now):
         return failures.tripped(pool.name)
     return None

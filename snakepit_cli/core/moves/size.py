@@ -1,11 +1,11 @@
-"""Moves for the pool as a whole: adopt, resize, replace, admit, drain."""
+"""Moves for the pool as a whole: adopt, resize, replace, roll out, admit, drain."""
 
 from __future__ import annotations
 
 from math import inf
 
 from snakepit_cli.core import failures
-from snakepit_cli.core.events import Admit, Adopt, Drain, Gate, Replace, Resize
+from snakepit_cli.core.events import Admit, Adopt, Drain, Gate, Replace, Resize, Rollout
 from snakepit_cli.core.state import Effects, State
 from snakepit_cli.core.table import Closing, Phase
 from snakepit_cli.core.worker import Dying, Serving, Starting, Stopping, calls_of
@@ -35,6 +35,15 @@ def replace(pool: State, event: Replace, _state: object, _now: float, _out: Effe
     for worker in event.workers:
         if isinstance(pool.roster.workers.get(worker), Serving):
             pool.replacing[worker] = None
+
+
+def rollout(pool: State, event: Rollout, state: object, now: float, out: Effects) -> None:
+    pool.limit(event.limits)
+    pool.spare = event.spare
+    for worker in pool.roster.those(Starting):
+        pool.retire(worker, inf, now, out)
+    resize(pool, Resize(event.size), state, now, out)
+    pool.replacing = dict.fromkeys(reversed(pool.roster.those(Serving)))
 
 
 def admit(pool: State, event: Admit, _state: object, now: float, _out: Effects) -> None:

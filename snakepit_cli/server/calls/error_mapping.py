@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from typing import Any
 
 from snakepit_cli.base.errors import KINDS, PitError
@@ -84,7 +85,7 @@ def of_exit(worker: str, message: dict[str, Any], *, attached: bool) -> Failure:
     return Failure(kind, f"worker {worker} {how_it_ended(message)}{when}", tuple(detail))
 
 
-def why_cold(message: dict[str, Any]) -> str:
+def why_cold(message: Mapping[str, Any]) -> str:
     """Why a template cannot be used and workers are started one by one."""
     reason = str(message.get("reason") or "the template could not be used")
     threads = message.get("threads")

@@ -109,7 +109,7 @@ async def _workers(desk: Desk, request: ops.Workers) -> Any:
 async def _commands(desk: Desk, request: ops.Commands) -> Any:
     pool = desk.instance.pool(request.pool)
     if not pool.commands:
-        await pool.any_attached(_UP_SECONDS)
+        await pool.readiness.some(_UP_SECONDS)
     return {
         "pool": pool.spec.name,
         "adapter": pool.spec.adapter,

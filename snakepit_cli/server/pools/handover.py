@@ -59,8 +59,11 @@ def _of(pool: Pool) -> dict[str, Any] | None:
         "start": shot["start"],
         "note": shot["note"],
         "gate": pool.gate.value,
+        "generation": pool.generation,
         "workers": [
-            [one.id, one.token, one.pid, one.requests, one.started] for one in pool.workers.values() if one.asked
+            [one.id, one.token, one.pid, one.requests, one.started, one.generation]
+            for one in pool.workers.values()
+            if one.asked
         ],
     }
 
@@ -73,4 +76,4 @@ def recalled(memo: Mapping[str, Any], alive: set[str], *, template: bool) -> tup
     workers = [Survivor(*fields) for fields in memo["workers"] if fields[0] in alive and spec.dialect is None]
     # A template that was not ready yet, or is gone, is asked for again when a worker is wanted.
     start = None if memo["start"] == "template" and not template else memo["start"]
-    return spec, Survivors(workers, memo["next"], start, memo["note"], Gate(memo["gate"]))
+    return spec, Survivors(workers, memo["next"], start, memo["note"], Gate(memo["gate"]), memo.get("generation", 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
@@ -21,11 +21,12 @@ from snakepit_cli.server.calls import error_mapping
 from snakepit_cli.server.calls.call import Call
 from snakepit_cli.server.calls.nested_calls import NestedCalls, Submit
 from snakepit_cli.server.coalescer import Coalescer
-from snakepit_cli.server.pools import births, views
+from snakepit_cli.server.pools import views
+from snakepit_cli.server.pools.births import Births
 from snakepit_cli.server.pools.call_policy import CallPolicy
+from snakepit_cli.server.pools.conversations import Conversations
 from snakepit_cli.server.pools.driver import Driver
-from snakepit_cli.server.workers.stdio import Filter, ProgramCallbacks, converse
-from snakepit_cli.server.workers.stdio_json import Program
+from snakepit_cli.server.pools.readiness import Readiness
 from snakepit_cli.server.workers.warden_link import WardenLink
 from snakepit_cli.server.workers.worker import Survivor, Survivors, Worker
 from snakepit_cli.server.workers.worker_link import Link
@@ -46,27 +47,25 @@ class Pool:
         `changed` is called when there are others, or in another state, than before. `ask` accepts the calls that
         handlers make. `longest`: bytes of a line of a program that talks by lines.
         """
-        self._longest = longest
+        self._conversations = Conversations(self, longest)
         self._ask = ask
-        self.spec = spec
-        self._rules = None if spec.custom is None else CallPolicy(spec.adapter, spec.custom)
+        self._describe(spec)
+        self.generation = survivors.generation if survivors else 0
+        """Counts what the pool has run: another adapter, environment, … is another one."""
         self.workers: dict[str, Worker] = {}
         self.commands: tuple[pb.CommandSpec, ...] = ()
         self.next_worker = survivors.next_worker if survivors else 1
         self.served_since = 0.0
         """When the first worker was attached; 0 while none has been."""
-        self._launch = launch
         self._warden = warden
         self._calls: dict[int, Call] = {}
         self._beyond = 0  # items of blocks that have been answered, less the blocks
-        self._start = births.start(launch, survivors)
-        self.limits = Limits(**spec.limits)  # type: ignore[arg-type]
+        self._births = Births(warden, spec, launch, survivors)
         self._machine = Machine(spec.name, spec.size, self.limits, first_worker=self.next_worker, spare=spec.spare)
         self._feed = Driver(self._machine, coalescer, self._perform, self._failed, self._announce).feed
         self._tell = changed
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._changed = asyncio.Event()
+        self.readiness = Readiness(self._machine.snapshot)
         self.drained = asyncio.Event()
         self.quiet = asyncio.Event()
         """No call waits or runs."""
@@ -74,6 +73,11 @@ class Pool:
         self._adopt(survivors.workers if survivors else ())
         self.admit(survivors.gate if survivors else ev.Gate.OPEN)
         self.resize(spec.size)
+
+    def _describe(self, spec: Spec) -> None:
+        self.spec = spec
+        self.limits = Limits(**spec.limits)  # type: ignore[arg-type]
+        self._rules = None if spec.custom is None else CallPolicy(spec.adapter, spec.custom)
 
     def _adopt(self, survivors: Sequence[Survivor]) -> None:
         for one in survivors:
@@ -94,16 +98,26 @@ class Pool:
 
     def replace(self, workers: Sequence[str], *, anew: bool = False) -> None:
         """One after another, without a call that fails. `anew`: the adapter is loaded again."""
-        if anew and self._start.via is not None and self._launch.template is not None:
-            self._warden.send("retire", pool=self.spec.name)
-            self._start.via = None
+        if anew:
+            self._births.load_again()
         if anew and self._machine.snapshot().reason is not None:
             self._feed(ev.Resize(self._machine.snapshot().size))  # it had given up, which may be mended by now
         self._feed(ev.Replace(tuple(workers)))
 
+    def roll_out(self, spec: Spec, launch: Launch) -> None:
+        """Runs this from now on. Workers are replaced as by `replace`."""
+        self._describe(spec)
+        self.generation += 1
+        self._births.change(spec, launch)
+        self._feed(ev.Rollout(spec.size, spec.spare, self.limits))
+
+    def old_workers(self) -> list[str]:
+        """Those that run what the pool ran before the last `roll_out`."""
+        return [worker.id for worker in self.workers.values() if worker.generation != self.generation]
+
     async def replaced(self, workers: Sequence[str], seconds: float) -> None:
-        """Waits until these are gone. Raises PitError as `settled`."""
-        await self._until(
+        """Waits until these are gone, and all others attached. Raises PitError as `settled`."""
+        await self.readiness.until(
             lambda seen: not self.workers.keys() & set(workers) and seen.ready >= seen.size, seconds,
             lambda seen, limit: views.not_replaced(seen, limit, set(workers), self._calls.values()),
         )  # fmt: skip
@@ -151,55 +165,26 @@ class Pool:
         return self._machine.snapshot().state == "failed"
 
     def snapshot(self) -> dict[str, Any]:
-        return views.of_pool(self.spec, self._start, self._machine.snapshot(), self._beyond)
+        return views.of_pool(self.spec, self._births, self._machine.snapshot(), self._beyond)
 
     def worker_rows(self) -> Iterator[dict[str, Any]]:
         return views.of_workers(self.workers, self._machine.snapshot(), self._calls.values(), _clock())
 
     async def settled(self, seconds: float) -> dict[str, Any]:
-        """Waits until all workers are attached; raises PitError when the pool gives up, or after `seconds`."""
-        await self._until(lambda seen: seen.state in _SERVES and seen.ready >= seen.size, seconds)
+        """Waits until all workers are attached, and old ones gone. Raises PitError when the pool gives up, or after
+        `seconds`."""
+        if old := self.old_workers():
+            await self.replaced(old, seconds)
+        else:
+            await self.readiness.complete(seconds)
         return self.snapshot()
-
-    async def any_attached(self, seconds: float) -> None:
-        """The same for the first worker."""
-        await self._until(lambda seen: seen.ready > 0, seconds)
-
-    async def _until(self, reached: views.Reached, seconds: float, late: views.Late = views.not_ready) -> None:
-        deadline = _clock() + seconds
-        while not reached(seen := self._machine.snapshot()):
-            if seen.reason is not None:
-                raise error_mapping.of_core(seen.reason, seen.name)
-            if seen.state in {"draining", "drained"}:
-                raise PitError("pool_unavailable", f"pool {seen.name} is being stopped")
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(deadline - _clock()):
-                    await self._changed.wait()
-            except TimeoutError:
-                raise late(seen, seconds) from None
 
     # --------------------------------------------------------------------------------------- happened
 
     def template_answered(self, message: dict[str, Any]) -> None:
-        """The template is ready, or cannot be had: then workers start cold, or not at all when the adapter fails."""
-        if message.get("died"):
-            self._start.via = None  # it was ready once; those that wait, wait for another
-            return
-        waiting, self._start.waiting = self._start.waiting, []
-        if not waiting:
-            self._start.via = None  # nobody wants it any more; the next spawn asks again
-        elif message.get("lost") and self._start.may_ask_again():
-            self._want_template(waiting)
-        elif failure := message.get("failure"):
-            reason = error_mapping.of_template(failure, self.spec.language)
-            for name in waiting:
-                if self.workers.pop(name, None):
-                    self._feed(ev.StartFailed(name, reason, permanent=True))
-        else:
-            self._start.via = "template" if message["ready"] else "exec"
-            self._start.note = message.get("note") if message["ready"] else error_mapping.why_cold(message)
-            self._ask_for(waiting)
+        """The template is ready, or there is none; or the adapter has failed in it."""
+        if (failed := self._births.template_answered(message)) is not None:
+            self._never_started(*failed)
 
     def spawned(self, name: str, pid: int, talk: Ends | None) -> None:
         """`talk`: the other ends of the standard input and output of a program that talks by lines."""
@@ -207,24 +192,11 @@ class Pool:
         if worker is not None:
             worker.pid = pid
         if talk is not None and worker is not None:
-            task = self._loop.create_task(self._talk(worker, talk))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._conversations.begin(worker, talk, self.spec.dialect)
         elif talk is not None:
             talk.close()
 
-    async def _talk(self, worker: Worker, talk: Ends) -> None:
-        listener = ProgramCallbacks(
-            lambda hello: self.attached(worker, hello, talker),
-            lambda message: self.heard(worker, message),
-            lambda why: self._broken(worker, why),
-            lambda: self.hung_up(worker),
-            self._longest,
-        )
-        talker = Program(listener) if self.spec.dialect == "json" else Filter(listener)
-        await converse(talker, talk)
-
-    def _broken(self, worker: Worker, why: str) -> None:
+    def broken(self, worker: Worker, why: str) -> None:
         """A program does not keep to its protocol: nothing that it says can be relied on any more."""
         failure = ev.Failure("worker_crashed", f"worker {worker.id} was ended: {why}", (("worker", worker.id),))
         if worker.link is not None:
@@ -239,9 +211,14 @@ class Pool:
         worker.link = link
         worker.nested = NestedCalls(link, self._ask)
         self.served_since = self.served_since or _clock()
-        self._start.losses = 0
-        self.commands = tuple(one for one in hello.commands if self._rules is None or self._rules.knows(one.name))
         self._feed(ev.Attached(worker.id, max(1, hello.capacity), tuple(hello.sessions)))
+        old = worker.generation != self.generation  # a survivor of a server that died in the middle of a rollout
+        if old:
+            self._feed(ev.Replace((worker.id,)))
+        else:
+            self._births.attached()
+        if not old or not self.commands:
+            self.commands = tuple(one for one in hello.commands if self._rules is None or self._rules.knows(one.name))
 
     def start_failed(self, worker: Worker, failure: pb.Failure) -> None:
         reason = error_mapping.as_core(error_mapping.of_worker(failure, self.spec.language))
@@ -256,22 +233,14 @@ class Pool:
             self._warden.send("stop", worker=worker.id, grace=_FAREWELL_SECONDS)
 
     def exited(self, worker: str, message: dict[str, Any]) -> None:
-        if worker not in self.workers or (message.get("lost") and self._starts_again(worker)):
+        gone = self.workers.get(worker)
+        if gone is None or (message.get("lost") and self._births.starts_again(gone)):
             return
-        self._start.heard_of_end(message)
-        gone = self.workers.pop(worker)
+        self._births.ended(message)
+        del self.workers[worker]
         if gone.nested is not None:
             gone.nested.give_up()
         self._feed(ev.Exited(worker, error_mapping.of_exit(worker, message, attached=gone.link is not None)))
-
-    def _starts_again(self, worker: str) -> bool:
-        """Its template died before it could fork it: another one does, but not for ever."""
-        self._start.via = None
-        if not self._start.waiting and not self._start.may_ask_again():
-            return False
-        self.workers[worker].asked = False
-        self._want_template([worker])
-        return True
 
     def unresponsive(self, worker: Worker, failure: ev.Failure) -> None:
         self._feed(ev.Unresponsive(worker.id, failure))
@@ -332,9 +301,7 @@ class Pool:
             case fx.Dispatch(worker=worker, call=call):
                 self._feed(ev.Finished(worker, call, reason, failed=True))
             case fx.Spawn(workers=workers):
-                for worker in workers:
-                    if self.workers.pop(worker, None):
-                        self._feed(ev.StartFailed(worker, error_mapping.as_core(reason), permanent=True))
+                self._never_started(workers, error_mapping.as_core(reason))
             case ev.Submit(call=call) | ev.Finished(call=call):
                 self._feed(ev.Cancel(call))
                 self._answer(call, reason)
@@ -342,29 +309,22 @@ class Pool:
                 self._answer(call, reason)
 
     def _announce(self) -> None:
-        self._changed.set()
+        self.readiness.changed()
         self._tell(self)
 
     def _spawn(self, effect: fx.Spawn) -> None:
         now = _clock()
         for name in effect.workers:
-            self.workers[name] = Worker(name, secrets.token_hex(16), now)
+            self.workers[name] = Worker(name, secrets.token_hex(16), now, generation=self.generation)
             if (worker := WorkerId.parse(name)) is not None:
                 self.next_worker = worker.number + 1
-        if self._start.via is not None:
-            self._ask_for(list(effect.workers))
-        else:
-            self._want_template(effect.workers)
+        self._births.start([self.workers[name] for name in effect.workers])
 
-    def _want_template(self, workers: Sequence[str]) -> None:
-        """They start when it has answered."""
-        if not self._start.waiting:
-            births.ask_for_template(self._warden, self.spec, self._launch)
-        self._start.waiting += workers
-
-    def _ask_for(self, names: list[str]) -> None:
-        wanted = [self.workers[name] for name in names if name in self.workers]
-        births.ask_for_workers(self._warden, self.spec, self._launch, self._start.via, wanted)
+    def _never_started(self, workers: Iterable[str], reason: ev.Failure) -> None:
+        for name in workers:
+            self._births.forget(name)
+            if self.workers.pop(name, None):
+                self._feed(ev.StartFailed(name, reason, permanent=True))
 
     def _dispatch(self, effect: fx.Dispatch) -> None:
         worker = self.workers[effect.worker]
@@ -426,8 +386,7 @@ class Pool:
         """A worker that no process was asked for yet ends by itself; reported in a turn of its own."""
         if worker.asked:
             return False
-        if worker.id in self._start.waiting:
-            self._start.waiting.remove(worker.id)
+        self._births.forget(worker.id)
         report = {"reason": "is not wanted any more", "log": []}
         self._loop.call_soon(self.exited, worker.id, report)
         return True
@@ -437,7 +396,6 @@ class Pool:
         self.drained.set()
 
 
-_SERVES = frozenset({"open", "paused", "closed"})
 _PERFORM: dict[type, Callable[[Pool, Any], None]] = {
     fx.Spawn: Pool._spawn,  # noqa: SLF001 — the table belongs to the class
     fx.Dispatch: Pool._dispatch,  # noqa: SLF001

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 
+from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.reference import absolute
 from snakepit_cli.core.limits import Limits
 from snakepit_cli.launch import environment, plan
@@ -33,6 +36,36 @@ def make(request: PoolRequest, settings: Settings) -> plan.Spec:
         env={**environment.threads(size), **env},
         limits=_limits(request, said.limits),
         python=_python(request, settings, said.python, env),
+    )
+
+
+def changed(has: plan.Spec, request: PoolRequest, fresh: plan.Spec, *, failed: bool) -> plan.Spec:
+    """What a pool that runs `has` is to run after the request, which describes `fresh` when it makes a new pool.
+
+    Another --adapter describes the pool anew, except for its size. Other options change what they name. A pool that has
+    failed is described anew whenever the request is about the same adapter: its environment may be the cause.
+
+    Raises PitError when the client has another interpreter and does not say that the pool should.
+    """
+    is_named = request.adapter is not None
+    is_other = fresh.adapter != has.adapter
+    moves = fresh.language == "python" and not is_same(fresh.python, has.python)
+    if is_named and moves and not (is_other or failed or request.interpreter):
+        # Two environments that share an instance, and call the same script, must not take the pool from each other.
+        text = f"pool {has.name!r} runs with the interpreter {has.python}, not with {fresh.python}"
+        hint = f"add `--python {shlex.quote(fresh.python)}` to change that, or give the new pool another name"
+        raise PitError("usage", text, hint=hint)
+    if (is_named and is_other) or (failed and (is_named or not is_other)):
+        limits = fresh.limits if failed and request.timeout is not None else has.limits
+        return dataclasses.replace(fresh, size=request.size or has.size, limits=limits)
+    return dataclasses.replace(
+        has,
+        size=request.size or has.size,
+        spare=has.spare if request.spare is None else request.spare,
+        capacity=request.capacity or has.capacity,
+        contain=request.contain or has.contain,
+        env={**has.env, **(request.variables or {})},
+        python=fresh.python if request.interpreter and moves else has.python,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
@@ -10,7 +10,9 @@ from snakepit_cli.core.snapshot import Snapshot
 from snakepit_cli.launch.plan import Spec
 from snakepit_cli.server.calls import error_mapping
 from snakepit_cli.server.calls.call import Call
-from snakepit_cli.server.workers.worker import Start, Worker
+from snakepit_cli.server.pools.births import Births
+from snakepit_cli.server.pools.readiness import not_ready
+from snakepit_cli.server.workers.worker import Worker
 
 _NUMBERS = (
     "name", "state", "size", "ready", "busy", "starting", "queued", "running", "requests", "errors", "queue_timeouts",
@@ -18,12 +20,7 @@ _NUMBERS = (
 )  # fmt: skip
 
 
-Reached = Callable[[Snapshot], bool]
-Late = Callable[[Snapshot, float], PitError]
-"""What to raise when a state has not been reached within some seconds."""
-
-
-def of_pool(spec: Spec, start: Start, seen: Snapshot, beyond: int) -> dict[str, Any]:
+def of_pool(spec: Spec, births: Births, seen: Snapshot, beyond: int) -> dict[str, Any]:
     """POOL of docs/reference/front-protocol.md. `beyond`: items of blocks, less the blocks, which are requests."""
     return {
         **{name: getattr(seen, name) for name in _NUMBERS},
@@ -32,8 +29,8 @@ def of_pool(spec: Spec, start: Start, seen: Snapshot, beyond: int) -> dict[str, 
         "language": spec.language,
         "contain": spec.contain,
         "spare": spec.spare,
-        "start": start.via,
-        "note": start.note,
+        "start": births.via,
+        "note": births.note,
         "reason": None if seen.reason is None else error_mapping.of_core(seen.reason, spec.name).as_dict(),
     }
 
@@ -69,12 +66,6 @@ def _of_call(call: Call, now: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def not_ready(seen: Snapshot, seconds: float) -> PitError:
-    """The workers of a pool took too long to start."""
-    ready = f"{seen.ready} of {seen.size} workers of pool {seen.name} got ready within {seconds:g} s"
-    return PitError("startup_timeout", ready, pool=seen.name)
-
-
 def not_replaced(seen: Snapshot, seconds: float, old: set[str], calls: Iterable[Call]) -> PitError:
     """Some of the `old` workers are there still, or the new ones are not ready."""
     left = [name for name, _, _ in seen.workers if name in old]
@@ -82,5 +73,9 @@ def not_replaced(seen: Snapshot, seconds: float, old: set[str], calls: Iterable[
         return not_ready(seen, seconds)
     busy = sorted({call.worker for call in calls if call.worker in left})
     why = f"; {', '.join(busy)} {'is' if len(busy) == 1 else 'are'} busy" if busy else ""
+    hint = "the others follow when their calls are done; see `snakepit workers`"
+    if not busy and seen.starting:
+        why = "; the new ones have not got ready"
+        hint = "the old ones serve until then; see `snakepit workers` and `snakepit logs`"
     done = f"{len(old) - len(left)} of {len(old)} workers of pool {seen.name} were replaced within {seconds:g} s{why}"
-    return PitError("worker_timeout", done, hint="the others follow when their calls are done; see `snakepit workers`")
+    return PitError("worker_timeout", done, hint=hint)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from snakepit_cli.core.events import Gate
 from snakepit_cli.server.calls.call import Call
@@ -21,6 +20,8 @@ class Worker:
     """Monotonic seconds, which all processes of a machine share."""
     asked: bool = False
     """Whether the warden has been asked for a process: only then does it report an exit."""
+    generation: int = 0
+    """Of what the pool ran when it was started: the pool's own, unless it is to be replaced."""
     pid: int | None = None
     link: Link | None = None
     nested: NestedCalls | None = None
@@ -65,9 +66,13 @@ class Survivor:
     pid: int | None
     requests: int
     started: float
+    generation: int = 0
 
     def worker(self) -> Worker:
-        return Worker(self.id, self.token, self.started, asked=True, pid=self.pid, requests=self.requests)
+        return Worker(
+            self.id, self.token, self.started, asked=True, generation=self.generation, pid=self.pid,
+            requests=self.requests,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,30 +84,4 @@ class Survivors:
     start: str | None
     note: str | None
     gate: Gate = Gate.OPEN
-
-
-@dataclass
-class Start:
-    """How the pool's workers come to be: `via` is None while no template has answered, `waiting` want one."""
-
-    via: str | None = None
-    note: str | None = None
-    waiting: list[str] = field(default_factory=list)
-    exists: bool = True
-    """The pool's language has templates."""
-    losses: int = 0
-    """Templates in a row that died before a worker of theirs was attached."""
-
-    def heard_of_end(self, message: Mapping[str, Any]) -> None:
-        """A worker that could not even be started, e.g. on a full disk: that may have kept the template from running,
-        too, so the next worker tries again to have one."""
-        if self.exists and self.via == "exec" and "code" not in message:
-            self.via = None
-
-    def may_ask_again(self) -> bool:
-        """A template was lost. One that dies again and again is a failure."""
-        self.losses += 1
-        return self.losses <= _MOST_LOSSES
-
-
-_MOST_LOSSES: Final = 5
+    generation: int = 0

@@ -32,6 +32,7 @@ from snakepit_cli.core.events import (
     Replace,
     Resize,
     Returned,
+    Rollout,
     StartFailed,
     Submit,
     Tick,
@@ -450,6 +451,14 @@ class World(RuleBasedStateMachine):
         if not self.draining:
             self.size = size
         self.send(Resize(size))
+
+    @rule(size=st.integers(0, 4))
+    def roll_out(self, size: int) -> None:
+        if not self.draining:
+            self.size, self.replacing = size, True
+        starting = [process for process in self.alive.values() if not process.attached]
+        self.send(Rollout(size, 0, LIMITS))
+        assert self.draining or all(process.stopped or process.killed for process in starting)
 
     @precondition(lambda self: self.steps > 25)
     @rule(grace=st.sampled_from([0.0, 1.0, 5.0, 20.0]))

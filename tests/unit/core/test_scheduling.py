@@ -17,6 +17,7 @@ from snakepit_cli.core.events import (
     Replace,
     Resize,
     Returned,
+    Rollout,
     Submit,
     Tick,
 )
@@ -295,6 +296,37 @@ def test_replacing_ends_when_new_workers_cannot_start():
 
     assert pool.snapshot().ready == 2
     assert pool.snapshot().state == "degraded"
+    pool.check()
+
+
+def test_a_rollout_replaces_what_serves_and_stops_what_starts():
+    pool = serving(2)
+    pool.handle(Resize(3), 0.0)  # p-3 starts
+    out = pool.handle(Rollout(2, 1, Limits(stop_grace=1.0)), 1.0)
+
+    assert out == [Stop("p-3", 1.0), Spawn(("p-4",)), Spawn(("p-5",))]
+    assert pool.handle(Attached("p-4"), 2.0) == [Stop("p-1", 1.0), Spawn(("p-6",))]
+    pool.check()
+
+
+def test_a_rollout_sets_the_limits_of_the_pool():
+    pool = serving(1)
+    pool.handle(Rollout(1, 0, Limits(queue_size=1, queue_timeout=1.0)), 0.0)
+    pool.handle(Submit(1, "ping"), 0.0)
+    pool.handle(Submit(2, "ping"), 0.0)
+
+    assert kinds(pool.handle(Submit(3, "ping"), 0.0)) == [(3, "pool_saturated")]
+    assert kinds(pool.handle(Tick(), 1.0)) == [(2, "queue_timeout")]
+    pool.check()
+
+
+def test_a_rollout_makes_a_pool_that_failed_try_again():
+    pool = Pool("p", 1, Limits(give_up_after=1))
+    pool.handle(Resize(1), 0.0)
+    pool.handle(Exited("p-1", CRASH), 0.0)
+    assert pool.snapshot().state == "failed"
+
+    assert pool.handle(Rollout(1, 0, Limits()), 0.0) == [Spawn(("p-2",))]
     pool.check()
 
 

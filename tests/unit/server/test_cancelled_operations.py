@@ -93,6 +93,7 @@ async def _stopping_pool(harness: Harness) -> None:
 CASES: dict[str, tuple[Prepare, ops.Request]] = {
     "up": (_nothing, ops.Up(cwd="/", env={})),
     "up-again": (_one_pool, ops.Up(cwd="/", env={}, size=3)),
+    "up-another-adapter": (_busy_pool, ops.Up(cwd="/", env={}, adapter="new:Adapter")),
     "up-after-failure": (_failed_pool, ops.Up(cwd="/", env={}, adapter="right:Adapter")),
     "up-while-stopping": (_stopping_pool, ops.Up(cwd="/", env={})),
     "down": (_one_pool, ops.Down(pool="default")),

@@ -19,8 +19,6 @@ def test_an_up_that_is_refused_does_not_pin_the_server(tmp_path: Path) -> None:
         assert not harness.instance.pinned
         await harness.up()
         assert harness.instance.pinned
-        with pytest.raises(PitError, match="pool 'default' runs with adapter showcase"):
-            await harness.up(adapter="other:Adapter")
 
     in_instance(test, tmp_path)
 
