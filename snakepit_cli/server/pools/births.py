@@ -27,6 +27,8 @@ class Births:
         self._waiting: dict[str, Worker] = {}
         """Workers that start when the template has answered."""
         self._losses = 0
+        self._request: int | None = None
+        """Number of the last request for a template. None: the server before us made it."""
         self._spec, self._launch = spec, launch
         self._begin()
         if survivors is not None and launch.template is not None:
@@ -65,6 +67,8 @@ class Births:
     def template_answered(self, message: Mapping[str, Any]) -> tuple[Iterable[str], Failure] | None:
         """The template is ready, or there is none and workers start cold. Returns the workers that cannot start, and
         why, when the adapter itself fails."""
+        if self._request is not None and message.get("request") != self._request:
+            return None  # about a template of before, which was on its way when `change` asked for another
         if message.get("died"):
             self.via = None  # it was ready once; the workers that wait, wait for the next one
             return None
@@ -111,9 +115,10 @@ class Births:
     def _ask_for_template(self) -> None:
         """It replaces the pool's template, if there is one."""
         launch = self._launch
+        self._request = 1 + (self._request or 0)
         self._warden.send(
             "template", pool=self._spec.name, argv=launch.template, env=launch.template_env, key=launch.key,
-            go=launch.go,
+            go=launch.go, request=self._request,
         )  # fmt: skip
 
     def _ask_for(self, workers: Iterable[Worker]) -> None:

@@ -29,6 +29,7 @@ class Templates:
         self._tell = tell
         self._note = note
         self._bases: dict[str, str] = {}  # interpreter and its start-up environment → id of its base
+        self._requests: dict[str, int | None] = {}  # pool → number of the server's last request for a template
         self._numbers = itertools.count(1)  # never given twice: a name leads to one interpreter for ever
 
     def base(self, message: Message) -> Child | None:
@@ -59,6 +60,7 @@ class Templates:
         """A template for a pool, from the base of its interpreter. The answer goes to the server."""
         base = self.base(message)
         pool = message["pool"]
+        self._requests[pool] = message.get("request")
         self._spawner.cancel(f"template:{pool}")
         if stale := self.of(pool):  # still importing the adapter, and nobody waits for it any more
             stale.stop(time.monotonic())
@@ -90,14 +92,14 @@ class Templates:
         if message is None:
             if child.channel is not None:
                 self._loop.forget(child.channel)
-        elif child.pool:
+        elif child.pool and child.kill_at is None:  # else another one has taken its place
             child.ready = bool(message.get("ready"))
             if not child.ready:
                 child.stop(time.monotonic())  # it ends by itself; that will be no news
             self._answer(child.pool, message)
 
     def _answer(self, pool: str, message: Message) -> None:
-        self._tell({**message, "event": "template", "pool": pool})
+        self._tell({**message, "event": "template", "pool": pool, "request": self._requests.get(pool)})
 
 
 def _is_deaf(base: Child) -> bool:

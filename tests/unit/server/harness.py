@@ -94,8 +94,8 @@ class Warden:
     def ops(self, *names: str) -> list[dict[str, Any]]:
         return [fields for op, fields in self.said if op in names]
 
-    def _template(self, pool: str, go: dict[str, Any], **_: Any) -> None:
-        message: dict[str, Any] = {"event": "template", "pool": pool, "ready": True}
+    def _template(self, pool: str, go: dict[str, Any], request: int, **_: Any) -> None:
+        message: dict[str, Any] = {"event": "template", "pool": pool, "ready": True, "request": request}
         if self.dead_bases:
             self.dead_bases -= 1
             message = {**message, "ready": False, "lost": True, "reason": "it is gone"}
@@ -114,7 +114,8 @@ class Warden:
             for worker in tokens:
                 why = {"reason": "its template is gone", "log": [], "lost": True}
                 self.instance.reported({"event": "exited", "worker": worker, **why})
-            died = {"ready": False, "reason": "the template ended with signal 9", "log": [], "died": True}
+            request = self.ops("template")[-1]["request"]
+            died = {"request": request, "ready": False, "reason": "the template ended", "log": [], "died": True}
             self.instance.reported({"event": "template", "pool": pool, **died})
             return
         for worker, token in tokens.items():

@@ -142,6 +142,24 @@ def test_another_change_before_the_first_is_done(turns: int, tmp_path: Path) -> 
     in_instance(test, tmp_path)
 
 
+def test_the_failure_of_an_adapter_that_is_not_wanted_any_more_is_no_failure(tmp_path: Path) -> None:
+    """It is on its way while another adapter is asked for."""
+
+    async def test(harness: Harness) -> None:
+        asked: list[dict[str, Any]] = []
+        answer = harness.warden._template
+        harness.warden._template = lambda **fields: asked.append(fields)  # type: ignore[method-assign]
+        harness.warden.broken.add("wrong:Adapter")
+        await harness.up(adapter="wrong:Adapter", wait=False)
+        rollout = asyncio.ensure_future(harness.up(adapter="right:Adapter"))
+        await until(lambda: len(asked) == 2)
+        for request in asked:
+            answer(**request)
+        assert (await rollout)["ready"] == 2
+
+    in_instance(test, tmp_path)
+
+
 def test_a_change_that_is_refused_changes_nothing(tmp_path: Path) -> None:
     async def test(harness: Harness) -> None:
         await harness.up(adapter="old:Adapter")

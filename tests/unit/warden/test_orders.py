@@ -145,10 +145,9 @@ class TestTemplates:
             raise OSError(24, "Too many open files")
 
         monkeypatch.setattr(template_set, "pair", pair)
-        house.orders.template({"pool": "p", "key": "a", "argv": ["x"], "env": {}, "go": GO})
-        assert house.answers == [
-            {"ready": False, "reason": "no template for this interpreter", "event": "template", "pool": "p"}
-        ]
+        house.orders.template({"pool": "p", "key": "a", "argv": ["x"], "env": {}, "go": GO, "request": 7})
+        reason = "no template for this interpreter"
+        assert house.answers == [{"ready": False, "reason": reason, "event": "template", "pool": "p", "request": 7}]
         assert "Too many open files" in house.rig.notes[0]
 
     def test_one_that_is_being_born_for_a_pool_that_is_gone_never_runs(self, house: House) -> None:
@@ -176,8 +175,19 @@ class TestTemplates:
         house.templates.born(child)
         packets.send(channel, json.dumps(said).encode())
         house.rig.until(lambda: house.answers, "the answer")
-        assert house.answers[0] == {**said, "event": "template", "pool": "p"}
+        assert house.answers[0] == {**said, "event": "template", "pool": "p", "request": None}
         assert (child.kill_at is None) is answer, "one that is of no use is on its way out"
+
+    def test_what_one_says_whose_place_has_been_taken_is_no_answer(self, house: House) -> None:
+        channel = house.pool_template()
+        (child,) = house.rig.children.of_role("template")
+        house.templates.born(child)
+        house.orders.retire({"pool": "p"})
+        packets.send(channel, json.dumps({"ready": False, "reason": "threads"}).encode())
+        passed: list[int] = []
+        house.rig.loop.at(0.0, lambda: passed.append(1))
+        house.rig.until(lambda: passed, "a round")
+        assert house.answers == []
 
     def test_nonsense_ends_nothing_but_the_watch(self, house: House) -> None:
         channel = house.pool_template()
