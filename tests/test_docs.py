@@ -26,7 +26,7 @@ PAGES = sorted(
         *(ROOT / "docs").rglob("*.md"),
     ]
 )
-SET_UP = ("pip install ", "python3 -m tests")
+SET_UP = ("pip install ", "python3 -m tests", "python3 -m venv ", ". .venv/")
 """Tried in an environment of their own: tests/e2e/test_install.py and .ci/run."""
 OF_RUNNING_POOLS = {f"snakepit {verb}" for verb in ("scale", "pause", "resume", "drain", "restart", "explain")}
 ENDLESS = (" -f", "server run")
@@ -42,6 +42,39 @@ DATA = {
 
 def blocks(path: Path) -> Iterator[str]:
     yield from re.findall(r"^```sh\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def sessions(path: Path) -> list[tuple[str, str]]:
+    """The command lines of the `console` blocks of a page, each with the output that the page shows."""
+    found: list[tuple[str, str]] = []
+    for block in re.findall(r"^```console\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL):
+        for line in block.splitlines(keepends=True):
+            if line.startswith("$ "):
+                found.append((line[2:], ""))
+            else:
+                found[-1] = (found[-1][0], found[-1][1] + line)
+    return found
+
+
+def files(path: Path) -> Iterator[tuple[str, str]]:
+    """Of a page, the blocks that begin with the name of a file in a comment."""
+    for text in re.findall(r"^```(?:python|toml)\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL):
+        if name := re.match(r"# ([\w-]+\.\w+)\n", text):
+            yield name[1], text
+
+
+def comparable(output: str) -> str:
+    """The output without what differs from run to run: numbers, units of time and size, columns, folders."""
+    output = re.sub(r"/(?:[\w.@+-]+/)+", "/", output)
+    output = re.sub(r"\d+(?:[.,]\d+)*(?:e-?\d+)?", "N", output)
+    output = re.sub(r"N (?:h|m|s|ms|µs|MB|MiB)\b(?: N (?:m|s)\b)*", "N", output)
+    return re.sub(r"[ ━]+", " ", output).strip()
+
+
+def shown(expected: str, output: str) -> bool:
+    """`…` on the page stands for any text."""
+    pattern = ".*".join(re.escape(comparable(part)) for part in expected.split("…"))
+    return re.fullmatch(pattern, comparable(output), re.DOTALL) is not None
 
 
 def examples(command: Any = None, path: str = "snakepit") -> Iterator[tuple[str, str]]:
@@ -101,6 +134,30 @@ def test_the_command_lines_of_a_page(pit: Pit, page: Path) -> None:
         run(pit, block, folder)
 
 
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if sessions(page)], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_the_output_that_a_page_shows(pit: Pit, page: Path) -> None:
+    """One shell runs all command lines of the page, in a folder with the files that the page shows."""
+    run(pit, "snakepit down --all")
+    folder = pit.work / page.stem
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    for name, text in files(page):
+        (folder / name).write_text(text)
+    mark = "-- end of output --"
+    lines = sessions(page)
+    text = "".join(f"{command}last=$?; wait; echo '{mark}'; (exit $last)\n" for command, _ in lines)
+    done = subprocess.run(
+        ["bash", "-c", text], cwd=folder, env=pit.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        timeout=120, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    outputs = done.stdout.split(mark + "\n")[:-1]
+    assert len(outputs) == len(lines), done.stdout
+    for (command, expected), output in zip(lines, outputs, strict=True):
+        assert shown(expected, output), f"$ {command}{output}\nthe page shows:\n{expected}"
+    run(pit, "snakepit down --all")
+
+
 def checkout(pit: Pit) -> Path:
     """What one has who reads the README: its command lines make whatever else they need."""
     folder = pit.work / "checkout"
@@ -110,9 +167,10 @@ def checkout(pit: Pit) -> Path:
     return folder
 
 
-def test_the_configuration_of_the_readme() -> None:
+def test_the_configuration_of_the_guide() -> None:
     """Its pool serves, and each line that is commented out is accepted, too."""
-    found = re.search(r"^```toml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    page = ROOT / "docs/guide/configuration.md"
+    found = re.search(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     assert found is not None
     with Pit(found[1]) as pit:
         shutil.copytree(ROOT / "examples", pit.folder / "examples")
