@@ -144,8 +144,8 @@ def test_every_limit_of_the_file_is_one_of_the_core() -> None:
     assert set(LimitsTable.__struct_fields__) <= {field.name for field in dataclasses.fields(Limits)}
 
 
-def test_the_schema_for_editors_knows_each_setting_of_the_readme() -> None:
-    blocks = (ROOT / "README.md").read_text().split("```toml\n")[1:]
+def test_the_schema_for_editors_knows_each_setting_of_the_guide() -> None:
+    blocks = (ROOT / "docs/guide/configuration.md").read_text().split("```toml\n")[1:]
     defined = json_schema()["$defs"]
 
     def known(table: dict[str, object], name: str) -> None:
