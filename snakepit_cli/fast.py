@@ -47,7 +47,7 @@ def parse(argv: list[str]) -> Request | None:
 
 
 def parse_map(argv: list[str]) -> tuple[Shared, str, list[str], dict[str, Any]] | None:
-    """The same for `map`: what `cli.mapping.perform` takes. Whole numbers are left to the other parser."""
+    """Parses `map` for `cli.mapping.perform`. Returns None for what only the other parser knows."""
     try:
         shared, rest = hoist(argv)
         if not rest or rest[0] != "map" or shared.debug or shared.color != "auto":

@@ -173,7 +173,7 @@ def _quoted(path: str) -> str:
 
 
 def _forget_old(entry: str) -> None:
-    """What nobody has used for a month."""
+    """Builds that have not been used for a month."""
     import shutil
     import time
 

@@ -42,7 +42,7 @@ func (w *worker) write() {
 		w.lock.Lock()
 		w.sending = false
 		if err != nil && w.stream == to {
-			w.stream = nil // whoever reads sees the end and tells everybody
+			w.stream = nil // the reading goroutine sees the end of the stream and reports it
 		}
 		w.more.Broadcast()
 	}

@@ -48,7 +48,7 @@ type worker struct {
 	gateway, name, token string
 
 	lock     sync.Mutex
-	more     *sync.Cond // for whoever waits for calls, for something to say, or for silence
+	more     *sync.Cond // signals new calls, new messages to send, and idleness
 	box      outbox
 	sending  bool
 	stream   *stream
@@ -192,13 +192,13 @@ func (w *worker) hello() hello {
 func (w *worker) lost(status int, text string) {
 	switch {
 	case w.isDraining():
-		select {} // whoever drains ends the process
+		select {} // the goroutine that drains ends the process
 	case status == unauthenticated:
 		leave(exitRefused, "the server refused this worker: %s", text)
 	case status == failedPrecondition:
 		leave(exitVersion, "the server cannot use this worker: %s", text)
 	}
-	// Nobody waits for these answers any more; the ids would mean other calls on the next stream.
+	// The server waits for these answers no longer; the ids would mean other calls on the next stream.
 	w.lock.Lock()
 	w.stream = nil
 	w.box = outbox{}

@@ -11,7 +11,7 @@ export function parametersOf(handler) {
     const pattern = patternOf(Function.prototype.toString.call(handler))
     return pattern === null ? NOTHING : described(pattern)
   } catch {
-    return NOTHING // nobody can tell, so nothing is refused
+    return NOTHING // unknown, so nothing is refused
   }
 }
 

@@ -119,7 +119,7 @@ class Run {
     return {
       session, cwd, signal: this.abort.signal,
       get cancelled() { return this.signal.aborted },
-      /** Milliseconds until the caller stops waiting; null when it waits for ever. */
+      /** Milliseconds until the caller stops waiting; null when there is no limit. */
       remaining: () => (deadline === null ? null : Math.max(0, deadline - performance.now())),
       path: (file) => {
         if (!cwd && !path.isAbsolute(file)) throw new Error(`${file}: the caller's directory is not known; give an absolute path`)

@@ -137,7 +137,7 @@ function lost(status, text, farewell) {
   if (farewell || draining) leave(farewell ? 1 : 0)
   if (status === UNAUTHENTICATED) leave(EXIT_REFUSED, `the server refused this worker: ${text}`)
   if (status === FAILED_PRECONDITION) leave(EXIT_VERSION, `the server cannot use this worker: ${text}`)
-  // Nobody waits for these answers any more; the ids would mean other calls on the next stream.
+  // The server waits for these answers no longer; the ids would mean other calls on the next stream.
   for (const id of calls.keys()) runner.postMessage({ cancel: id, forget: true })
   calls.clear()
   outbox.length = 0

@@ -20,7 +20,7 @@ POINTS = {
     "warden.before-commit": "identities are written but not durable",
     "warden.after-commit": "identities are durable; the gates are closed",
     "warden.before-gate": "one gate of several is about to open",
-    "warden.after-gate": "the child executes; nobody has been told",
+    "warden.after-gate": "the child executes; the server does not know yet",
     "warden.asked": "the server has asked for something",
     "warden.child-died": "a child is dead and not yet reaped",
     "warden.server-gone": "the server is dead; no new one has been started",

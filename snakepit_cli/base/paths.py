@@ -140,7 +140,7 @@ def secure(path: str) -> None:
     if info.st_mode & 0o077:
         raise PathError(f"{path} is open to others (mode {info.st_mode & 0o777:04o}); run: chmod 700 {path}")
     if parent.st_uid not in {0, os.geteuid()}:
-        raise PathError(f"{os.path.dirname(path)} belongs to uid {parent.st_uid}, who could replace {path}")
+        raise PathError(f"{os.path.dirname(path)} belongs to uid {parent.st_uid}, which could replace {path}")
     if parent.st_mode & 0o022 and not parent.st_mode & 0o1000:
         raise PathError(f"{os.path.dirname(path)} is writable by others without the sticky bit")
     if not os.access(path, os.W_OK | os.X_OK):

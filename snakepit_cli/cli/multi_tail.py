@@ -36,7 +36,7 @@ class Reader(threading.Thread):
         try:
             for lines in api.tail(self._connection, self.id, self._from):
                 self._seen(self.id, lines)
-        except Exception as error:  # noqa: BLE001 - told by whoever waits for us
+        except Exception as error:  # noqa: BLE001 - raised again in the thread that waits for this one
             self.error = as_pit_error(error)
         finally:
             self._connection.close()

@@ -40,7 +40,7 @@ def _sorted(name: str) -> tuple[str, int]:
 def of(instance: str, name: str, alive: Collection[str] = ()) -> list[str]:
     """The logs of a worker, or of all workers of a pool, also when they have written nothing.
 
-    Raises PitError when nobody of this name is known.
+    Raises PitError when no process of this name is known.
     """
     file = name.replace(":", "-")
     found = names(instance, alive)

@@ -344,7 +344,7 @@ def _exits(peer: Peer, status: int) -> None:
 
 
 CHECKS = (
-    Check("hello says who it is and what it can do", says_hello),
+    Check("Hello names the worker and its commands", says_hello),
     Check("a command that it does not have is named", names_unknown_commands),
     Check("arguments that are no JSON object are refused", refuses_arguments),
     Check("a missing argument is refused", names_missing_arguments, ("add",)),
@@ -368,7 +368,7 @@ CHECKS = (
     Check("blocks are answered in order, failures included", answers_blocks, ("add",)),
     Check("items that are no objects, and lines of text", takes_items_apart, ("echo",)),
     Check("a cancel ends a handler that waits", cancels, ("nap", "echo")),
-    Check("a recall hurts nobody", gives_back, ("nap", "echo")),
+    Check("a recall loses no call", gives_back, ("nap", "echo")),
     Check("a handler can call other commands", asks, ("ask",)),
     Check("drain: what runs is finished, then it exits 0", drains, ("nap",), ends=True),
     Check("SIGTERM: what runs is given up, then it exits 0", obeys_sigterm, ("nap",), ends=True),

@@ -118,7 +118,7 @@ class Peer:
         return first
 
     def attach(self, seconds: float | None = None) -> pb.Hello:
-        """Accepts, and welcomes whoever says hello."""
+        """Accepts a connection, and answers its Hello."""
         hello = self.accept(seconds)
         self.send(pb.ToWorker(welcome=pb.Welcome(protocol=PROTOCOL, max_message_bytes=LIMIT)))
         return hello

@@ -39,7 +39,7 @@ class Affinity(enum.Enum):
     """Home only: fail when it has no room."""
 
 
-# Events and effects of every call are not frozen: that would triple what it costs to make them. Nobody changes them.
+# Events and effects of every call are not frozen: that would triple what it costs to make them. No code changes them.
 
 
 @dataclass(slots=True)

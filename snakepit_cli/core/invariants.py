@@ -18,9 +18,9 @@ def problems(pool: State) -> Iterator[str]:
     yield from _of_roster(roster)
     yield from _of_calls(pool)
     if isinstance(phase, Open) and roster.placed < pool.wanted and pool.restarts.until is None:
-        yield "too few workers, and nobody will start more"
+        yield "too few workers, and nothing will start more"
     if isinstance(phase, Open) and pool.replacing and roster.placed <= pool.wanted and pool.restarts.until is None:
-        yield "a worker is to be replaced, and nobody will start another"
+        yield "a worker is to be replaced, and nothing will start another"
     if any(not isinstance(roster.workers.get(worker), Serving) for worker in pool.replacing):
         yield "a worker is to be replaced that does not serve"
     if isinstance(phase, Closing | Over) and any(isinstance(s, Starting | Serving) for s in roster.workers.values()):
@@ -44,7 +44,7 @@ def _of_roster(roster: Roster) -> Iterator[str]:
     for worker, state in workers.items():
         at = due(state)
         if at < inf and (at, worker) not in roster.timers:
-            yield f"nobody watches {worker}"
+            yield f"no timer watches {worker}"
 
 
 def _of_room(roster: Roster, serving: dict[str, Serving]) -> Iterator[str]:
@@ -83,6 +83,6 @@ def _of_calls(pool: State) -> Iterator[str]:
     if not timed <= {call for _, call in pool.deadlines.heap}:
         yield "a call has no deadline"
     if waiting and isinstance(phase, Failed) and not roster.serving:
-        yield "a call waits although nobody will start a worker"
+        yield "a call waits although nothing will start a worker"
     if waiting and isinstance(phase, Closing | Over):
         yield "a call waits in a stopped pool"

@@ -60,7 +60,7 @@ class Pool:
         return self.handle_all((event,), now)
 
     def handle_all(self, events: Sequence[Event], now: float, broken: Broken | None = None) -> Effects:
-        """The same for several events, in order; expire, refill and assign run once, after them.
+        """Takes in several events, in order; expire, refill and assign run once, after them.
 
         An event that fails is told to `broken`, and the others go on; without one it raises.
         """

@@ -48,7 +48,7 @@ def tail(pool: State, now: float, out: Effects) -> None:
             pool.spawn(1, now, out)
     if len(queue):
         assign(pool, now, out)
-        # Last, so that no call is refused for want of a worker at the moment in which one is free.
+        # Last, so that no call times out in the queue at the moment in which a worker is free.
         if queue.patient and roster.serving:
             _expire_patience(pool, now, out)
 

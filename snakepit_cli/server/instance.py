@@ -141,7 +141,7 @@ class Instance:
         return pool
 
     def _changed(self, pool: Pool) -> None:
-        """A pool has other workers than before, or is over: then it is forgotten, whoever has asked for its end."""
+        """Called when the workers of a pool have changed. Forgets a pool that has ended, for whatever reason."""
         self._memo.changed(pool)
         if pool.drained.is_set() and self.pools.get(pool.spec.name) is pool:
             del self.pools[pool.spec.name]
@@ -176,7 +176,7 @@ class Instance:
         return await self.empty(grace)
 
     async def empty(self, grace: float) -> tuple[int, int]:
-        """The same, but calls that come later start their pools again."""
+        """Stops all pools; the number of pools and workers. Calls that come later start their pools again."""
         pools = list(self.pools.values())
         workers = sum(len(pool.workers) for pool in pools)
         for pool in pools:
@@ -187,7 +187,7 @@ class Instance:
         return len(pools), workers
 
     def kept(self) -> list[str]:
-        """Pools that `up` made: only the user who ran it can make them again."""
+        """Pools that `up` made: only its user can make them again."""
         return sorted(self.pools) if self._pinned else []
 
     def busy(self) -> bool:

@@ -18,7 +18,7 @@ class Operations:
         self._running: set[asyncio.Task[Any]] = set()
 
     async def run(self, operation: Coroutine[Any, Any, T]) -> T:
-        """Its result. When the caller is cancelled, the operation is finished all the same."""
+        """Its result. It runs to its end even when the caller is cancelled."""
         task = asyncio.get_running_loop().create_task(operation)
         self._running.add(task)
         task.add_done_callback(self._over)

@@ -1,4 +1,4 @@
-"""Who is at the other end of a Unix socket."""
+"""Identifies the process at the other end of a Unix socket."""
 
 from __future__ import annotations
 

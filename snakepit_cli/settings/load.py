@@ -45,7 +45,7 @@ class _WrongError(Exception):
 def _read(path: str) -> tuple[str, dict[str, Any]]:
     """Raises PitError."""
     try:
-        # Opening or reading what is no file could wait for ever.
+        # Opening or reading a FIFO or a device could block without end.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             if not _is_regular(os.fstat(file.fileno())):
                 raise PitError("invalid_configuration", f"{path}: must be a regular file")

@@ -32,7 +32,7 @@ def frame(kind: int, request: int, body: bytes) -> bytes:
 
 
 def head(kind: int, request: int, size: int) -> bytes:
-    """What comes before a body of so many bytes."""
+    """The bytes before a body of this length."""
     return b"%c%b%b" % (kind, (size + 4).to_bytes(4, "big"), request.to_bytes(4, "big"))
 
 
@@ -49,7 +49,7 @@ def parse_answers(body: bytes) -> tuple[bytes, list[int]]:
 
 
 def block_members(items: int, *, item: str, text: bool, careful: bool) -> str:
-    """Header fields of a call whose arguments are followed by a line break and so many lines of items."""
+    """Header fields of a call whose arguments are followed by a line break and this number of lines, each an item."""
     flags = (',"text":true' if text else "") + (',"careful":true' if careful else "")
     return f'"items":{items},"item":{_quote(item)}{flags}'
 

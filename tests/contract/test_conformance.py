@@ -36,10 +36,10 @@ def test_a_bridge_keeps_every_promise(name: str) -> None:
 
 
 FAULTS = {
-    "no-token": "hello says who it is and what it can do",
-    "twins": "hello says who it is and what it can do",
-    "newer": "hello says who it is and what it can do",
-    "lazy": "hello says who it is and what it can do",
+    "no-token": "Hello names the worker and its commands",
+    "twins": "Hello names the worker and its commands",
+    "newer": "Hello names the worker and its commands",
+    "lazy": "Hello names the worker and its commands",
     "vague": "a command that it does not have is named",
     "anything": "arguments that are no JSON object are refused",
     "mute": "pings are answered",

@@ -1,4 +1,4 @@
-"""A worker that the kernel kills for want of memory: named, with the limit, and replaced."""
+"""A worker that the kernel kills for lack of memory is named, with the limit, and replaced."""
 
 from __future__ import annotations
 

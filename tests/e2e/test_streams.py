@@ -175,4 +175,4 @@ def test_a_removed_file_is_named(pit: Pit) -> None:
     [path] = list(pit.folder.rglob(f"{name}.lines"))
     path.unlink()
     done = pit.run("tail", name, check=False)
-    assert (done.returncode, "somebody has removed its file" in done.stderr) == (74, True)
+    assert (done.returncode, "its file has been removed" in done.stderr) == (74, True)

@@ -98,7 +98,7 @@ class CallContext:
     async def call_async(
         self, command: str, *, pool: str = "", session: str = "", timeout: float | None = None, **arguments: Any
     ) -> Any:
-        """The same for async handlers: several may be waited for at once."""
+        """`call` for async handlers: several may be awaited at once."""
         return await self._ask().later(command, arguments, pool=pool, session=session, timeout=timeout)
 
     def _ask(self) -> Asks:

@@ -78,7 +78,7 @@ def _target(number: int) -> str:
 
 
 def _mapped(about: os.stat_result) -> bool:
-    """Whether the file is mapped: who maps a file keeps it open, and needs no position in it."""
+    """Whether the file is mapped: a reader that maps it keeps it open, and needs no position in it."""
     wanted = f"{os.major(about.st_dev):02x}:{os.minor(about.st_dev):02x} {about.st_ino} "
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:

@@ -1,7 +1,7 @@
 """A process that has imported everything a worker needs, and forks workers on the warden's command.
 
 Why forking is safe here: a fork copies only the calling thread, so a lock that any other thread holds at that instant
-stays locked in the child for ever. A template therefore creates no thread, and it refuses to serve when importing the
+stays locked in the child. A template therefore creates no thread, and it refuses to serve when importing the
 adapter started one: the pool then starts its workers cold. The same holds for what must not be shared, an open
 socket for example (sharing.py). Workers create everything after the fork.
 
@@ -10,7 +10,7 @@ identity. The template forks an intermediate process which forks the workers and
 instant and then adopted by their nearest subreaper, the warden. A worker waits for that before it does anything else.
 
 Why a gate: until the warden has recorded the worker on disk, the worker only waits for a message on its gate. The
-gate's end without a message means that nobody will ever know it: it exits.
+gate's end without a message means that it will never be registered: it exits.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main(instance: str) -> int:  # noqa: RET503 - `serve` never returns
     set_title(f"snakepit template base instance={instance}", "pit-template")
     _freeze()
     send(control, {"ready": True})
-    serve(control, None)  # for ever
+    serve(control, None)  # never returns
 
 
 def _import_everything() -> None:

@@ -16,7 +16,7 @@ module Snakepit
     exit!(error ? 1 : 0)
   end
 
-  # As if nobody had trapped the signal.
+  # As if the signal had not been trapped.
   def self.end_by(signal)
     trap(signal, 'DEFAULT')
     Process.kill(signal, Process.pid)

@@ -27,7 +27,7 @@ _VALUED = {
 
 
 def candidates(argv: list[str]) -> int:
-    """Writes one a line. Says nothing and fails never: somebody is in the middle of typing."""
+    """Writes one candidate a line. Never fails and prints no errors: they would disturb the line being typed."""
     try:
         shared, words = hoist(argv[1:])
         sock = find(shared.instance)

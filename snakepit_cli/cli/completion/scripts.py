@@ -50,7 +50,7 @@ def _choices(entries: Iterable[Entry], shared: Iterable[Option]) -> dict[str, st
 
 
 def _loop(entries: tuple[Entry, ...], shared: tuple[Option, ...], *, first: int, here: str, words: str) -> list[str]:
-    """Finds the verb, and how many words were given after it. The same in bash and zsh."""
+    """Finds the verb, and how many words were given after it. Runs in bash and in zsh."""
     return [
         f"    for ((i = {first}; i < {here}; i++)); do",
         f"        word=${{{words}[i]}}",

@@ -1,4 +1,4 @@
-"""What is said to a person: on stderr, in plain words, and never again when nobody can read it."""
+"""Messages for the user, on stderr. After a failed write no more are written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def err(text: str, style: str = "", *, color: bool = False, styled: int | None =
             while data:
                 data = data[os.write(2, data) :]
         except OSError:
-            pass  # the exit code says the same
+            pass  # the exit code reports the failure
 
 
 class Voice:

@@ -13,7 +13,7 @@ SHARES = (
     ("step", "steps"),
     ("epoch", "epochs"),
 )
-"""So many of so many."""
+"""`done` of `total`."""
 WORDS = ("message", "stage")
 _HINT = tuple(f'"{name}'.encode() for name in (*PERCENT, *(have for have, _ in SHARES), *WORDS))
 _LONGEST = 60

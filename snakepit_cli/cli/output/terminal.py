@@ -17,7 +17,7 @@ def clean(text: str) -> str:
 
 
 def clean_line(text: str) -> str:
-    """The same for one line: no line break, no tab."""
+    """Makes a text harmless to show on one line: no control character, line break or tab."""
     return clean(text).replace("\n", " ").replace("\t", " ")
 
 
@@ -44,7 +44,7 @@ def width(text: str) -> int:
 
 
 def cut(text: str, most: int) -> str:
-    """At most so many columns, the end replaced by an ellipsis."""
+    """Cuts the text to a number of columns, its end replaced by an ellipsis."""
     if width(text) <= most:
         return text
     while text and width(text) > most - 1:
@@ -53,7 +53,7 @@ def cut(text: str, most: int) -> str:
 
 
 def cut_left(text: str, most: int) -> str:
-    """The same for a path: the end says more than the beginning."""
+    """Cuts a path to a number of columns, its beginning replaced by an ellipsis: the end says more."""
     if width(text) <= most:
         return text
     while text and width(text) > most - 1:

@@ -1,4 +1,4 @@
-"""snakepit debug: for people who prove that snakepit fails well."""
+"""snakepit debug: lists the places where tests can inject faults."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def down(
 
 
 def _of(shared: Shared, instance: str) -> Shared:
-    """The same options for another instance."""
+    """The global options, with another instance."""
     other = copy.copy(shared)
     other.instance = instance
     return other

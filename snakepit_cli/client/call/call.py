@@ -94,7 +94,7 @@ def write(data: bytes | memoryview) -> None:
         except BrokenPipeError:
             raise StoppedError("output_closed", "the reader of the output went away") from None
         except BlockingIOError:
-            # Somebody who shares the terminal or pipe with us made it non-blocking.
+            # Another process that shares the terminal or pipe made it non-blocking.
             from select import select
 
             select([], [1], [])
@@ -112,7 +112,7 @@ def say(text: str) -> None:
     try:
         os.write(2, f"{shown}\n".encode(errors="replace"))
     except OSError:
-        pass  # nobody reads it
+        pass  # its reader has gone
 
 
 def _lost(error: OSError | None) -> StoppedError:
@@ -259,7 +259,7 @@ class Talk:
         return b"".join(parts)
 
     def _fill(self, rest: bytes | memoryview, wanted: int) -> memoryview:
-        """The same for a long frame: its place is made first, so that the kernel copies into it, in large steps."""
+        """Reads a long frame into a buffer of its size, so that the kernel copies into it in large steps."""
         whole = memoryview(bytearray(wanted))
         got = len(rest)
         whole[:got] = rest

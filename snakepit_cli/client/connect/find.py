@@ -1,6 +1,6 @@
-"""A connection to the server of an instance: find it, or start it so that of many who want to only one does.
+"""A connection to the server of an instance: find it, or start it. Of several clients that try, one starts it.
 
-Nobody listening (ENOENT, ECONNREFUSED) is the only reason to start one. Directories and peers that are not the
+That no process listens (ENOENT, ECONNREFUSED) is the only reason to start one. Directories and peers that are not the
 caller's own are refused, never repaired.
 """
 

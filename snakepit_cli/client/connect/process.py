@@ -1,7 +1,7 @@
 """A process of an instance, held by a descriptor: a number could be another process's by the time it is used.
 
-A number that somebody tells us is worse: in a container that shares our directories it is a number of another PID
-namespace, and here it may belong to a stranger. So the warden is found through the kernel (which process listens on
+A number from another process is worse: in a container that shares our directories it counts in another PID namespace,
+and here it may belong to a stranger. So the warden is found through the kernel (which process listens on
 this socket, which is its parent) or by its full identity, and its command line must say that it is a warden.
 """
 

@@ -57,7 +57,7 @@ def instance(name: str, timeout: float) -> Json | None:
 
 
 def _deaf(name: str, timeout: float) -> Json | None:
-    """Nobody listens, but there may be a warden: its socket may have been removed."""
+    """No process listens, but there may be a warden: its socket may have been removed."""
     process = identified(endpoint(name).get("identity"), name)
     if process is None:
         return _settled(name, None)
@@ -148,7 +148,7 @@ def if_idle(name: str, timeout: float) -> None:
 
 
 def _expect_no_pools(status: Json) -> None:
-    """A server that `up` started never ends for want of use. Raises PitError."""
+    """Raises PitError when `up` has made pools: only its user may end them."""
     pools = [str(pool["name"]) for pool in status["pools"]]
     if status["idle_exit"] is not None or not pools:
         return

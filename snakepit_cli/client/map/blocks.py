@@ -130,7 +130,7 @@ class Cutter:
         return self.ended and not self._data
 
     def cut(self, items: int, most: int | None = None) -> Block:
-        """About so many lines, at least one; `most` is a limit that holds."""
+        """About `count` lines, at least one, and never more than `most`."""
         data = self._data
         if most is not None and most < MOST_ITEMS:
             parts = data.split(b"\n", min(items, most))
@@ -145,7 +145,7 @@ class Cutter:
         return block
 
     def drop(self, most: int) -> tuple[bytes, int]:
-        """Leaves out up to so many lines of those that are complete: the lines, and how many they are."""
+        """Takes up to a number of complete lines: the lines, and how many they are."""
         data = self._data
         *dropped, self._data = data.split(b"\n", most)
         self.line += len(dropped)
@@ -183,7 +183,7 @@ class Answers:
 class Tally:
     """What has come of it so far. `first_error` is the error of the first line that failed.
 
-    `size` is that of the input, None when nobody knows it; `taken` is how much of it is done.
+    `size` is that of the input, None when it is unknown; `taken` is how much of it is done.
     """
 
     done: int = 0

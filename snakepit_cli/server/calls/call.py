@@ -32,7 +32,7 @@ class Header(msgspec.Struct, frozen=True):
     timeout: Annotated[float, Meta(description="a number of seconds")] | None = None
     stream: ops.Flag = False
     items: ops.Count | None = None
-    """Bulk: the arguments are followed by so many lines, each an item to run the command for."""
+    """For `map`: how many lines follow the arguments, each an item to run the command for."""
     item: ops.Text = "item"
     text: bool = False
     careful: bool = False

@@ -43,7 +43,7 @@ def of_worker(said: pb.Failure, language: str, **detail: Any) -> PitError:
 
 
 def of_template(said: dict[str, Any], language: str) -> Failure:
-    """The same in a template's JSON."""
+    """Maps a failure that a template has reported in its JSON."""
     failure = pb.Failure(
         kind=str(said["kind"]).upper(),
         type=said.get("type") or "",
@@ -63,7 +63,7 @@ def how_it_ended(message: dict[str, Any]) -> str:
         return str(reason)
     if starved := message.get("oom"):
         limit = starved["limit"]
-        return "was killed for want of memory" + (f" (limit {limit / (1 << 20):.0f} MiB)" if limit else "")
+        return "was killed for lack of memory" + (f" (limit {limit / (1 << 20):.0f} MiB)" if limit else "")
     code = int(message["code"])
     if code >= 0:
         return f"exited with status {code}"

@@ -53,9 +53,9 @@ class Spool:
     def __init__(self, folder: Path, facts: Facts, most: int) -> None:
         self.facts = facts
         self.give_up: Callable[[], None] = _nobody
-        """Cancels the call. Set by whoever submits it."""
+        """Cancels the call. Set by the code that submits it."""
         self.resume: Callable[[], None] = _nobody
-        """Asks for more after `congested`. Set by whoever submits the call."""
+        """Asks for more after `congested`. Set by the code that submits the call."""
         self._path = folder / f"{facts.id}.lines"
         self._facts_path = folder / f"{facts.id}.json"
         self._most = most
@@ -198,7 +198,7 @@ class Spool:
         await future
 
     def offset(self, start: str | int) -> int:
-        """The byte at which reading begins: at the `start`, at the `end`, or after so many chunks. For a thread.
+        """The byte at which reading begins: at the `start`, at the `end`, or after a number of chunks. For a thread.
 
         Raises OSError, ValueError.
         """

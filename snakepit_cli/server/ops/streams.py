@@ -16,9 +16,9 @@ from snakepit_cli.server.instance import Instance
 from snakepit_cli.wire import ops
 
 Say = Callable[[bytes], Awaitable[None]]
-"""Sends chunks to whoever asks, and waits while it has enough of them."""
+"""Sends chunks to a client, and waits while the client has enough of them unread."""
 _LONGEST_SECONDS = 30 * 86400.0
-_FORGOTTEN = "somebody has removed its file"
+_FORGOTTEN = "its file has been removed"
 
 
 async def _detach(instance: Instance, request: ops.Detach, _say: Say) -> Any:

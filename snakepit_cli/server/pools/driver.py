@@ -18,7 +18,7 @@ from snakepit_cli.server.coalescer import Coalescer
 
 _clock = time.monotonic
 _ROUTINE = frozenset({ev.Submit, ev.Cancel, ev.Progress, ev.Finished, ev.Returned})
-"""Events that cannot change which workers there are, so nobody waits for them."""
+"""Events that cannot change which workers there are: they need no announcement."""
 _PAUSE = 1.0
 """Seconds before the timer ticks again after a tick that failed: its deadline may be due still."""
 _LONGEST_LINE = 500

@@ -143,7 +143,7 @@ class Pool:
         self._feed(ev.Cancel(call.id))
 
     def cancel_number(self, number: int) -> bool:
-        """The same for a call that is one of ours; False when it is not."""
+        """Cancels a call by its number; False when the pool does not have it."""
         if number not in self._calls:
             return False
         self._feed(ev.Cancel(number))

@@ -103,7 +103,7 @@ def of_configuration(name: str) -> PoolRequest:
 
 
 def _folder(request: PoolRequest, said: PoolSettings, own: str | None) -> str:
-    """Where workers run: what the configuration describes runs where the file is, whoever starts it."""
+    """The working directory: for what the configuration describes it is the file's, not the client's."""
     if own is not None:
         return own
     return request.cwd if request.adapter or said.folder is None else said.folder

@@ -29,7 +29,7 @@ class Child:
     ready: bool = False
     """A template that has said so."""
     kill_at: float | None = None
-    """When a stop turns into a kill (monotonic seconds); None while nobody asked it to stop."""
+    """When a stop turns into a kill (monotonic seconds); None until it is asked to stop."""
     killed: bool = False
     """By us."""
     why: str | None = None

@@ -149,7 +149,7 @@ def passed(gate: int) -> bool:
 
 
 def _close_others(keep: Iterable[int]) -> None:
-    """Python closes what it opened on exec; what we inherited from whoever started us is closed here.
+    """Python closes what it opened on exec; descriptors inherited from our parent are closed here.
 
     Not up to the limit of open files, which may be a thousand million.
     """

@@ -250,7 +250,7 @@ class Spawner:
             self._miscarried(birth, child)
 
     def _look(self, birth: template_protocol.Birth) -> None:
-        """Registers those who have said who they are, when nobody is missing any more."""
+        """Registers the children of a batch together, once all have reported their pid."""
         if birth in self._births and not birth.waiting():
             self._births.remove(birth)
             if birth.unborn:
@@ -303,7 +303,7 @@ class Spawner:
     # ----------------------------------------------------------------------------------------- output
 
     def _adopt(self, child: Child) -> None:
-        # A pipe that nobody reads blocks its writer for good.
+        # A full pipe without a reader blocks its writer for good.
         self._loop.watch(child.pump.fd, lambda: self._pumped(child), lambda: child.kill("its output could not be read"))
         self._born(child)
 

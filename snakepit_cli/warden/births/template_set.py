@@ -30,7 +30,7 @@ class Templates:
         self._note = note
         self._bases: dict[str, str] = {}  # interpreter and its start-up environment → id of its base
         self._requests: dict[str, int | None] = {}  # pool → number of the server's last request for a template
-        self._numbers = itertools.count(1)  # never given twice: a name leads to one interpreter for ever
+        self._numbers = itertools.count(1)  # never reused: a name always means the same interpreter
 
     def base(self, message: Message) -> Child | None:
         """The template that has imported the bridge for this interpreter, started on first use. Or None."""
@@ -62,7 +62,7 @@ class Templates:
         pool = message["pool"]
         self._requests[pool] = message.get("request")
         self._spawner.cancel(f"template:{pool}")
-        if stale := self.of(pool):  # still importing the adapter, and nobody waits for it any more
+        if stale := self.of(pool):  # it is still importing the adapter, and no worker waits for it any more
             stale.stop(time.monotonic())
             stale.kill()
         if base is None or base.channel is None:

@@ -24,7 +24,7 @@ class OutOfMemory:
     def look(self) -> None:
         """To be called regularly: what was killed before the last look was not a child of ours."""
         source, count = _killed()
-        # Somebody may move us to another cgroup, which has a counter of its own.
+        # The warden may be moved to another cgroup, which has a counter of its own.
         self._seen = max(self._seen, self._last) if source == self._source else count
         self._source, self._last = source, count
 

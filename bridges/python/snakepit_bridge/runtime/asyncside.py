@@ -101,7 +101,7 @@ class AsyncSide:
         result = self.wait(value, call)
         return bytes(self.wait(self._settle(call, result), call))
 
-    # ---------------------------------------------------------------------------------- whoever reads
+    # ----------------------------------------------------------------------------- the reading thread
 
     def serve(self, capacity: int) -> None:
         """Accepts calls from now on; at most this many run at once."""

@@ -56,7 +56,7 @@ class Link:
         self._dial_at = 0.0
         self._give_up_at = monotonic() + GIVE_UP_AFTER
         self.later: Callable[[], None] = _at_once
-        """Makes somebody flush within a moment."""
+        """Has the outbox flushed within a millisecond or so."""
         self.limit = DEFAULT_LIMIT
         """Welcome.max_message_bytes."""
 
@@ -89,7 +89,7 @@ class Link:
         stream = self._stream
         return stream is not None and stream.pending()
 
-    # ----------------------------------------------------------------------------------- whoever reads
+    # ------------------------------------------------------------------------------ the reading thread
 
     def step(self, wake: int, patience: float | None = None) -> None:
         """Hands over what the server says next, or dials; a byte in `wake` or `patience` (seconds) ends the wait."""

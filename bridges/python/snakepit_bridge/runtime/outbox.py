@@ -58,7 +58,7 @@ class Outbox:
         self.wake: Callable[[], None] = _nobody
         """Makes the transport look. Set by the transport."""
         self.later = later
-        """Makes somebody look within a moment: for what more is likely to follow at once."""
+        """Has the outbox flushed a moment later, because more messages are likely to follow at once."""
 
     # -------------------------------------------------------------------------------------- any thread
 

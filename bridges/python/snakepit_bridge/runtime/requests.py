@@ -72,7 +72,7 @@ class Asker:
         return _value(result)
 
     async def later(self, command: str, args: dict[str, Any], **more: Any) -> Any:
-        """The same in an event loop."""
+        """Makes a nested call from an event loop."""
         loop = asyncio.get_running_loop()
         came: asyncio.Future[pb.Result] = loop.create_future()
 

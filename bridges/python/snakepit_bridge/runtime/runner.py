@@ -142,7 +142,7 @@ class Runner:
         return answers.encode(value, command, limit)
 
     def _collect(self, call: Call, chunks: Generator[Any, None, Any]) -> bytes:
-        """All chunks as one JSON array, for a caller who did not ask for a stream."""
+        """All chunks as one JSON array, for a caller that did not ask for a stream."""
         interrupts, limit, size = self.interrupts, self._limit(), 0
         parts: list[bytes] = []
         try:

@@ -24,7 +24,7 @@ _Thread = threading.Thread  # an adapter may patch it
 MOMENT = 0.001
 """Seconds between two looks while there is something to send."""
 LOOK = 0.004
-"""The same while there are only calls."""
+"""Seconds between two looks while there are only calls."""
 
 
 class StandbyReader:
@@ -107,7 +107,7 @@ class StandbyReader:
     def _read_while_in(self, calls: int) -> None:
         while self._busy and self._calls == calls:
             idle = not self._link.flush()
-            # From here on somebody who has something to send rings; what came before is seen by the second look.
+            # From here on a thread that has something to send rings the bell; the second look sees what came before.
             self._asleep = idle
             if idle and self._link.pending():
                 self._asleep = idle = False

@@ -232,7 +232,7 @@ class Worker:
             )
         )
 
-    # ---------------------------------------------------------------------------------- what arrives (whoever reads)
+    # -------------------------------------------------------------------- messages that arrive (on the reading thread)
 
     def on_call(self, call: Call) -> None:
         if self._direct and self._async is not None:

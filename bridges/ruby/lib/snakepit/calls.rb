@@ -23,7 +23,7 @@ module Snakepit
     def id = @spec[:id]
     def cancelled? = @cancelled
 
-    # Seconds until the caller stops waiting; nil when it waits for ever.
+    # Seconds until the caller stops waiting; nil when there is no limit.
     def remaining
       @spec[:timeout_seconds].positive? ? [0.0, @arrived + @spec[:timeout_seconds] - Snakepit.now].max : nil
     end

@@ -140,7 +140,7 @@ module Snakepit
       raise Refusal.from(:adapter_failed, error)
     end
 
-    # A constant that is still to be loaded is left alone: nobody has asked for it.
+    # An autoload constant is left alone: reading it would load its file.
     def classes(names)
       names.reject { |name| Object.autoload?(name) }.map { |name| Object.const_get(name) }.grep(Class)
     end

@@ -27,7 +27,7 @@ module Snakepit
       end
     end
 
-    # `forget`: nobody waits for the answer any more.
+    # `forget`: the caller waits for the answer no longer.
     def cancel(id, forget: false)
       run = @lock.synchronize { @running[id] }
       if run

@@ -19,7 +19,7 @@ module Snakepit
     # How the stream ended: a gRPC status code and its text.
     attr_reader :status
 
-    # Raises SystemCallError when nobody listens.
+    # Raises SystemCallError when no process listens.
     def initialize(path, method)
       @socket = UNIXSocket.new(path)
       @writing = Mutex.new
@@ -46,7 +46,7 @@ module Snakepit
         end
       end
     rescue SystemCallError, IOError
-      nil # whoever reads sees the end and tells everybody
+      nil # the reading thread sees the end of the stream and reports it
     end
 
     # Ends the worker's half.

@@ -108,10 +108,10 @@ module Snakepit
     end
 
     def ended(code, text)
-      sleep if @draining # whoever drains ends the process
+      sleep if @draining # the thread that drains ends the process
       leave(EXIT_REFUSED, "the server refused this worker: #{text}") if code == UNAUTHENTICATED
       leave(EXIT_VERSION, "the server cannot use this worker: #{text}") if code == FAILED_PRECONDITION
-      # Nobody waits for these answers any more; the ids would mean other calls on the next stream.
+      # The server waits for these answers no longer; the ids would mean other calls on the next stream.
       @runner.cancel_all(forget: true)
       @runner.requests.lost
     end

@@ -138,7 +138,7 @@ def _model(path: Path) -> tuple[Classify, str]:
 
 
 def _onnx(path: Path) -> Classify:
-    """A model of somebody else: its input is a batch of 64 floats each, its last output ten scores."""
+    """A pre-trained model: its input is a batch of 64 floats each, its last output ten scores."""
     try:
         import onnxruntime  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError:

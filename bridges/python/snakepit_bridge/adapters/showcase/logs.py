@@ -43,7 +43,7 @@ class LogCommands:
             patterns: Regular expressions; the first that matches is reported.
             context_lines: Lines before and after each match.
             follow: Wait for more at the end of the file.
-            limit: Stop after so many matches.
+            limit: Stop after this number of matches.
             from_start: Begin with what the file holds already.
             poll_interval: Seconds between two looks at the file.
         """
