@@ -57,8 +57,8 @@ def up(
 ) -> None:
     """Start a pool, or change one that runs. Returns when the workers are ready. Repeating it changes nothing.
 
-    A pool that runs changes in what the command names, or to its new configuration: its workers are replaced one after
-    another, and no call fails because of it. Another --adapter describes the pool anew, except for its size.
+    On a running pool the command changes what it names, and applies a changed configuration. Workers are replaced one
+    after another, and no call fails because of it. Another --adapter sets the pool up anew; it keeps its size.
     """
     shared: Shared = ctx.obj
     name = pool_name(pool) or "default"
