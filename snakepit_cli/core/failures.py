@@ -57,7 +57,7 @@ def startup_hint(pool: str, limit: float) -> str:
 
 
 def worker_timeout(worker: str, elapsed: float) -> Failure:
-    message = f"{worker} had not finished the call {elapsed:.1f} s after it was submitted"
+    message = f"timed out after {elapsed:.1f} s in worker {worker}; the call was cancelled"
     return Failure("worker_timeout", message, (("worker", worker), ("elapsed", round(elapsed, 3))))
 
 

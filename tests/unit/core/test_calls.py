@@ -163,7 +163,7 @@ def test_a_running_call_out_of_time_is_settled_and_keeps_its_slot_until_the_work
     effects = pool.handle(Tick(), 3.0)
 
     assert kinds(effects) == [(1, "worker_timeout")]
-    assert effects[0].outcome.message == "p-1 had not finished the call 3.0 s after it was submitted"
+    assert effects[0].outcome.message == "timed out after 3.0 s in worker p-1; the call was cancelled"
     assert effects[1:] == [Interrupt("p-1", 1)]
     assert pool.handle(Submit(2, "ping"), 3.5) == []
     assert pool.handle(Finished("p-1", 1, "too late"), 4.0) == [Dispatch("p-1", 2, 29.5)]
