@@ -58,7 +58,7 @@ def sessions(path: Path) -> list[tuple[str, str]]:
 
 def files(path: Path) -> Iterator[tuple[str, str]]:
     """Of a page, the blocks that begin with the name of a file in a comment."""
-    for text in re.findall(r"^```(?:python|toml)\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL):
+    for text in re.findall(r"^```(?:python|toml|bash)\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL):
         if name := re.match(r"# ([\w-]+\.\w+)\n", text):
             yield name[1], text
 
