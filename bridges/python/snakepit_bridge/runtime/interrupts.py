@@ -12,6 +12,10 @@ signal is sent.
   then, so it sees it.
 - Cancelled while armed: the handler disarms and raises; it can do so once per arming.
 - Cancelled after disarming: nothing armed, or another call, which has not been cancelled. Nothing happens.
+A signal can still be lost: when it arrives after the interpreter's last check and before the system call begins, its
+Python handler runs only when that call returns, which for `time.sleep(60)` is a minute later. So the signal is sent
+again, by a thread, until the call is no longer armed.
+
 The runner disarms in a `finally` inside of the `try` that catches CallCancelled: an exception that arrives between
 the handler's return and the disarming is still caught, and after it none can arrive.
 
@@ -24,6 +28,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+from time import sleep
 from types import FrameType
 
 from snakepit_bridge.context import CallCancelled
@@ -32,6 +37,11 @@ from snakepit_bridge.runtime.calls import Call
 __all__ = ["Interrupts"]
 
 SIGNAL = signal.SIGURG
+AGAIN = 0.01
+"""Seconds until the signal is sent a second time; each further time after twice as long."""
+SELDOM = 1.0
+"""Seconds between two signals at most."""
+_Thread = threading.Thread  # an adapter may patch it
 
 
 class Interrupts:
@@ -59,5 +69,20 @@ class Interrupts:
 
     def poke(self) -> None:
         """Makes the main thread look, whatever it is doing. From any thread."""
+        call = self.armed
+        self._signal()
+        if call is not None:
+            with contextlib.suppress(RuntimeError):  # no more threads: then once has to do
+                _Thread(target=self._insist, args=(call,), name="snakepit-interrupt", daemon=True).start()
+
+    def _insist(self, call: Call) -> None:
+        pause = AGAIN
+        sleep(pause)
+        while call.cancelled and self.armed is call:
+            self._signal()
+            pause = min(2 * pause, SELDOM)
+            sleep(pause)
+
+    def _signal(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             signal.pthread_kill(self._main, SIGNAL)
