@@ -40,9 +40,9 @@ def test_a_lost_signal_is_sent_again(monkeypatch: pytest.MonkeyPatch, lost: int)
     call = Call(pb.Call(id=1), Outbox(pb.FromWorker(), lambda: None))
     call.stop = running.poke
     began = time.monotonic()
+    running.armed = call
+    threading.Timer(0.05, call.cancel).start()
     with pytest.raises(CallCancelled):
-        running.armed = call
-        threading.Timer(0.05, call.cancel).start()
         time.sleep(60)
     assert running.armed is None
     assert time.monotonic() - began < 30
