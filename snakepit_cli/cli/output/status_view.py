@@ -58,8 +58,23 @@ def _outdated(what: dict[str, Any]) -> list[str]:
 
 def _pool(pool: dict[str, Any]) -> tuple[str, ...]:
     numbers = (pool["busy"], pool["queued"], pool["requests"], pool["errors"], pool["restarts"])
-    workers = f"{pool['ready']}/{pool['size']}" + (f"+{pool['spare']}" if pool["spare"] else "")
+    ready, spare = ready_workers(pool)
+    workers = f"{ready}/{pool['size']}" + (f"+{spare}" if pool["spare"] else "")
     return (pool["name"], _state(pool), workers, *map(str, numbers), pool["adapter"])
+
+
+def ready_workers(pool: dict[str, Any]) -> tuple[int, int]:
+    """How many ready workers count towards its size, and how many are spare."""
+    ready = min(pool["ready"], pool["size"])
+    return ready, pool["ready"] - ready
+
+
+def workers_ready(pool: dict[str, Any]) -> str:
+    """`3 workers ready and 1 spare`, `2 of 3 workers ready`."""
+    ready, spare = ready_workers(pool)
+    of = f" of {pool['size']}" if ready < pool["size"] else ""
+    workers = "worker" if pool["size"] == 1 else "workers"
+    return f"{ready}{of} {workers} ready" + (f" and {spare} spare" if spare and pool["spare"] else "")
 
 
 def _state(pool: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from snakepit_cli.base.ids import pool_of
 from snakepit_cli.cli.help import Verb, argument, option
 from snakepit_cli.cli.output import table, waiting
 from snakepit_cli.cli.output.messages import Voice
+from snakepit_cli.cli.output.status_view import workers_ready
 from snakepit_cli.cli.output.waiting import Waiting
 from snakepit_cli.cli.verbs.status import running
 from snakepit_cli.client import api
@@ -55,7 +56,7 @@ def scale(
     parting = f"pool {name} goes on changing its size; see `snakepit status`"
     with api.Connection(running(shared)) as connection, Waiting(shared, waiting.ready(name), parting):
         answer = api.scale(connection, name, size, limit)
-    _tell(shared, answer, f"{answer['ready']} worker{'' if answer['ready'] == 1 else 's'} ready", json=json)
+    _tell(shared, answer, workers_ready(answer), json=json)
 
 
 def pause(ctx: typer.Context, *, pool: Name = None, json: Json = False) -> None:

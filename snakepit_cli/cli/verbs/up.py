@@ -15,6 +15,7 @@ from snakepit_cli.cli.connection import current
 from snakepit_cli.cli.help import Verb, argument, option
 from snakepit_cli.cli.output import table, waiting
 from snakepit_cli.cli.output.messages import Voice
+from snakepit_cli.cli.output.status_view import workers_ready
 from snakepit_cli.client import api, folders, runtimes
 from snakepit_cli.client.call.request import Shared, UsageError, pool_name, seconds
 
@@ -107,12 +108,9 @@ def _variables(given: list[str]) -> dict[str, str] | None:
 
 
 def _tell(voice: Voice, pool: api.Json, took: float) -> None:
-    name, ready, size = pool["name"], pool["ready"], pool["size"]
-    workers = f"{ready} worker{'' if ready == 1 else 's'} ready"
-    if ready < size:
-        workers = f"{ready} of {size} workers ready"
-    how = f" in {show(took)}" if pool["changed"] and ready >= size else "" if pool["changed"] else " already"
-    voice.note(f"pool {name}: {workers}{how} ({pool['adapter']})")
+    name, complete = pool["name"], pool["ready"] >= pool["size"]
+    how = f" in {show(took)}" if pool["changed"] and complete else "" if pool["changed"] else " already"
+    voice.note(f"pool {name}: {workers_ready(pool)}{how} ({pool['adapter']})")
     if pool.get("note"):
         voice.note(f"note: {pool['note']}")
     other = "" if name == "default" else f" --pool {name}"

@@ -339,3 +339,24 @@ def test_a_closed_stream_that_is_not_needed_is_no_error(
     fake.queries |= {"status": STATUS, "workers": [], "streams": []}
     monkeypatch.setattr(f"sys.{closed}", None)
     assert full(*words.split()).code == 0
+
+
+@pytest.mark.parametrize(
+    ("counts", "said", "shown"),
+    [
+        ({"size": 3, "ready": 3}, "3 workers ready", "3/3"),
+        ({"size": 1, "ready": 1}, "1 worker ready", "1/1"),
+        ({"size": 3, "ready": 2}, "2 of 3 workers ready", "2/3"),
+        ({"size": 3, "ready": 4, "spare": 1}, "3 workers ready and 1 spare", "3/3+1"),
+        ({"size": 3, "ready": 3, "spare": 1}, "3 workers ready", "3/3+0"),
+        ({"size": 2, "ready": 4}, "2 workers ready", "2/2"),
+    ],
+)
+def test_spare_workers_do_not_count_towards_the_size(
+    fake: Fake, full: Run, counts: dict[str, int], said: str, shown: str
+) -> None:
+    """The last: the pool became smaller, and two workers are still in their calls."""
+    fake.queries["up"] = {**POOL, **counts, "changed": False}
+    assert full("up").err.startswith(f"pool default: {said} already (")
+    fake.queries["status"] = {**STATUS, "pools": [{**POOL, **counts}]}
+    assert f" {shown} " in full("status").out
