@@ -124,11 +124,11 @@ def _light(argv: list[str]) -> int | None:
         write((LONG if argv else SHORT).encode())
         return 0
     if argv[-1] in {"--help", "-h"} or argv[0] == "help":
-        from snakepit_cli.cli.completion import shipped
+        from snakepit_cli.cli.output import shipped
 
         return shipped.help_of(argv[1:] if argv[0] == "help" else argv[:-1])
     if argv[:1] == ["completion"] and len(argv) == 2:
-        from snakepit_cli.cli.completion import shipped
+        from snakepit_cli.cli.output import shipped
 
         return shipped.script(argv[1])
     return _status(argv) if "status" in argv else None

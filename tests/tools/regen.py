@@ -77,7 +77,7 @@ def shipped_help() -> Iterator[tuple[str, str]]:
     import typer
 
     from snakepit_cli.cli import app
-    from snakepit_cli.cli.completion import shipped
+    from snakepit_cli.cli.output import shipped
 
     def helps(command: Any, path: str, parent: typer.Context) -> Iterator[str]:
         for name, inner in getattr(command, "commands", {}).items():

@@ -7,6 +7,7 @@ import json
 from snakepit_cli.base.errors import KINDS, PitError
 from snakepit_cli.cli.output.color import DIM, RED, enabled
 from snakepit_cli.cli.output.messages import err
+from snakepit_cli.cli.output.shipped import verb_of
 from snakepit_cli.client.call.arguments import ArgumentsError
 from snakepit_cli.client.call.call import RefusedError, StoppedError, write
 from snakepit_cli.client.call.request import Shared, UsageError, hoist
@@ -25,6 +26,7 @@ def report(error: BaseException, argv: list[str]) -> int:
         err("".join(traceback.format_exception(error)).rstrip())
     if found.kind == "output_closed" or isinstance(error, KeyboardInterrupt):
         return found.exit_code
+    _point_to_the_verb(found, rest)
     if "--json" in rest[: rest.index("--") if "--" in rest else None]:
         try:
             write(json.dumps({"error": found.as_dict()}).encode() + b"\n")
@@ -36,6 +38,11 @@ def report(error: BaseException, argv: list[str]) -> int:
     for line, style in story(found):
         err(line, style, color=color, styled=len("error:") if style == RED else None)
     return found.exit_code
+
+
+def _point_to_the_verb(error: PitError, argv: list[str]) -> None:
+    if error.kind == "usage" and error.hint == KINDS["usage"].hint and (verb := verb_of(argv)):
+        error.hint = f"run `snakepit {verb} --help`"
 
 
 def as_pit_error(error: BaseException) -> PitError:

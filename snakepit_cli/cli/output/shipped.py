@@ -29,11 +29,18 @@ def help_of(words: list[str]) -> int | None:
     """Writes the help of a verb, such as `server start`; None when it is not known, or does not fit the terminal."""
     if os.isatty(1) and os.get_terminal_size(1).columns <= WIDTH:
         return None
-    _, found, rest = (_read(HELP) or b"").partition(f"{MARK}{' '.join(words)}\n".encode())
+    _, found, rest = (_read(HELP) or b"").partition(os.fsencode(f"{MARK}{' '.join(words)}\n"))
     if not found:
         return None
     write(rest.partition(MARK.encode())[0])
     return 0
+
+
+def verb_of(words: list[str]) -> str:
+    """The verb that a command line begins with, such as `server start`; empty when it begins with none."""
+    known = _read(HELP) or b""
+    tries = (" ".join(words[:length]) for length in (2, 1))
+    return next((one for one in tries if one and os.fsencode(f"{MARK}{one}\n") in known), "")
 
 
 def _read(name: str) -> bytes | None:
