@@ -47,7 +47,7 @@ KINDS: dict[str, Kind] = {
     "invalid_configuration": Kind(78, False, "the configuration is not valid", "correct the value named in the message"),
     "queue_timeout": Kind(124, True, "no worker became free in time", "make the pool larger with `snakepit up POOL --size N`"),
     "worker_timeout": Kind(124, True, "the call did not finish in time", "allow more with --timeout"),
-    "startup_timeout": Kind(124, True, "the workers did not get ready in time", "read `snakepit logs`; allow more with `snakepit up --timeout`"),
+    "startup_timeout": Kind(124, True, "the workers did not get ready in time", "read `snakepit logs`; a worker is ready when it has sent its hello; allow more time with `snakepit up --timeout`"),
     "adapter_failed": Kind(126, False, "the adapter's code raised while it was loaded", "correct it, then run `snakepit up POOL` again"),
     "runtime_not_executable": Kind(126, False, "the language runtime cannot be executed", "check its permissions"),
     "runtime_not_found": Kind(127, False, "the language runtime is not installed", "install it, or name another with --adapter"),

@@ -52,7 +52,8 @@ def resume_hint(pool: str) -> str:
 
 
 def startup_hint(pool: str, limit: float) -> str:
-    setting = f"`startup_timeout` ({limit:g} s) under [pools.{pool}.limits] in the configuration"
+    setting = f"`startup_timeout` ({limit:g} s, doubled after each slow start)"
+    setting += f" under [pools.{pool}.limits] in the configuration"
     return f"read `snakepit logs`; if it needs longer, raise {setting}, or run `snakepit up {pool} --timeout 5m`"
 
 
@@ -62,7 +63,7 @@ def worker_timeout(worker: str, elapsed: float) -> Failure:
 
 
 def startup_timeout(pool: str, limit: float, worker: str, elapsed: float) -> Failure:
-    message = f"{worker} was not ready {elapsed:.1f} s after it was started"
+    message = f"{worker} sent no hello within {elapsed:.1f} s after it was started"
     hint = startup_hint(pool, limit)
     return Failure("startup_timeout", message, (("worker", worker), ("elapsed", round(elapsed, 3)), ("hint", hint)))
 

@@ -84,7 +84,10 @@ def test_a_pool_that_has_no_worker_yet_is_not_too_small():
     [settle] = pool.handle(Tick(), 30.0)
 
     assert settle.outcome.kind == "startup_timeout"
-    assert "raise `startup_timeout` (100 s) under [pools.p.limits]" in dict(settle.outcome.detail)["hint"]
+    assert (
+        "raise `startup_timeout` (100 s, doubled after each slow start) under [pools.p.limits]"
+        in dict(settle.outcome.detail)["hint"]
+    )
 
 
 def test_without_a_queue_a_call_runs_now_or_not_at_all():
