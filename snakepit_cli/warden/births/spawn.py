@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import gc
 import os
 import signal
 import stat
@@ -68,7 +69,7 @@ def fork(launch: Launch) -> Gated:
     gate_read, gate_write = os.pipe()
     parent = os.getpid()
     try:
-        pid = os.fork()
+        pid = _fork()
     except OSError:
         os.close(gate_read)
         os.close(gate_write)
@@ -78,6 +79,19 @@ def fork(launch: Launch) -> Gated:
         _child(launch, gate_read, parent)
     os.close(gate_read)
     return Gated(pid, gate_write)
+
+
+def _fork() -> int:
+    """The child runs no finalizer: one may wait for a thread that only the parent has."""
+    collects = gc.isenabled()
+    gc.disable()
+    pid = -1
+    try:
+        pid = os.fork()
+    finally:
+        if collects and pid != 0:
+            gc.enable()
+    return pid
 
 
 def _child(launch: Launch, gate: int, parent: int) -> None:

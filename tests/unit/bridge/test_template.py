@@ -188,7 +188,7 @@ LEFT_OPEN = {
     "a file to read": "F = open(__file__)",
     "a file to write": "F = open('written', 'w')",
     "a terminal": "import os; T = os.openpty()",
-    "a process": "import subprocess; C = subprocess.Popen(['sleep', '600'])",
+    "a process": "import subprocess\nC = subprocess.Popen(['sh', '-c', 'while kill -0 $PPID; do sleep 0.1; done'])",
 }
 HARMLESS = {
     "a log": "F = open('log', 'a')",

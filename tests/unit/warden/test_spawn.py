@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -50,9 +51,35 @@ def test_it_never_runs_when_it_is_refused(tmp_path: Path, log: int) -> None:
     assert not witness.exists()
 
 
+def test_the_child_collects_no_garbage(tmp_path: Path, log: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finalizer of the parent's objects may wait for a thread that the child does not have."""
+    collected, parent, fork = tmp_path / "collected", os.getpid(), os.fork
+
+    def fork_in_a_crowd() -> int:
+        pid = fork()
+        if pid == 0:
+            [[] for _ in range(1_000_000)]  # many times what makes the interpreter collect
+        return pid
+
+    def note(_phase: str, _info: dict[str, int]) -> None:
+        if os.getpid() != parent:
+            collected.touch()
+
+    monkeypatch.setattr(os, "fork", fork_in_a_crowd)
+    gc.callbacks.append(note)
+    try:
+        child = spawn.fork(launch(log, "/bin/true"))
+    finally:
+        gc.callbacks.remove(note)
+    child.open()
+    assert exit_code(child.pid) == 0
+    assert not collected.exists()
+    assert gc.isenabled()
+
+
 PARENT = """
 import os, sys
-from snakepit_cli.warden import spawn
+from snakepit_cli.warden.births import spawn
 log = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
 note = spawn.Launch(["/bin/sh", "-c", "echo ran >> $W"], {"W": sys.argv[2]}, "/", log)
 children = [spawn.fork(note) for _ in range(3)]
@@ -71,6 +98,7 @@ def test_no_child_outlives_a_killed_warden(tmp_path: Path, phase: str) -> None:
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pids = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(pids) == 3
         assert all(procs.alive(pid) for pid in pids)
         parent.send_signal(signal.SIGKILL)
     wait.until(lambda: not any(procs.alive(pid) for pid in pids), "the children to be gone")
