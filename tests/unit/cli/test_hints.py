@@ -68,3 +68,16 @@ def test_of_a_handler_that_raised_says_nothing(fake: Fake, run: Run) -> None:
 def test_names_are_filled_in() -> None:
     assert "`snakepit up words --size N`" in PitError("queue_timeout", "late", pool="words").hint
     assert "POOL" in PitError("queue_timeout", "late").hint
+
+
+@pytest.mark.parametrize(
+    ("kind", "known", "hint"),
+    [
+        ("command_not_found", {"worker": "words-1"}, "list them with `snakepit commands --pool words`"),
+        ("invalid_arguments", {"worker": "words-1"}, "compare them with `snakepit commands --pool words`"),
+        ("command_not_found", {}, "list them with `snakepit commands --pool POOL`"),
+        ("worker_crashed", {"worker": "words-1"}, "read `snakepit logs words-1`; a new worker takes its place"),
+    ],
+)
+def test_a_hint_names_the_pool_and_the_worker(kind: str, known: dict[str, str], hint: str) -> None:
+    assert PitError(kind, "", **known).hint == hint
