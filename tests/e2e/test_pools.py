@@ -175,7 +175,7 @@ def test_capacity_is_how_many_calls_an_async_worker_runs_at_a_time(pit: Pit) -> 
 def test_a_spare_worker_takes_over_at_once(pit: Pit) -> None:
     pit.run("up", "spared", "--adapter", TIRED, "--size", "1", "--spare", "1")
     pit.until_pool("both", name="spared", ready=2)
-    assert "2/1+1" in pit.run("status").stdout
+    assert "1/1+1" in pit.run("status").stdout
     nap = pit.start("exec", "nap", "seconds:=60", "--pool", "spared", "--timeout", "90")
     pit.until_pool("the call to run", name="spared", running=1)
     who = pit.start("exec", "who", "--pool", "spared")
