@@ -74,7 +74,7 @@ def not_replaced(seen: Snapshot, seconds: float, old: set[str], calls: Iterable[
     busy = sorted({call.worker for call in calls if call.worker in left})
     why = f"; {', '.join(busy)} {'is' if len(busy) == 1 else 'are'} busy" if busy else ""
     hint = "the others follow when their calls are done; see `snakepit workers`"
-    if not busy and seen.starting:
+    if seen.starting:
         why = "; the new ones have not got ready"
         hint = "the old ones serve until then; see `snakepit workers` and `snakepit logs`"
     done = f"{len(old) - len(left)} of {len(old)} workers of pool {seen.name} were replaced within {seconds:g} s{why}"

@@ -93,6 +93,19 @@ def test_one_that_takes_too_long_says_which_worker_is_busy(tmp_path: Path) -> No
     in_instance(test, tmp_path)
 
 
+def test_one_whose_new_workers_do_not_get_ready_says_so_though_old_ones_are_busy(tmp_path: Path) -> None:
+    async def test(harness: Harness) -> None:
+        await harness.up()
+        running, busy = await begin(harness)
+        harness.warden.slow.add("default")
+        with pytest.raises(PitError, match=r"0 of 2 workers .* were replaced within 0.2 s; the new ones have not got"):
+            await harness.up(adapter="new:Adapter", timeout=0.2)
+        harness.warden.links[busy].finish(running.call.id)
+        await running.answer
+
+    in_instance(test, tmp_path)
+
+
 def test_workers_of_before_serve_on_when_the_new_ones_cannot_start(tmp_path: Path) -> None:
     async def test(harness: Harness) -> None:
         await harness.up(adapter="old:Adapter")
