@@ -71,6 +71,16 @@ def test_up_uses_the_interpreter_of_the_snakepit_that_is_called(pit: Pit) -> Non
     assert json.loads(pit.run("exec", "where", "--pool", "any").stdout) == str(b.folder)
 
 
+def test_an_interpreter_without_the_bridge_is_told_how_to_get_it(pit: Pit) -> None:
+    bare = pit.folder / "bare"
+    venv.create(bare, symlinks=True, with_pip=False)
+    pit.adapter(WHERE.format(more=""), "a.py")
+    python = str(bare / "bin" / "python")
+    done = pit.run("up", "a", "--adapter", "a.py", "--size", "1", "--python", python, check=False)
+    assert done.returncode == 69
+    assert f"install the bridge in it: {python} -m pip install snakepit-bridge" in done.stderr
+
+
 def test_a_newer_client_does_not_end_the_pools_that_up_has_made(pit: Pit) -> None:
     old = Environment(pit, "old", "import snakepit_cli; snakepit_cli.__version__ = '0.0.1'")
     pit.adapter(WHERE.format(more=""), "a.py")

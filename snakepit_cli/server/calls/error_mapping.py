@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,8 @@ from snakepit_cli.base.packets import PacketError
 from snakepit_cli.core.events import Failure
 from snakepit_cli.wire import worker_pb2 as pb
 
+_BARE = re.compile(r"(/\S.*): No module named snakepit_bridge")
+"""What an interpreter prints that does not have the bridge."""
 _NAMES = {number: name.lower() for name, number in pb.Failure.Kind.items()}
 
 
@@ -79,6 +82,8 @@ def of_exit(worker: str, message: dict[str, Any], *, attached: bool) -> Failure:
     detail: list[tuple[str, Any]] = [("worker", worker)]
     if message["log"]:
         detail.append(("log", message["log"]))
+        if bare := _BARE.search(str(message["log"][-1])):
+            detail.append(("hint", f"install the bridge in it: {bare[1]} -m pip install snakepit-bridge"))
     kind = ("worker_oom" if message.get("oom") else "worker_crashed") if attached else "pool_unavailable"
     # One that never ran has no code, and its reason says all.
     when = " before it was ready" if "code" in message and not attached else ""
