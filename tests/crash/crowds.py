@@ -47,7 +47,7 @@ def _out(call: subprocess.Popen[str]) -> str:
 
 
 class _Counting(load.api.Connection):
-    """Counts every frame that ends a request, those that nobody waits for included."""
+    """Counts every frame that ends a request, also when no client waits for it."""
 
     def __init__(self) -> None:
         super().__init__(load.connect.connect("default", start=False))

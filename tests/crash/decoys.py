@@ -1,4 +1,4 @@
-"""Innocent strangers: children of the oracle that look like workers of ours. Nobody may touch them."""
+"""Decoys: children of the oracle that look like workers of ours. Nothing may touch them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Decoys:
         return [one.pid for one in self.all]
 
     def adopt(self, stranger: subprocess.Popen[bytes]) -> None:
-        """From now on he is watched over like the others."""
+        """From now on it is watched like the others."""
         self.all.append(stranger)
 
     def hurt(self) -> dict[int, int]:
-        """Pid → exit status, of those who are dead."""
+        """Pid → exit status, of those that are dead."""
         return {one.pid: one.returncode for one in self.all if one.poll() is not None}
 
     def disturbed(self) -> bool:

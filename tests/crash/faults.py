@@ -49,7 +49,7 @@ def gate(oracle: Oracle) -> None:
     procs.kill(warden)
     up.kill()
     up.communicate()
-    oracle.until_nobody("everybody gone")
+    oracle.until_no_process("everything gone")
     oracle.check_witnesses()
     oracle.run("exec", "ping")
 
@@ -63,7 +63,7 @@ def _state(pid: int) -> str:
 
 
 class _Waker(threading.Thread):
-    """Whoever has stopped goes on after a while, or is killed: nobody stays stopped for ever in real life, either."""
+    """A stopped process goes on after a while, or is killed: in real life, too, none stays stopped without end."""
 
     def __init__(self, oracle: Oracle) -> None:
         super().__init__(daemon=True)
@@ -83,7 +83,7 @@ class _Waker(threading.Thread):
 
 
 def failpoints(oracle: Oracle) -> None:
-    """One place and one fault per trial, through start, calls, stop and reap: answers or named errors, nobody left."""
+    """One place and one fault per trial, through start, calls, stop and reap: answers or named errors, nothing left."""
     point, action = CASES[oracle.seed % len(CASES)]
     armed = f"{point}={action}@{oracle.random.choice([1, 1, 2, 3])}"
     oracle.count(f"{point}={action}")
@@ -120,7 +120,7 @@ def _recovered(oracle: Oracle) -> None:
     """The fault is gone: what it left is cleared away, and a new instance works."""
     oracle.run("down", "--timeout", "2", wanted=None)
     oracle.run("reap")
-    wait.until(lambda: not oracle.members(), f"nobody to be left, but there is {oracle.members()}", timeout=3.0)
+    wait.until(lambda: not oracle.members(), f"no process to be left, but there is {oracle.members()}", timeout=3.0)
     oracle.check_witnesses()
     oracle.run("exec", "ping", "--timeout", "20")
 
@@ -141,7 +141,7 @@ def syscalls(oracle: Oracle) -> None:
     _answered(oracle, "", "down", "--timeout", "2", **traced)
     if (log := oracle.state / "logs" / "warden.log").exists() and "nothing is left" in log.read_text():
         oracle.count("not reached")
-    wait.until(lambda: not oracle.members(), "everybody to be gone", timeout=3.0)
+    wait.until(lambda: not oracle.members(), "every process to be gone", timeout=3.0)
     oracle.check_witnesses()
     oracle.run("exec", "ping", "--timeout", "20")
     oracle.check_registry()

@@ -35,7 +35,7 @@ Mutation = Callable[[random.Random, Path], None]
 
 
 def registry_mutations(oracle: Oracle) -> None:
-    """50 registry files, each broken in another way: no traceback, the orphan ended, no stranger hurt."""
+    """50 registry files, each broken in another way: no traceback, the orphan ended, no foreign process harmed."""
     oracle.run("reap")
     cookie = (oracle.state / "cookie").read_text()
     register(oracle, *_rows(oracle))
@@ -167,7 +167,7 @@ def _dangling(_: random.Random, path: Path) -> None:
 
 
 def power_cut(oracle: Oracle) -> None:
-    """The power goes while processes are registered: everyone who was let run is in the file. Needs loop devices."""
+    """The power goes while processes are registered: each one that was let run is in the file. Needs loop devices."""
     image = oracle.folder / "image"
     with open(image, "wb") as file:
         file.truncate(_SIZE)

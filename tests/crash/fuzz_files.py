@@ -184,7 +184,7 @@ def _no_warden(*_: object) -> None:
 
 
 def _json(_: Oracle, chance: random.Random) -> str:
-    """What is let through is one JSON object for everybody; what is refused is no JSON, or nested too deeply."""
+    """What is let through is one JSON object for every reader; what is refused is no JSON, or nested too deeply."""
     text = mutate.changed(chance, chance.choice(_TEXTS).encode()).decode(errors="surrogateescape")
     if chance.random() < 0.02:
         text = chance.choice(("[", '{"a":', "[[]," * 3)) * chance.choice((100, 501, 100_000)) + text
@@ -294,7 +294,7 @@ def _used(oracle: Oracle) -> None:
 
 
 def fuzz_registry(oracle: Oracle) -> None:
-    """Mutated registry files, rows of strangers in them: read or set aside, then written to; nobody hurt."""
+    """Mutated registry files, rows of foreign processes in them: read or set aside, then written to; none is harmed."""
     oracle.run("reap")
     cookie = (oracle.state / "cookie").read_text()
     whole = _whole(oracle)
@@ -346,7 +346,7 @@ def _registry(oracle: Oracle, chance: random.Random, whole: dict[str, bytes], co
 
 
 def _wrong_values(chance: random.Random, file: Path) -> None:
-    """A file in order with values in it that nobody has written."""
+    """A file in order with values in it that snakepit has not written."""
     column = chance.choice(("id", "run", "role", "boot", "pidns", "pid", "start", "created"))
     value = chance.choice((-1, 0, 1, 2**31, 2**63 - 1, 1.5, "", "x", b"\xff", "\0", None))
     with contextlib.suppress(sqlite3.Error, UnicodeDecodeError), contextlib.closing(sqlite3.connect(file)) as db:

@@ -230,7 +230,7 @@ _LARGE = (0, 1, 2, 3, 2**31, 2**63, 2**64 - 1)
 
 
 def fuzz_gateway(oracle: Oracle) -> None:
-    """Mutated HTTP/2, gRPC and worker messages, of strangers and of attached workers: the server and the rest go on."""
+    """Mutated HTTP/2, gRPC and worker messages, of unknown clients and of attached workers: the server goes on."""
     server = _Server(oracle)
     impostor = _Impostor(oracle, server.tokens)
     for number, chance in Inputs(oracle, server.memory):
@@ -277,7 +277,7 @@ def attach(worker: str, token: str) -> bytes:
 
 
 def _stranger(chance: random.Random) -> bytes:
-    """A whole connection of somebody who may know a worker's name, and no token."""
+    """A whole connection of a client that may know a worker's name, and no token."""
     token = chance.choice(("", "guess", "ä\0\U0001f600", "0" * 32, "x" * 100_000))
     hello = _hello(chance.choice(("default-1", "default-2", "fake-1", "-", "", "nobody-1", "ä-1")), token)
     message = hello.SerializeToString()

@@ -1,4 +1,4 @@
-"""Another user, who knows every path and pid: what he tries, in a child that has given up all rights."""
+"""Another user that knows every path and pid: what it tries, in a child that has given up all rights."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ ATTEMPTS: dict[str, Attempt] = {
 }
 
 
-# --------------------------------------------------------------- when the directory stands open to everybody
+# --------------------------------------------------------------- when every user may write into the directory
 
 
 def say(path: Path, *frames: bytes, forged: bool = False) -> Iterator[str]:

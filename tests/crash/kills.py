@@ -61,7 +61,7 @@ def _kill_server(oracle: Oracle, times: int) -> None:
 
 
 def _keep(oracle: Oracle) -> dict[str, dict[str, int]]:
-    """Gives each of four workers a session and something to remember: session → who has what."""
+    """Gives each of four workers a session and something to remember: session → which worker has what."""
     values = {f"s{number}": oracle.random.randrange(1 << 30) for number in range(4)}
     calls = {
         name: oracle.start("exec", "keep", f"name={name}", f"value:={value}", "--session", name)
@@ -90,8 +90,8 @@ def _kill(oracle: Oracle, *roles: str) -> None:
         running.stop()
         for role in oracle.random.sample(roles, len(roles)):
             procs.kill(pids[role])
-        oracle.until_nobody("everybody gone")
-    if oracle.figures.get("everybody gone", 0.0) > _AT_ONCE:
+        oracle.until_no_process("everything gone")
+    if oracle.figures.get("everything gone", 0.0) > _AT_ONCE:
         oracle.count("slower than 100 ms")
     oracle.check_witnesses()
     oracle.run("exec", "ping", "--timeout", "20")

@@ -100,7 +100,7 @@ class Load:
         if any(thread.is_alive() for thread in self._threads):
             self._oracle.fail("a client hangs")
         if strange := {kind for kind in self.errors if kind not in KINDS or kind == "internal"}:
-            self._oracle.fail(f"errors that nobody may see: {strange}")
+            self._oracle.fail(f"errors that must not occur: {strange}")
         self._oracle.count("answers with an error", len(self.errors))
 
     def stop(self) -> None:

@@ -135,8 +135,8 @@ class Oracle:
         with self._counting:
             self.counts[name] = self.counts.get(name, 0) + number
 
-    def until_nobody(self, name: str, limit: float = 3.0) -> None:
-        """How long it takes, from now, until nobody of the instance lives, in milliseconds."""
+    def until_no_process(self, name: str, limit: float = 3.0) -> None:
+        """How long it takes, from now, until no process of the instance is alive, in milliseconds."""
         began = time.monotonic()
         while left := self.members():
             if machine.too_late(time.monotonic() - began, limit):
@@ -156,7 +156,7 @@ class Oracle:
             self.fail(f"the registry was set aside: {[file.name for file in broken]}")
 
     def judge(self) -> None:
-        """After `down`: nobody but the oracle and its own may be left, no decoy hurt, and a new start must work."""
+        """After `down`: no process but the oracle's may be left, no decoy harmed, and a new start must work."""
         self.run("down", "--timeout", "2", wanted=None)
         began = time.monotonic()
         while (left := self.members()) and not machine.too_late(time.monotonic() - began, _SETTLED):

@@ -143,7 +143,7 @@ def _planted(oracle: Oracle, base: Path, what: str, plant: tuple[str, Callable[[
     client = oracle.start("exec", "ping", "--timeout", "10")
     while client.poll() is None:
         if select.select([listener], [], [], 0.02)[0]:
-            oracle.fail(f"{what}: he heard {_heard(listener)!r}")
+            oracle.fail(f"{what}: it heard {_heard(listener)!r}")
     _, err = client.communicate()
     oracle.count("attempts")
     if client.returncode not in _UNSAFE:
@@ -168,7 +168,7 @@ def _heard(listener: socket.socket) -> bytes:
 
 
 def _open_house(oracle: Oracle, shared: Path) -> Target:
-    """An instance below a directory where everybody may write, started without a umask."""
+    """An instance below a directory where every user may write, started without a umask."""
     base = shared / "home"
     _at(oracle, base)
     base.mkdir(mode=0o755)
@@ -181,12 +181,12 @@ def _attacked(oracle: Oracle, target: Target) -> None:
     for name, attempt in intruder.ATTEMPTS.items():
         oracle.count("attempts")
         if found := as_nobody(lambda attempt=attempt: attempt(target)):  # type: ignore[misc]
-            oracle.fail(f"he could {name}: {str(found)[:300]}")
+            oracle.fail(f"it could {name}: {str(found)[:300]}")
     oracle.run("exec", "take")
 
 
 def _door_ajar(oracle: Oracle, target: Target, secrets: _Secrets) -> None:
-    """Somebody has opened the directory to everybody: the server looks at who comes, and the owner refuses."""
+    """The directory was opened to every user: the server checks each client's uid, and the owner's client refuses."""
     sockets = [target.runtime / "front.sock", target.runtime / "gateway.sock"]
     doors = [target.runtime.parent, target.runtime, *sockets]
     for door in doors:
@@ -198,7 +198,7 @@ def _door_ajar(oracle: Oracle, target: Target, secrets: _Secrets) -> None:
     knocks: dict[str, Callable[[], Iterator[str]]] = {
         "ask the server": lambda: intruder.say(sockets[0], query),
         "replay a frame": lambda: intruder.say(sockets[0], seen),
-        "say that he is root": lambda: intruder.say(sockets[0], query, forged=True),
+        "say that it is root": lambda: intruder.say(sockets[0], query, forged=True),
         "guess a token": lambda: intruder.say(sockets[1], *guesses),
         "replay a greeting": lambda: intruder.say(sockets[1], *replayed),
     }
@@ -208,7 +208,7 @@ def _door_ajar(oracle: Oracle, target: Target, secrets: _Secrets) -> None:
         if answers is None:
             oracle.fail(f"{name}: could not be tried")
         elif found := [one for one in answers if not _greeting(one)]:
-            oracle.fail(f"he could {name}: {found[:3]}")
+            oracle.fail(f"it could {name}: {found[:3]}")
     client = oracle.start("exec", "ping")
     client.communicate(timeout=30)
     if client.returncode not in _UNSAFE:

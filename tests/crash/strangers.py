@@ -42,7 +42,7 @@ def _sleeper() -> subprocess.Popen[bytes]:
 
 
 def _reuse(oracle: Oracle, pid: int) -> None:
-    """A stranger gets this free pid."""
+    """A foreign process gets this free pid."""
     while True:
         _LAST_PID.write_text(str(pid - 1))
         stranger = _sleeper()
@@ -66,7 +66,7 @@ def _end(process: subprocess.Popen[bytes]) -> int:
 
 
 def pid_reuse(oracle: Oracle) -> None:
-    """A stranger gets the pid of one of ours, before we look or between look and signal: he is left alone."""
+    """A foreign process gets the pid of one of ours, before we look or between look and signal: it is left alone."""
     _reused_before(oracle)
     _reused_between(oracle)
 
@@ -97,7 +97,7 @@ def _reused_between(oracle: Oracle) -> None:
 
 
 def reboot(oracle: Oracle) -> None:
-    """After a reboot strangers have pid and start time of processes of ours: they are left alone."""
+    """After a reboot foreign processes have pid and start time of ours: they are left alone."""
     oracle.run("reap")
     chosen = oracle.random.sample(oracle.decoys.pids, 5)
     register(oracle, *(_identity(pid) for pid in chosen))

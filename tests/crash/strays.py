@@ -97,7 +97,7 @@ def _kept(oracle: Oracle) -> None:
     _start_helpers(oracle)
     warden = oracle.json("status")["warden"]["pid"]
     procs.kill(warden)
-    oracle.until_nobody("everything gone")
+    oracle.until_no_process("everything gone")
     oracle.check_registry()
     oracle.run("exec", "ping", "--pool", "other")
 
@@ -109,7 +109,7 @@ def lost_keeper(oracle: Oracle) -> None:
     keeper = ident.stat(oracle.json("status")["warden"]["pid"])
     assert keeper is not None
     procs.kill(keeper.ppid)
-    oracle.until_nobody("everything gone", limit=20.0)
+    oracle.until_no_process("everything gone", limit=20.0)
     oracle.run("exec", "ping", "--pool", "other")
 
 
