@@ -36,7 +36,7 @@ class Language:
     single: tuple[str, ...] = ()
     """Command line that does the work of one item and ends."""
     share: int = 1
-    """The part of the items that it is given: one in so many."""
+    """The part of the items that it is given: every n-th."""
 
 
 _PYTHON = Language("python", f"{_ADAPTERS}/small.py:Small")

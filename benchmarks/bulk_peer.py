@@ -45,7 +45,7 @@ def imap(chunk: int, source: BinaryIO, sink: BinaryIO) -> float:
 
 
 def imap_blocks(chunk: int, source: BinaryIO, sink: BinaryIO) -> float:
-    """Somebody who has thought about it: a whole chunk of lines is one item."""
+    """The optimised peer: a whole chunk of lines is one item."""
     import multiprocessing
 
     with multiprocessing.Pool(WORKERS) as pool:

@@ -49,7 +49,7 @@ def _serial(connection: Connection, peer: ProcessPoolExecutor, trials: Trials) -
 
 
 def _round_trips(connection: Connection, calls: int) -> list[float]:
-    """Seconds of each of so many calls, one after another."""
+    """Seconds that each call took, one after another."""
     taken = []
     for _ in range(calls):
         started = time.perf_counter()

@@ -26,7 +26,7 @@ def executor(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def serial(pool: ProcessPoolExecutor, calls: int) -> list[float]:
-    """Seconds of each of so many calls, one after another."""
+    """Seconds that each call took, one after another."""
     taken = []
     for _ in range(calls):
         started = time.perf_counter()
@@ -36,7 +36,7 @@ def serial(pool: ProcessPoolExecutor, calls: int) -> list[float]:
 
 
 def concurrent(pool: ProcessPoolExecutor, calls: int, outstanding: int) -> float:
-    """Calls per second with so many outstanding at any time."""
+    """Calls per second with that many outstanding at any time."""
     waiting: deque[Future[dict[str, object]]] = deque()
     started = time.perf_counter()
     for _ in range(calls):

@@ -22,7 +22,7 @@ class Pipeline:
         self._rest = b""
 
     def rate(self, calls: int, outstanding: int) -> float:
-        """Calls per second with so many outstanding at any time. Raises BenchmarkError."""
+        """Calls per second with that many outstanding at any time. Raises BenchmarkError."""
         started = time.perf_counter()
         sent = answered = 0
         while answered < calls:

@@ -1,4 +1,4 @@
-"""The shape of the code: who may import whom, how large a file may be, what the fast path may load."""
+"""The shape of the code: which module may import which, how large a file may be, what the fast path may load."""
 
 from __future__ import annotations
 

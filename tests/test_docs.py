@@ -30,7 +30,7 @@ SET_UP = ("pip install ", "python3 -m tests", "python3 -m venv ", ". .venv/")
 """Tried in an environment of their own: tests/e2e/test_install.py and .ci/run."""
 OF_RUNNING_POOLS = {f"snakepit {verb}" for verb in ("scale", "pause", "resume", "drain", "restart", "explain")}
 ENDLESS = (" -f", "server run")
-"""What goes on until somebody ends it: here `timeout` does, after it has come up."""
+"""What goes on until it is ended: here `timeout` does, after it has come up."""
 
 DATA = {
     "notes.txt": "a line\nanother\n",
@@ -187,7 +187,7 @@ def test_the_output_that_a_page_shows(pit: Pit, page: Path) -> None:
 
 
 def checkout(pit: Pit) -> Path:
-    """What one has who reads the README: its command lines make whatever else they need."""
+    """What a reader of the README has: its command lines make whatever else they need."""
     folder = pit.work / "checkout"
     folder.mkdir()
     shutil.copy(ROOT / "README.md", folder)

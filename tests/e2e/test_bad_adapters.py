@@ -80,7 +80,7 @@ def test_a_broken_pool_does_no_harm_to_others() -> None:
 
 
 def test_workers_that_die_while_they_load_are_given_up() -> None:
-    """Neither for ever nor in silence."""
+    """It has a limit, and the error names it."""
     with Pit(PATIENT) as pit:
         name = pit.adapter("import os\nprint('half way', flush=True)\nos._exit(3)\n")
         done = pit.run("up", "--adapter", name, check=False)
@@ -162,7 +162,7 @@ class TestColdStarts:
 
 
 def test_a_pool_that_cannot_replace_its_workers_says_why_and_heals_by_itself() -> None:
-    """The cause comes and goes while the pool runs: nobody runs `up` again."""
+    """The cause comes and goes while the pool runs, without another `up`."""
     with Pit("[pools.default]\nsize = 1\n") as pit:
         fuse = pit.work / "fuse"
         pit.adapter(HOUSE.format(fuse=str(fuse)), "mine.py")

@@ -90,7 +90,7 @@ def test_the_traceback_is_the_workers_own(warm: Pit) -> None:
     assert "error: OSError: out of luck" in done.stderr
     assert "Traceback from the worker (python)" in done.stderr
     assert "basics.py" in done.stderr
-    assert "snakepit_bridge/runtime" not in done.stderr, "our own frames help nobody"
+    assert "snakepit_bridge/runtime" not in done.stderr, "our own frames do not help the user"
     error = warm.json("exec", "fail", "type=OSError", "message=out of luck", check=False)["error"]
     assert (error["type"], error["language"]) == ("OSError", "python")
     assert error["traceback"].startswith("Traceback")

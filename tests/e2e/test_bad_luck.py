@@ -1,4 +1,4 @@
-"""Workers that die, shout, cling and dawdle: one call pays for it, and nobody else."""
+"""Workers that die, print much, ignore signals or are slow: only their own call suffers."""
 
 from __future__ import annotations
 

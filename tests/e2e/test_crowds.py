@@ -1,4 +1,4 @@
-"""More calls than workers: who waits, who is refused, and what the figures say."""
+"""More calls than workers: which wait, which are refused, and what the figures say."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ TO_THE_INDEX = re.compile(r"PIP_.*|SSL_CERT_.*|(https?|no|all)_proxy", re.IGNORE
 
 class Installed:
     """A copy of the sources, installed as the README says. Its instance has a name of its own: it lives beside
-    the real ones of whoever runs the tests, because no variable says where else."""
+    the real ones of the user that runs the tests, because no variable says where else."""
 
     def __init__(self, folder: Path) -> None:
         self.source = folder / "source"

@@ -1,4 +1,4 @@
-"""A client that goes away, by Ctrl-C, by a signal, or because nobody reads it: the work stops, the worker stays."""
+"""A client that goes away, by Ctrl-C, a signal, or because its reader went away: the work stops, the worker stays."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_reader_that_has_had_enough(rascal: Pit, worker: int, command: str) ->
 
 
 def test_a_reader_that_is_slow_slows_the_worker(rascal: Pit, worker: int) -> None:
-    """The memory of nobody grows while nobody reads."""
+    """No process grows while its output is not read."""
     call = rascal.start("stream", "flood", *LONG)
     assert call.stdout is not None
     call.stdout.readline()

@@ -91,7 +91,7 @@ libc = ctypes.CDLL(None)
 
 
 def without_the_right_to_kill() -> None:
-    """Root without CAP_KILL may signal processes of root only, as a user only his own. No cgroups, either."""
+    """Root without CAP_KILL may signal processes of root only, as a user only their own. No cgroups, either."""
     assert libc.unshare(0x20000) == 0  # CLONE_NEWNS
     assert libc.mount(b"none", b"/", None, 0x44000, None) == 0  # MS_REC | MS_PRIVATE
     for mount in Path("/proc/self/mountinfo").read_text().splitlines():

@@ -33,7 +33,7 @@ def test_a_server_outside_is_asked_to_end(pit: Pit) -> None:
 
 @pytest.mark.parametrize("socket_removed", [False, True])
 def test_a_deaf_server_outside_is_not_signalled(pit: Pit, socket_removed: bool) -> None:
-    """Only signals could end it: inside, its numbers are those of strangers."""
+    """Only signals could end it: inside, its pids are those of other processes."""
     pit.run("up", "--size", "1")
     server = pit.status()["server"]["pid"]
     os.kill(server, signal.SIGSTOP)

@@ -62,7 +62,7 @@ class Rascal(BaseAdapter):
         os.close(1)
         os.close(2)
         try:
-            print("nobody hears this", flush=True)
+            print("this line has no reader", flush=True)
         except OSError:
             pass
         return "fine"

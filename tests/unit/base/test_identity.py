@@ -68,7 +68,7 @@ def test_the_dead_and_the_unreaped_are_gone() -> None:
 
 
 def test_a_hostile_name_does_not_shift_the_fields() -> None:
-    """A process may call itself `a) Z 1 1 1`; whoever splits at the first parenthesis believes it is dead."""
+    """A process may call itself `a) Z 1 1 1`; a reader that splits at the first parenthesis believes it is dead."""
     script = (
         "import ctypes,sys; ctypes.CDLL(None).prctl(15, b'a) Z 1 1 1'); print('named', flush=True); sys.stdin.read()"
     )

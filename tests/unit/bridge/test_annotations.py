@@ -40,7 +40,7 @@ class Model:
 
 
 class Own:
-    """A class that nobody knows how to make."""
+    """A class that no rule can construct."""
 
 
 class Typed(BaseAdapter):

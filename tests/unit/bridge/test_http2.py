@@ -178,7 +178,7 @@ class TestTheEnd:
         talk.peer.hang_up()
         assert talk.stream.receive() is None
         assert talk.stream.status[0] == http2.UNAVAILABLE
-        talk.answer(b"1")  # nobody hears it, and nobody is hurt
+        talk.answer(b"1")  # it is dropped, without an error
         talk.answer(b"2" * 1_000_000)
 
     def test_after_close_everything_is_dropped(self, talk: Talk) -> None:

@@ -27,7 +27,7 @@ class Over(Exception):  # noqa: N818
 
 
 class ScriptedLink:
-    """Reads single bytes instead of messages, and remembers who read what."""
+    """Reads single bytes instead of messages, and remembers which thread read what."""
 
     def __init__(self) -> None:
         self.here, self.there = socket.socketpair()
@@ -61,7 +61,7 @@ class ScriptedLink:
         self.waiting = ""
         if self.over:
             raise Over
-        assert ready or patience is not None, "nobody ended the wait"
+        assert ready or patience is not None, "nothing ended the wait"
         for descriptor, _ in ready:
             if descriptor == wake:
                 os.read(wake, 4096)
@@ -123,7 +123,7 @@ def standby_reader(link: ScriptedLink) -> Iterator[StandbyReader]:
 
 @pytest.fixture
 def wake() -> Iterator[int]:
-    """What wakes the main thread; nobody does."""
+    """What would wake the main thread; here nothing does."""
     here, there = os.pipe()
     yield here
     os.close(here)
@@ -217,7 +217,7 @@ def test_it_sends_what_is_left_for_later_while_it_reads(link: ScriptedLink, stan
 def test_what_comes_as_it_falls_asleep_is_not_forgotten(
     link: ScriptedLink, standby_reader: StandbyReader, in_a_call: bool
 ) -> None:
-    """Between its last look and the announcement of its sleep nobody rings for it: it has to look again."""
+    """Between its last look and the announcement of its sleep no thread wakes it: it has to look again."""
 
     def speak() -> None:
         assert standby_reader._asleep, "it announces before it looks"

@@ -122,7 +122,7 @@ def test_down_waits_for_the_wardens_end(wardened: tuple[Fake, Warden]) -> None:
 
 
 def deaf(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It does not answer, and nobody has much patience."""
+    """It does not answer, and the limit is short."""
     monkeypatch.setattr(stop, "_SILENCE_SECONDS", 0.05)
     monkeypatch.setattr(stop, "_DEAF_SECONDS", 0.3)
     fake.queries["shutdown"] = lambda *_: None

@@ -15,7 +15,7 @@ WAS = b"one\ntwo\nthree\nfour\nfive"
 
 
 def taken(data: bytes, expected: list[Checkpoint], *, items: int = 1, end: bool = True) -> list[Checkpoint]:
-    """The checkpoints of a run that takes so many items at once."""
+    """The checkpoints of a run that takes that many items at once."""
     cutter, fingerprint, found = Cutter(text=True), Fingerprint(expected), []
     cutter.feed(data)
     cutter.feed(b"")

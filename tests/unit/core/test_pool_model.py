@@ -522,7 +522,7 @@ class World(RuleBasedStateMachine):
         raise AssertionError(f"size {self.size} not reached: {self.pool.snapshot()}")
 
     def teardown(self) -> None:
-        """Whatever happened before: a drain ends, and then everybody has had an answer."""
+        """Whatever happened before: a drain ends, and then every call has been answered."""
         if not hasattr(self, "pool"):
             return
         self.draining = True

@@ -89,6 +89,6 @@ def test_the_id_of_a_running_query_is_refused_and_that_goes_on() -> None:
             client.connection.connection_lost(None)
             await turns()
             assert ended == [ops.Ping]
-            assert len(client.heard) == 2, "nobody listens any more"
+            assert len(client.heard) == 2, "it is not heard any more"
 
     run(test)

@@ -1,4 +1,4 @@
-"""A server that ends for want of use, and one that starts while its configuration is broken."""
+"""A server that ends because it is not used, and one that starts while its configuration is broken."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ KINDS: dict[str, Callable[[Path], object]] = {
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The configuration. Waiting for ever fails."""
+    """The configuration. Waiting without end fails."""
     chosen = tmp_path / "config.toml"
     monkeypatch.setenv("SNAKEPIT_CONFIG", str(chosen))
 

@@ -1,4 +1,4 @@
-"""A relative name in the configuration is meant from the file that says it, whoever starts the pool."""
+"""A relative name in the configuration is relative to the file that says it, whichever client starts the pool."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 @pytest.fixture
 def few_files() -> Iterator[Callable[[int], None]]:
-    """Called with N: so many more descriptors can be opened."""
+    """Called with N: that many more descriptors can be opened."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     def limit(more: int) -> None:

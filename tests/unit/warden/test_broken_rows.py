@@ -1,4 +1,4 @@
-"""A file that SQLite itself finds sound may still hold what nobody has written: it is set aside all the same."""
+"""A file that SQLite itself finds sound may still hold what snakepit has not written: it is set aside all the same."""
 
 from __future__ import annotations
 

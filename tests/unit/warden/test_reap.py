@@ -1,4 +1,4 @@
-"""Orphans of dead runs: both channels find them, neither touches a stranger."""
+"""Orphans of dead runs: both channels find them, neither touches a foreign process."""
 
 from __future__ import annotations
 

@@ -235,7 +235,7 @@ def test_the_last_of_a_batch_is_cancelled(rig: Rig, mother: Template) -> None:
     mother.bear(0)
     rig.until(lambda: rig.spawner._births[0].unborn[0].identity, "it to say its pid")
     assert rig.spawner.cancel("p-2")
-    assert list(rig.born) == ["p-1"], "nobody is waited for any more"
+    assert list(rig.born) == ["p-1"], "no child is waited for any more"
     assert not rig.spawner.expecting
 
 

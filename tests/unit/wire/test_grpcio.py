@@ -1,4 +1,4 @@
-"""The gateway beside the gRPC that everybody else uses."""
+"""The gateway compared with grpcio."""
 
 from __future__ import annotations
 
