@@ -81,6 +81,15 @@ const (
 	fieldRequestArgs           = 5
 	fieldRequestSession        = 6
 	fieldRequestTimeoutSeconds = 7
+	fieldRequestQuery          = 8
+	fieldRequestStream         = 9
+	fieldRequestCreditBytes    = 10
+)
+
+// Numbers of the fields of Credit.
+const (
+	fieldCreditId    = 1
+	fieldCreditBytes = 2
 )
 
 // Numbers of the fields of FromWorker.
@@ -92,6 +101,8 @@ const (
 	fieldFromWorkerPong         = 5
 	fieldFromWorkerRequests     = 6
 	fieldFromWorkerWithdrawals  = 7
+	fieldFromWorkerInvalidated  = 8
+	fieldFromWorkerCredits      = 9
 )
 
 // Numbers of the fields of Welcome.
@@ -119,6 +130,7 @@ const (
 	fieldCallStream         = 6
 	fieldCallCwd            = 7
 	fieldCallCreditBytes    = 8
+	fieldCallMetadata       = 10
 	fieldCallBlock          = 9
 )
 
@@ -127,27 +139,31 @@ const (
 	fieldCancelId = 1
 )
 
-// Numbers of the fields of Credit.
-const (
-	fieldCreditId    = 1
-	fieldCreditBytes = 2
-)
-
 // Numbers of the fields of Ping.
 const (
 	fieldPingNonce = 1
 )
 
+// Numbers of the fields of Invalidation.
+const (
+	fieldInvalidationId      = 1
+	fieldInvalidationSession = 2
+	fieldInvalidationNames   = 3
+)
+
 // Numbers of the fields of ToWorker.
 const (
-	fieldToWorkerWelcome = 1
-	fieldToWorkerCalls   = 2
-	fieldToWorkerCancels = 3
-	fieldToWorkerCredits = 4
-	fieldToWorkerPing    = 5
-	fieldToWorkerDrain   = 6
-	fieldToWorkerReplies = 7
-	fieldToWorkerRecalls = 8
+	fieldToWorkerWelcome       = 1
+	fieldToWorkerCalls         = 2
+	fieldToWorkerCancels       = 3
+	fieldToWorkerCredits       = 4
+	fieldToWorkerPing          = 5
+	fieldToWorkerDrain         = 6
+	fieldToWorkerReplies       = 7
+	fieldToWorkerRecalls       = 8
+	fieldToWorkerReplyChunks   = 9
+	fieldToWorkerInvalidations = 10
+	fieldToWorkerEndedSessions = 11
 )
 
 type kind uint64

@@ -63,6 +63,13 @@ export const Request = {
   5: ['args', 'bytes'],
   6: ['session', 'text'],
   7: ['timeoutSeconds', 'double'],
+  8: ['query', 'bytes'],
+  9: ['stream', 'flag'],
+  10: ['creditBytes', 'number'],
+}
+export const Credit = {
+  1: ['id', 'number'],
+  2: ['bytes', 'number'],
 }
 export const FromWorker = {
   1: ['hello', Hello],
@@ -72,6 +79,8 @@ export const FromWorker = {
   5: ['pong', Pong],
   6: ['requests', Request, 'many'],
   7: ['withdrawals', 'number', 'many'],
+  8: ['invalidated', 'number', 'many'],
+  9: ['credits', Credit, 'many'],
 }
 export const Welcome = {
   1: ['protocol', 'number'],
@@ -93,19 +102,21 @@ export const Call = {
   6: ['stream', 'flag'],
   7: ['cwd', 'text'],
   8: ['creditBytes', 'number'],
+  10: ['metadata', 'bytes'],
   9: ['block', Block],
 }
 export const Cancel = {
   1: ['id', 'number'],
 }
-export const Credit = {
-  1: ['id', 'number'],
-  2: ['bytes', 'number'],
-}
 export const Ping = {
   1: ['nonce', 'number'],
 }
 export const Drain = {
+}
+export const Invalidation = {
+  1: ['id', 'number'],
+  2: ['session', 'text'],
+  3: ['names', 'text', 'many'],
 }
 export const ToWorker = {
   1: ['welcome', Welcome],
@@ -116,6 +127,9 @@ export const ToWorker = {
   6: ['drain', Drain],
   7: ['replies', Result, 'many'],
   8: ['recalls', 'number', 'many'],
+  9: ['replyChunks', Chunks, 'many'],
+  10: ['invalidations', Invalidation, 'many'],
+  11: ['endedSessions', 'text', 'many'],
 }
 export const Kind = {
   COMMAND_FAILED: 1,

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class FromWorker(_message.Message):
-    __slots__ = ("hello", "start_failure", "results", "chunks", "pong", "requests", "withdrawals")
+    __slots__ = ("hello", "start_failure", "results", "chunks", "pong", "requests", "withdrawals", "invalidated", "credits")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     START_FAILURE_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -16,6 +16,8 @@ class FromWorker(_message.Message):
     PONG_FIELD_NUMBER: _ClassVar[int]
     REQUESTS_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWALS_FIELD_NUMBER: _ClassVar[int]
+    INVALIDATED_FIELD_NUMBER: _ClassVar[int]
+    CREDITS_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     start_failure: StartFailure
     results: _containers.RepeatedCompositeFieldContainer[Result]
@@ -23,7 +25,9 @@ class FromWorker(_message.Message):
     pong: Pong
     requests: _containers.RepeatedCompositeFieldContainer[Request]
     withdrawals: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., start_failure: _Optional[_Union[StartFailure, _Mapping]] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunks, _Mapping]]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., requests: _Optional[_Iterable[_Union[Request, _Mapping]]] = ..., withdrawals: _Optional[_Iterable[int]] = ...) -> None: ...
+    invalidated: _containers.RepeatedScalarFieldContainer[int]
+    credits: _containers.RepeatedCompositeFieldContainer[Credit]
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., start_failure: _Optional[_Union[StartFailure, _Mapping]] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunks, _Mapping]]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., requests: _Optional[_Iterable[_Union[Request, _Mapping]]] = ..., withdrawals: _Optional[_Iterable[int]] = ..., invalidated: _Optional[_Iterable[int]] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("token", "worker", "language", "runtime", "protocol_min", "protocol_max", "capacity", "commands", "pid", "sessions")
@@ -148,7 +152,7 @@ class Chunks(_message.Message):
     def __init__(self, id: _Optional[int] = ..., lines: _Optional[bytes] = ..., count: _Optional[int] = ..., failed: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Request(_message.Message):
-    __slots__ = ("id", "parent", "pool", "command", "args", "session", "timeout_seconds")
+    __slots__ = ("id", "parent", "pool", "command", "args", "session", "timeout_seconds", "query", "stream", "credit_bytes")
     ID_FIELD_NUMBER: _ClassVar[int]
     PARENT_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
@@ -156,6 +160,9 @@ class Request(_message.Message):
     ARGS_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_BYTES_FIELD_NUMBER: _ClassVar[int]
     id: int
     parent: int
     pool: str
@@ -163,7 +170,10 @@ class Request(_message.Message):
     args: bytes
     session: str
     timeout_seconds: float
-    def __init__(self, id: _Optional[int] = ..., parent: _Optional[int] = ..., pool: _Optional[str] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ...) -> None: ...
+    query: bytes
+    stream: bool
+    credit_bytes: int
+    def __init__(self, id: _Optional[int] = ..., parent: _Optional[int] = ..., pool: _Optional[str] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ..., query: _Optional[bytes] = ..., stream: _Optional[bool] = ..., credit_bytes: _Optional[int] = ...) -> None: ...
 
 class Pong(_message.Message):
     __slots__ = ("nonce",)
@@ -172,7 +182,7 @@ class Pong(_message.Message):
     def __init__(self, nonce: _Optional[int] = ...) -> None: ...
 
 class ToWorker(_message.Message):
-    __slots__ = ("welcome", "calls", "cancels", "credits", "ping", "drain", "replies", "recalls")
+    __slots__ = ("welcome", "calls", "cancels", "credits", "ping", "drain", "replies", "recalls", "reply_chunks", "invalidations", "ended_sessions")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
     CANCELS_FIELD_NUMBER: _ClassVar[int]
@@ -181,6 +191,9 @@ class ToWorker(_message.Message):
     DRAIN_FIELD_NUMBER: _ClassVar[int]
     REPLIES_FIELD_NUMBER: _ClassVar[int]
     RECALLS_FIELD_NUMBER: _ClassVar[int]
+    REPLY_CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    INVALIDATIONS_FIELD_NUMBER: _ClassVar[int]
+    ENDED_SESSIONS_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     calls: _containers.RepeatedCompositeFieldContainer[Call]
     cancels: _containers.RepeatedCompositeFieldContainer[Cancel]
@@ -189,7 +202,20 @@ class ToWorker(_message.Message):
     drain: Drain
     replies: _containers.RepeatedCompositeFieldContainer[Result]
     recalls: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., replies: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., recalls: _Optional[_Iterable[int]] = ...) -> None: ...
+    reply_chunks: _containers.RepeatedCompositeFieldContainer[Chunks]
+    invalidations: _containers.RepeatedCompositeFieldContainer[Invalidation]
+    ended_sessions: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., replies: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., recalls: _Optional[_Iterable[int]] = ..., reply_chunks: _Optional[_Iterable[_Union[Chunks, _Mapping]]] = ..., invalidations: _Optional[_Iterable[_Union[Invalidation, _Mapping]]] = ..., ended_sessions: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Invalidation(_message.Message):
+    __slots__ = ("id", "session", "names")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    session: str
+    names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[int] = ..., session: _Optional[str] = ..., names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("protocol", "max_message_bytes")
@@ -200,7 +226,7 @@ class Welcome(_message.Message):
     def __init__(self, protocol: _Optional[int] = ..., max_message_bytes: _Optional[int] = ...) -> None: ...
 
 class Call(_message.Message):
-    __slots__ = ("id", "command", "args", "session", "timeout_seconds", "stream", "cwd", "credit_bytes", "block")
+    __slots__ = ("id", "command", "args", "session", "timeout_seconds", "stream", "cwd", "credit_bytes", "metadata", "block")
     ID_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
     ARGS_FIELD_NUMBER: _ClassVar[int]
@@ -209,6 +235,7 @@ class Call(_message.Message):
     STREAM_FIELD_NUMBER: _ClassVar[int]
     CWD_FIELD_NUMBER: _ClassVar[int]
     CREDIT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
     BLOCK_FIELD_NUMBER: _ClassVar[int]
     id: int
     command: str
@@ -218,8 +245,9 @@ class Call(_message.Message):
     stream: bool
     cwd: str
     credit_bytes: int
+    metadata: bytes
     block: Block
-    def __init__(self, id: _Optional[int] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ..., stream: _Optional[bool] = ..., cwd: _Optional[str] = ..., credit_bytes: _Optional[int] = ..., block: _Optional[_Union[Block, _Mapping]] = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ..., stream: _Optional[bool] = ..., cwd: _Optional[str] = ..., credit_bytes: _Optional[int] = ..., metadata: _Optional[bytes] = ..., block: _Optional[_Union[Block, _Mapping]] = ...) -> None: ...
 
 class Block(_message.Message):
     __slots__ = ("lines", "count", "item_argument", "text", "careful")

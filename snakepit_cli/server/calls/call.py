@@ -13,9 +13,9 @@ from msgspec import Meta
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.core.events import Affinity
 from snakepit_cli.server.calls.credit import Credit
-from snakepit_cli.wire import ops
+from snakepit_cli.wire import fields
 from snakepit_cli.wire import worker_pb2 as pb
-from snakepit_cli.wire.ops import LONGEST_NAME, check_name
+from snakepit_cli.wire.fields import LONGEST_NAME, check_name
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -26,14 +26,14 @@ class Header(msgspec.Struct, frozen=True):
 
     version: str
     command: Annotated[str, Meta(description=f"a string of at most {LONGEST_NAME} bytes")]
-    cwd: ops.Text
-    pool: ops.Name = "default"
-    session: ops.Session | None = None
+    cwd: fields.Text
+    pool: fields.Name = "default"
+    session: fields.Session | None = None
     timeout: Annotated[float, Meta(description="a number of seconds")] | None = None
-    stream: ops.Flag = False
-    items: ops.Count | None = None
+    stream: fields.Flag = False
+    items: fields.Count | None = None
     """For `map`: how many lines follow the arguments, each an item to run the command for."""
-    item: ops.Text = "item"
+    item: fields.Text = "item"
     text: bool = False
     careful: bool = False
     affinity: Annotated[Affinity, Meta(description="hint, strict_queue or strict_fail_fast")] = Affinity.HINT

@@ -16,8 +16,8 @@ from snakepit_cli.server.calls.call import Call, Header, Runner
 from snakepit_cli.server.coalescer import Coalescer
 from snakepit_cli.server.malloc_tuning import MallocTuning
 from snakepit_cli.server.peers import peer_uid
+from snakepit_cli.wire import fields, ops
 from snakepit_cli.wire import front as wire
-from snakepit_cli.wire import ops
 
 HEADROOM = 64 << 10
 """What a frame may have beyond the largest arguments: its header line."""
@@ -161,7 +161,7 @@ class Connection(asyncio.Protocol):
             self._check_size(header, len(args))
             pool, call = self._host.submit(self, request, header, args)
         except _MALFORMED as error:
-            self._refuse(request, PitError("usage", f"malformed call: {ops.why(Header, head, error)}"))
+            self._refuse(request, PitError("usage", f"malformed call: {fields.why(Header, head, error)}"))
         except PitError as error:
             self._refuse(request, error)
         else:

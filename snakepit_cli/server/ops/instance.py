@@ -22,6 +22,7 @@ from snakepit_cli.settings import differences
 from snakepit_cli.settings.schema import Settings
 from snakepit_cli.wire import ops
 from snakepit_cli.wire import worker_pb2 as pb
+from snakepit_cli.wire.fields import Op
 
 _UP_SECONDS = 60.0
 _DOWN_SECONDS = 10.0
@@ -204,7 +205,7 @@ def _grace(timeout: float | None) -> float:
     return _DOWN_SECONDS if timeout is None else timeout
 
 
-_OPS: dict[type[ops.Op], Callable[[Desk, Any], Coroutine[Any, Any, Any]]] = {
+_OPS: dict[type[Op], Callable[[Desk, Any], Coroutine[Any, Any, Any]]] = {
     ops.Ping: _ping,
     ops.Status: _status,
     ops.Workers: _workers,

@@ -13,6 +13,7 @@ from snakepit_cli.core.events import Gate
 from snakepit_cli.server.calls.call import Trace
 from snakepit_cli.server.instance import Instance
 from snakepit_cli.wire import ops
+from snakepit_cli.wire.fields import Op
 
 _REPLACE_SECONDS = 300.0
 
@@ -92,7 +93,7 @@ def _row(instance: Instance, trace: Trace) -> dict[str, Any]:
     }  # fmt: skip
 
 
-OPS: dict[type[ops.Op], Callable[[Instance, Any], Coroutine[Any, Any, Any]]] = {
+OPS: dict[type[Op], Callable[[Instance, Any], Coroutine[Any, Any, Any]]] = {
     ops.Scale: _scale,
     ops.Admit: _admit,
     ops.Drain: _drain,

@@ -14,6 +14,7 @@ from snakepit_cli.server.calls.call import Header
 from snakepit_cli.server.calls.spool import Spool
 from snakepit_cli.server.instance import Instance
 from snakepit_cli.wire import ops
+from snakepit_cli.wire.fields import Op
 
 Say = Callable[[bytes], Awaitable[None]]
 """Sends chunks to a client, and waits while the client has enough of them unread."""
@@ -94,7 +95,7 @@ async def _cancel(instance: Instance, request: ops.Cancel, _say: Say) -> Any:
     return {"id": name, "cancelled": running}
 
 
-OPS: dict[type[ops.Op], Callable[[Instance, Any, Say], Coroutine[Any, Any, Any]]] = {
+OPS: dict[type[Op], Callable[[Instance, Any, Say], Coroutine[Any, Any, Any]]] = {
     ops.Detach: _detach,
     ops.Streams: _streams,
     ops.Tail: _tail,

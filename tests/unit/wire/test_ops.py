@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.wire import ops
+from snakepit_cli.wire import fields, ops
 
 UP = {"op": "up", "cwd": "/", "env": {}}
 DETACH = {"op": "detach", "command": "a", "args": "{}", "cwd": "/"}
@@ -72,7 +72,7 @@ def test_a_refusal_is_short_whatever_was_given() -> None:
 
 @pytest.mark.parametrize("name", ops.OPS)
 def test_every_field_says_what_it_may_be(name: str) -> None:
-    assert all(ops._allowed(ops.OPS[name]).values())
+    assert all(fields._allowed(ops.OPS[name]).values())
 
 
 def test_what_is_accepted() -> None:

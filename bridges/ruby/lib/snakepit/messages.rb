@@ -65,7 +65,14 @@ module Snakepit
       4 => [:command, :text],
       5 => [:args, :bytes],
       6 => [:session, :text],
-      7 => [:timeout_seconds, :double]
+      7 => [:timeout_seconds, :double],
+      8 => [:query, :bytes],
+      9 => [:stream, :flag],
+      10 => [:credit_bytes, :number]
+    }.freeze
+    CREDIT = {
+      1 => [:id, :number],
+      2 => [:bytes, :number]
     }.freeze
     FROM_WORKER = {
       1 => [:hello, HELLO],
@@ -74,7 +81,9 @@ module Snakepit
       4 => [:chunks, CHUNKS, true],
       5 => [:pong, PONG],
       6 => [:requests, REQUEST, true],
-      7 => [:withdrawals, :number, true]
+      7 => [:withdrawals, :number, true],
+      8 => [:invalidated, :number, true],
+      9 => [:credits, CREDIT, true]
     }.freeze
     WELCOME = {
       1 => [:protocol, :number],
@@ -96,19 +105,21 @@ module Snakepit
       6 => [:stream, :flag],
       7 => [:cwd, :text],
       8 => [:credit_bytes, :number],
+      10 => [:metadata, :bytes],
       9 => [:block, BLOCK]
     }.freeze
     CANCEL = {
       1 => [:id, :number]
     }.freeze
-    CREDIT = {
-      1 => [:id, :number],
-      2 => [:bytes, :number]
-    }.freeze
     PING = {
       1 => [:nonce, :number]
     }.freeze
     DRAIN = {}.freeze
+    INVALIDATION = {
+      1 => [:id, :number],
+      2 => [:session, :text],
+      3 => [:names, :text, true]
+    }.freeze
     TO_WORKER = {
       1 => [:welcome, WELCOME],
       2 => [:calls, CALL, true],
@@ -117,7 +128,10 @@ module Snakepit
       5 => [:ping, PING],
       6 => [:drain, DRAIN],
       7 => [:replies, RESULT, true],
-      8 => [:recalls, :number, true]
+      8 => [:recalls, :number, true],
+      9 => [:reply_chunks, CHUNKS, true],
+      10 => [:invalidations, INVALIDATION, true],
+      11 => [:ended_sessions, :text, true]
     }.freeze
     KINDS = {
       command_failed: 1,
