@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import sys
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from snakepit_cli.wire import front
 
 _QUERY_SECONDS = 10.0
 _LATE_SECONDS = 15.0
+_MOST_KEPT = 10_000
+"""Frames about one followed query that are kept during other requests."""
 _RECEIVE = 1 << 16
 """More would make each read allocate fresh pages: malloc gives such sizes to mmap."""
 
@@ -31,6 +34,8 @@ class Connection:
         self._next = 0
         self._buffer = b""
         self._at = 0
+        self.kept: dict[int, deque[tuple[int, bytes]]] = {}
+        """Of each query that is followed: frames that came during other requests."""
 
     def __enter__(self) -> Connection:
         return self
@@ -54,6 +59,10 @@ class Connection:
     def query(self, op: str, *, patience: float | None = _QUERY_SECONDS, **fields: Any) -> Any:
         """Asks about or for something; `patience` is how long the server may take. Raises PitError."""
         body = json.dumps({"op": op, **{k: v for k, v in fields.items() if v is not None}}).encode()
+        return json.loads(self.ask(op, body, patience=patience))
+
+    def ask(self, op: str, body: bytes, *, patience: float | None = _QUERY_SECONDS) -> bytes:
+        """As `query`, with a query and an answer that are JSON text. Raises PitError."""
         self.sock.settimeout(patience)
         request = self._send(front.QUERY, body)
         try:
@@ -64,13 +73,20 @@ class Connection:
             raise PitError("usage", error.message.removeprefix(f"malformed query {op}: "), hint=error.hint) from None
         if kind != front.RESULT:
             raise PitError("internal", f"the server answered {op} with a frame of kind {chr(kind)}")
-        return json.loads(answer)
+        return answer
 
     def chunks_of(self, op: str, **fields: Any) -> Iterator[bytes]:
         """The chunks with which a query is answered before its result. Raises PitError."""
         self.sock.settimeout(None)
         request = self._send(front.QUERY, json.dumps({"op": op, **fields}).encode())
         return (body for kind, body in self._answers(request) if kind == front.CHUNKS)
+
+    def follow(self, body: bytes) -> Following:
+        """Sends a query that is answered with chunks for a long time, among other requests on this connection."""
+        self.sock.settimeout(None)
+        request = self._send(front.QUERY, body)
+        self.kept[request] = deque()
+        return Following(self, request)
 
     def call(self, command: str, args: bytes = b"{}", **header: Any) -> bytes:
         """The result of a command as JSON. `header`: pool, session, timeout. Raises PitError."""
@@ -118,14 +134,30 @@ class Connection:
     def _answers(self, request: int) -> Iterator[tuple[int, bytes]]:
         """Frames about the request up to its end. Raises PitError for an error frame and for a lost connection."""
         while True:
-            kind, about, body = self._frame()
-            if about != request:
-                continue
+            kind, body = self.next_about(request)
             if kind == front.ERROR:
                 raise error_of(body)
             yield kind, body
             if kind == front.RESULT:
                 return
+
+    def next_about(self, request: int) -> tuple[int, bytes]:
+        """The next frame about the request; those about what is followed meanwhile are kept for it."""
+        kept = self.kept.get(request)
+        if kept:
+            return kept.popleft()
+        while True:
+            kind, about, body = self._frame()
+            if about == request:
+                return kind, body
+            others = self.kept.get(about)
+            if others is None:
+                continue
+            if len(others) == _MOST_KEPT:
+                del self.kept[about]
+                self.cancel(about)
+            else:
+                others.append((kind, body))
 
     def _frame(self) -> tuple[int, int, bytes]:
         head = self._take(front.HEADER)
@@ -153,6 +185,62 @@ class Connection:
         if not data:
             raise PitError("server_restarted", "the connection was lost before the answer came")
         return data
+
+
+class Following:
+    """The blocks of chunks of a query that `Connection.follow` has sent, as they come. Raises PitError.
+
+    When too many came during other requests on the connection, the query is given up: then it raises `history_lost`.
+    """
+
+    def __init__(self, connection: Connection, request: int) -> None:
+        self._connection = connection
+        self._request = request
+        self._ended = False
+        self.result: Any = None
+        """What the query was answered with at its end; None before that."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._ended:
+            raise StopIteration
+        connection, request = self._connection, self._request
+        if request not in connection.kept:
+            self._ended = True
+            raise PitError("history_lost", f"more than {_MOST_KEPT:,} blocks came while they were not read")
+        connection.sock.settimeout(None)
+        kind = front.NOTE
+        while kind == front.NOTE:
+            try:
+                kind, body = connection.next_about(request)
+            except PitError:
+                self._end()
+                raise
+        if kind == front.CHUNKS:
+            return body
+        self._end()
+        if kind == front.ERROR:
+            raise error_of(body)
+        self.result = json.loads(body)
+        raise StopIteration
+
+    def _end(self) -> None:
+        self._ended = True
+        self._connection.kept.pop(self._request, None)
+
+    def close(self) -> None:
+        """Gives it up."""
+        if not self._ended:
+            self._end()
+            self._connection.cancel(self._request)
+
+    def __enter__(self) -> Following:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _silent() -> PitError:
