@@ -12,7 +12,7 @@ _snakepit() {
         word=${words[i]}
         case "$verb $word" in
             (*' --progress') [[ ' auto bar plain jsonl none ' == *" ${words[i + 1]} "* ]] && i=$((i + 1)) ;;
-            (*' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs --since'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'stream --affinity'|'stream --args'|'stream --field'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'wait --timeout'|'workers --pool'|'workers -p') i=$((i + 1)) ;;
+            (*' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --meta'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs --since'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --meta'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'stream --affinity'|'stream --args'|'stream --field'|'stream --meta'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'wait --timeout'|'workers --pool'|'workers -p') i=$((i + 1)) ;;
             (*' -'*) ;;
             (*)
                 case $verb in
@@ -37,10 +37,10 @@ _snakepit() {
         offered=$'-L\n--instance\n--no-start\n--color\n-q\n--quiet\n--debug\n--help\n'
         case $verb in
             '') offered+=--version ;;
-            'exec') offered+=$'--args\n--pool\n-p\n--session\n--timeout\n--affinity\n--idempotent\n--json\n--field\n--raw' ;;
-            'stream') offered+=$'--args\n--pool\n-p\n--session\n--timeout\n--affinity\n--detach\n--json\n--field\n--raw\n--progress' ;;
+            'exec') offered+=$'--args\n--pool\n-p\n--session\n--timeout\n--affinity\n--meta\n--idempotent\n--json\n--field\n--raw' ;;
+            'stream') offered+=$'--args\n--pool\n-p\n--session\n--timeout\n--affinity\n--meta\n--detach\n--json\n--field\n--raw\n--progress' ;;
             'commands') offered+=$'--pool\n-p\n--json' ;;
-            'map') offered+=$'--input\n--output\n--arg\n--lines\n--unordered\n--envelope\n--on-error\n--max-failures\n--retries\n--timeout\n--joblog\n--resume\n--resume-failed\n--pool\n-p\n--session\n--progress' ;;
+            'map') offered+=$'--input\n--output\n--arg\n--lines\n--unordered\n--envelope\n--on-error\n--max-failures\n--retries\n--timeout\n--joblog\n--resume\n--resume-failed\n--pool\n-p\n--session\n--meta\n--progress' ;;
             'tail') offered+=$'--from\n--field\n--raw\n--progress' ;;
             'streams') offered+='--json' ;;
             'wait') offered+=$'--timeout\n--json' ;;
@@ -75,7 +75,7 @@ _snakepit() {
             'stream --progress'|'map --progress'|'tail --progress') offered=$'auto\nbar\nplain\njsonl\nnone' ;;
             'map --on-error') offered=$'record\nstop' ;;
             'up --contain') offered=$'standard\nstrict' ;;
-            *' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs --since'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'stream --affinity'|'stream --args'|'stream --field'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'wait --timeout'|'workers --pool'|'workers -p') return ;;
+            *' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --meta'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs --since'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --meta'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'stream --affinity'|'stream --args'|'stream --field'|'stream --meta'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'wait --timeout'|'workers --pool'|'workers -p') return ;;
             *)
                 case $verb:$given in
                     :0) offered=$'exec\nstream\ncommands\nmap\ntail\nstreams\nwait\ncancel\nup\ndown\nscale\npause\nresume\ndrain\nrestart\nstatus\nworkers\nexplain\nlogs\nreap\ncompletion\nadapters\nbridge\nserver\ndebug' ;;

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FLAGS = {"--json", "--raw", "--idempotent"}
-_VALUES = {"--args", "--pool", "--session", "--timeout", "--field", "--affinity"}
+_VALUES = {"--args", "--pool", "--session", "--timeout", "--field", "--affinity", "--meta"}
 _MAP_FLAGS = {"--lines", "--unordered", "--envelope", "--resume", "--resume-failed"}
-_MAP_VALUES = {"--input", "--output", "--arg", "--timeout", "--joblog", "--pool", "--session"}
+_MAP_VALUES = {"--input", "--output", "--arg", "--timeout", "--joblog", "--pool", "--session", "--meta"}
+_REPEATED = {"--meta"}
 
 
 def parse(argv: list[str]) -> Request | None:
@@ -83,7 +84,10 @@ def _options(words: list[str], flags: set[str], values: set[str]) -> tuple[dict[
                 at += 1
                 if value[:1] == "-":
                     raise LookupError(word)
-            given[name[2:]] = value
+            if name in _REPEATED:
+                given.setdefault(name[2:], []).append(value)
+            else:
+                given[name[2:]] = value
         elif word != "--progress=none" or words[0] != "stream":
             raise LookupError(word)
         else:

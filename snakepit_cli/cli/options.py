@@ -29,6 +29,7 @@ Affinity = Annotated[
     option("--affinity", "What to do when the session's worker is busy or gone.", "hint|strict_queue|strict_fail_fast"),
 ]
 Idempotent = Annotated[bool, option("--idempotent", "Run it again when its worker dies.")]
+Meta = Annotated[list[str] | None, option("--meta", "Facts that travel with the call; repeatable.", "KEY=VALUE")]
 Json = Annotated[bool, option("--json", "Exactly one JSON document on stdout, also on failure.")]
 Field = Annotated[str | None, option("--field", "Print only a part of the result: a.b[0].c", "PATH")]
 Raw = Annotated[bool, option("--raw", "Print strings without quotes.")]

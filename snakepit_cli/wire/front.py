@@ -12,7 +12,7 @@ from _json import encode_basestring_ascii as _quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 HEADER = 9
 """Bytes before the body."""
@@ -66,6 +66,7 @@ def call_body(
     stream: bool = False,
     affinity: str | None = None,
     idempotent: bool = False,
+    metadata: Mapping[str, str] | None = None,
     block: str = "",
 ) -> bytes:
     """Body of a CALL: what the server needs to know, a line break, then the arguments as they are.
@@ -85,6 +86,9 @@ def call_body(
         head.append(f',"affinity":{_quote(affinity)}')
     if idempotent:
         head.append(',"idempotent":true')
+    if metadata:
+        members = [f"{_quote(key)}:{_quote(value)}" for key, value in metadata.items()]
+        head.append(f',"metadata":{{{",".join(members)}}}')
     if block:
         head.append(f",{block}")
     head.append("}\n")

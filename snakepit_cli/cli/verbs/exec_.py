@@ -18,6 +18,7 @@ from snakepit_cli.cli.options import (
     Idempotent,
     Items,
     Json,
+    Meta,
     Pool,
     Progress,
     Raw,
@@ -27,7 +28,7 @@ from snakepit_cli.cli.options import (
 )
 from snakepit_cli.cli.output import table
 from snakepit_cli.client import api
-from snakepit_cli.client.call.request import Request, Shared, pool_name
+from snakepit_cli.client.call.request import Request, Shared, UsageError, pool_name
 
 _EXEC = """
 snakepit exec ping
@@ -59,6 +60,7 @@ def exec_(
     session: Session = None,
     timeout: Timeout = None,
     affinity: Affinity = None,
+    meta: Meta = None,
     idempotent: Idempotent = False,
     json: Json = False,
     field: Field = None,
@@ -67,7 +69,7 @@ def exec_(
     """Call a command and print its result as JSON. Starts the server and the pool when needed."""
     request = Request(
         ctx.obj, command, items or [], stream=False, args=args, pool=pool, session=session, timeout=timeout,
-        json=json, field=field, raw=raw, affinity=affinity, idempotent=idempotent,
+        json=json, field=field, raw=raw, affinity=affinity, idempotent=idempotent, meta=meta,
     )  # fmt: skip
     return perform(request)
 
@@ -82,6 +84,7 @@ def stream(
     session: Session = None,
     timeout: Timeout = None,
     affinity: Affinity = None,
+    meta: Meta = None,
     detach: Annotated[bool, option("--detach", "Run it in the background and print its id; see `tail`.")] = False,
     json: Json = False,
     field: Field = None,
@@ -91,8 +94,10 @@ def stream(
     """Call a command and print each chunk of its answer when it comes, one JSON value a line."""
     request = Request(
         ctx.obj, command, items or [], stream=True, args=args, pool=pool, session=session, timeout=timeout,
-        json=json, field=field, raw=raw, progress=progress.value, affinity=affinity,
+        json=json, field=field, raw=raw, progress=progress.value, affinity=affinity, meta=meta,
     )  # fmt: skip
+    if detach and meta:
+        raise UsageError("--meta and --detach exclude each other")
     if detach:
         from snakepit_cli.cli.verbs import streams
 

@@ -9,7 +9,7 @@ import typer
 
 from snakepit_cli.cli import mapping
 from snakepit_cli.cli.help import Verb, option
-from snakepit_cli.cli.options import Command, Items, Pool, Progress, Session, ShowProgress
+from snakepit_cli.cli.options import Command, Items, Meta, Pool, Progress, Session, ShowProgress
 from snakepit_cli.client.call.request import Shared
 
 _EXAMPLES = """
@@ -49,6 +49,7 @@ def map_(
     resume_failed: Annotated[bool, option("--resume-failed", "Continue, and run failed items again.")] = False,
     pool: Pool = None,
     session: Session = None,
+    meta: Meta = None,
     progress: ShowProgress = Progress.NONE,
 ) -> int:
     """Call a command for every line of the input: one JSON value a line in, one JSON line out, in the same order.
@@ -60,7 +61,8 @@ def map_(
     return mapping.perform(
         shared, command, items or [], source=source, sink=sink, arg=arg, lines=lines, unordered=unordered,
         envelope=envelope, on_error=on_error.value, max_failures=max_failures, retries=retries, timeout=timeout,
-        joblog=joblog, resume=resume, resume_failed=resume_failed, pool=pool, session=session, progress=progress.value,
+        joblog=joblog, resume=resume, resume_failed=resume_failed, pool=pool, session=session, meta=meta,
+        progress=progress.value,
     )  # fmt: skip
 
 

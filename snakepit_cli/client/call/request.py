@@ -21,6 +21,9 @@ COLORS = ("auto", "always", "never")
 CALL_ID = 1
 """A call has a connection of its own."""
 _LONGEST_SECONDS = 1e9
+_MOST_LABELS = 32
+_MOST_LABEL_BYTES = 4096
+"""Of all metadata as JSON. The server counts escapes, too, and then refuses what passes here."""
 
 
 class UsageError(Exception):
@@ -99,9 +102,8 @@ class Request:
     """What is said at the first Ctrl-C."""
 
     __slots__ = (
-        "_body", "_frame", "affinity", "args", "command", "field", "idempotent", "items", "json", "pool", "progress",
-        "raw", "session", "shared",
-        "stream", "timeout",
+        "_body", "_frame", "affinity", "args", "command", "field", "idempotent", "items", "json", "metadata", "pool",
+        "progress", "raw", "session", "shared", "stream", "timeout",
     )  # fmt: skip
 
     def __init__(
@@ -121,6 +123,7 @@ class Request:
         progress: str = "none",
         affinity: str | None = None,
         idempotent: bool = False,
+        meta: Iterable[str] | None = None,
     ) -> None:
         self.shared = shared
         self.stream = stream
@@ -136,6 +139,7 @@ class Request:
         self.progress = progress
         self.affinity = affinity
         self.idempotent = idempotent
+        self.metadata = labels(meta) if meta else None
         self._body: bytes | None = None
         self._frame: bytes | None = None
         if json and raw:
@@ -165,7 +169,7 @@ class Request:
             call = front.call_body(
                 self.command, self.arguments(), version=snakepit_cli.__version__, cwd=cwd(), pool=self.pool,
                 session=self.session, timeout=self.timeout, stream=self.stream, affinity=self.affinity,
-                idempotent=self.idempotent,
+                idempotent=self.idempotent, metadata=self.metadata,
             )  # fmt: skip
             self._frame = front.frame(front.CALL, CALL_ID, call)
         return self._frame
@@ -178,6 +182,24 @@ def pool_name(pool: str | None) -> str | None:
     if pool is not None and not paths.valid_name(pool):
         raise UsageError(f"{pool!r} is not a pool name (letters, digits, `.`, `_`, `-`; at most 32)")
     return pool
+
+
+def labels(words: Iterable[str]) -> dict[str, str]:
+    """Metadata from words such as `user=ada`. Raises UsageError."""
+    found: dict[str, str] = {}
+    size = len("{}") - len(",")
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--meta {word}: write it as KEY=VALUE")
+        encodable(word)
+        found[key] = value
+        size += len(word.encode()) + len('"":"",') - len("=")
+    if len(found) > _MOST_LABELS:
+        raise UsageError(f"--meta: at most {_MOST_LABELS} entries, not {len(found)}")
+    if size > _MOST_LABEL_BYTES:
+        raise UsageError(f"--meta: at most {_MOST_LABEL_BYTES:,} bytes together")
+    return found
 
 
 def seconds(text: str) -> float:

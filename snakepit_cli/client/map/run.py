@@ -7,7 +7,7 @@ import select
 import selectors
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import snakepit_cli
@@ -46,6 +46,7 @@ class Plan:
     """More failed items than this end the run; None for any number."""
     envelope: bool = False
     """Each answer is an object with the number of its line."""
+    metadata: Mapping[str, str] | None = None
 
 
 class Run:
@@ -187,7 +188,7 @@ class Run:
         body = front.call_body(
             plan.command, b"%b\n%b" % (plan.fixed, block.lines), version=snakepit_cli.__version__, cwd=cwd(),
             pool=plan.pool, session=plan.session, stream=True, block=members,
-            timeout=plan.timeout,
+            timeout=plan.timeout, metadata=plan.metadata,
         )  # fmt: skip
         sock.sendall(front.frame(front.CALL, self._next, body))
 

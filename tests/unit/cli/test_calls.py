@@ -36,6 +36,33 @@ def test_the_environment_gives_defaults(fake: Fake, run: Run, monkeypatch: pytes
     assert [(header["pool"], header["session"]) for header, _ in fake.calls] == [("gpu", "s2"), ("cpu", "s2")]
 
 
+def test_metadata_travels_with_the_call(fake: Fake, run: Run) -> None:
+    run("exec", "ping", "--meta", "user=ada", "--meta=query=a=b", "--meta", "user=eve")
+    run("stream", "count", "--meta", "empty=")
+    assert [header["metadata"] for header, _ in fake.calls] == [{"user": "eve", "query": "a=b"}, {"empty": ""}]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--meta", "user"], "--meta user: write it as KEY=VALUE"),
+        (["--meta", "=ada"], "--meta =ada: write it as KEY=VALUE"),
+        ([f"--meta=k{n}=v" for n in range(33)], "--meta: at most 32 entries, not 33"),
+        (["--meta", "k=" + "ä" * 2045], "--meta: at most 4,096 bytes together"),
+        (["--meta", "a=b", "--detach"], "--meta and --detach exclude each other"),
+    ],
+)
+def test_metadata_that_is_refused(fake: Fake, full: Run, words: list[str], said: str) -> None:
+    done = full("stream", "count", *words)
+    assert (done.code, done.err.splitlines()[0]) == (2, f"error: {said}")
+    assert fake.calls == []
+
+
+def test_as_much_metadata_as_may_be(fake: Fake, run: Run) -> None:
+    assert run("exec", "ping", "--meta", "k=" + "ä" * 2044).code == 0
+    assert len(json.dumps(fake.calls[0][0]["metadata"], ensure_ascii=False, separators=(",", ":")).encode()) == 4096
+
+
 def test_a_field_that_only_some_chunks_have(fake: Fake, run: Run) -> None:
     def mixed(peer: Peer, request: int, *_: object) -> None:
         peer.send(front.CHUNKS, request, b'{"line":"a"}\n{"total":2}\n{"line":"b"}\n')

@@ -49,6 +49,12 @@ def test_a_call_says_what_the_server_reads(
     assert header == Header("1.2", command, cwd, "default" if pool is None else pool, session, timeout, stream)
 
 
+@given(st.dictionaries(texts, texts))
+def test_metadata_of_a_call(metadata: dict[str, str]) -> None:
+    body = front.call_body("a", b"", version="1", cwd="/", metadata=metadata)
+    assert json.loads(body).get("metadata", {}) == metadata
+
+
 @pytest.mark.parametrize("size", [0, 1, 1 << 20])
 def test_arguments_are_not_touched(size: int) -> None:
     args = b"\xff\n\0" * size
