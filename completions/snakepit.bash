@@ -12,7 +12,7 @@ _snakepit() {
         word=${words[i]}
         case "$verb $word" in
             (*' --progress') [[ ' auto bar plain jsonl none ' == *" ${words[i + 1]} "* ]] && i=$((i + 1)) ;;
-            (*' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --meta'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs --since'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --meta'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'stream --affinity'|'stream --args'|'stream --field'|'stream --meta'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'wait --timeout'|'workers --pool'|'workers -p') i=$((i + 1)) ;;
+            (*' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --meta'|'exec --nan'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs --since'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --meta'|'map --nan'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'stream --affinity'|'stream --args'|'stream --field'|'stream --meta'|'stream --nan'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'wait --timeout'|'workers --pool'|'workers -p') i=$((i + 1)) ;;
             (*' -'*) ;;
             (*)
                 case $verb in
@@ -37,10 +37,10 @@ _snakepit() {
         offered=$'-L\n--instance\n--no-start\n--color\n-q\n--quiet\n--debug\n--help\n'
         case $verb in
             '') offered+=--version ;;
-            'exec') offered+=$'--args\n--pool\n-p\n--session\n--timeout\n--affinity\n--meta\n--idempotent\n--json\n--field\n--raw' ;;
-            'stream') offered+=$'--args\n--pool\n-p\n--session\n--timeout\n--affinity\n--meta\n--detach\n--json\n--field\n--raw\n--progress' ;;
+            'exec') offered+=$'--args\n--pool\n-p\n--session\n--timeout\n--affinity\n--meta\n--nan\n--idempotent\n--json\n--field\n--raw' ;;
+            'stream') offered+=$'--args\n--pool\n-p\n--session\n--timeout\n--affinity\n--meta\n--nan\n--detach\n--json\n--field\n--raw\n--progress' ;;
             'commands') offered+=$'--pool\n-p\n--json' ;;
-            'map') offered+=$'--input\n--output\n--arg\n--lines\n--unordered\n--envelope\n--on-error\n--max-failures\n--retries\n--timeout\n--joblog\n--resume\n--resume-failed\n--pool\n-p\n--session\n--meta\n--progress' ;;
+            'map') offered+=$'--input\n--output\n--arg\n--lines\n--unordered\n--envelope\n--on-error\n--max-failures\n--retries\n--timeout\n--joblog\n--resume\n--resume-failed\n--pool\n-p\n--session\n--meta\n--nan\n--progress' ;;
             'tail') offered+=$'--from\n--field\n--raw\n--progress' ;;
             'streams') offered+='--json' ;;
             'wait') offered+=$'--timeout\n--json' ;;
@@ -72,10 +72,11 @@ _snakepit() {
             *' --color') offered=$'auto\nalways\nnever' ;;
             'exec --pool'|'exec -p'|'stream --pool'|'stream -p'|'commands --pool'|'commands -p'|'map --pool'|'map -p'|'workers --pool'|'workers -p') offered="$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)" ;;
             'exec --affinity'|'stream --affinity') offered=$'hint\nstrict_queue\nstrict_fail_fast' ;;
+            'exec --nan'|'stream --nan'|'map --nan') offered=$'refuse\nnull' ;;
             'stream --progress'|'map --progress'|'tail --progress') offered=$'auto\nbar\nplain\njsonl\nnone' ;;
             'map --on-error') offered=$'record\nstop' ;;
             'up --contain') offered=$'standard\nstrict' ;;
-            *' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --meta'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs --since'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --meta'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'stream --affinity'|'stream --args'|'stream --field'|'stream --meta'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'wait --timeout'|'workers --pool'|'workers -p') return ;;
+            *' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --meta'|'exec --nan'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs --since'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --meta'|'map --nan'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'stream --affinity'|'stream --args'|'stream --field'|'stream --meta'|'stream --nan'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'wait --timeout'|'workers --pool'|'workers -p') return ;;
             *)
                 case $verb:$given in
                     :0) offered=$'exec\nstream\ncommands\nmap\ntail\nstreams\nwait\ncancel\nup\ndown\nscale\npause\nresume\ndrain\nrestart\nstatus\nworkers\nexplain\nlogs\nreap\ncompletion\nadapters\nbridge\nserver\ndebug' ;;

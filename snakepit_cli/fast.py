@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FLAGS = {"--json", "--raw", "--idempotent"}
-_VALUES = {"--args", "--pool", "--session", "--timeout", "--field", "--affinity", "--meta"}
+_VALUES = {"--args", "--pool", "--session", "--timeout", "--field", "--affinity", "--meta", "--nan"}
 _MAP_FLAGS = {"--lines", "--unordered", "--envelope", "--resume", "--resume-failed"}
-_MAP_VALUES = {"--input", "--output", "--arg", "--timeout", "--joblog", "--pool", "--session", "--meta"}
+_MAP_VALUES = {"--input", "--output", "--arg", "--timeout", "--joblog", "--pool", "--session", "--meta", "--nan"}
 _REPEATED = {"--meta"}
 
 

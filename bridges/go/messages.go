@@ -131,6 +131,7 @@ const (
 	fieldCallCwd            = 7
 	fieldCallCreditBytes    = 8
 	fieldCallMetadata       = 10
+	fieldCallNanIsNull      = 11
 	fieldCallBlock          = 9
 )
 

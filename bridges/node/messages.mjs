@@ -103,6 +103,7 @@ export const Call = {
   7: ['cwd', 'text'],
   8: ['creditBytes', 'number'],
   10: ['metadata', 'bytes'],
+  11: ['nanIsNull', 'flag'],
   9: ['block', Block],
 }
 export const Cancel = {

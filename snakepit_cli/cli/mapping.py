@@ -17,7 +17,7 @@ from snakepit_cli.cli.output.terminal import escape_json
 from snakepit_cli.client import api
 from snakepit_cli.client.call import arguments
 from snakepit_cli.client.call.call import StoppedError, write
-from snakepit_cli.client.call.request import Shared, UsageError, encodable, labels, limit, pool_name
+from snakepit_cli.client.call.request import Shared, UsageError, encodable, labels, limit, nan_form, pool_name
 from snakepit_cli.client.map import joblog as joblogs
 from snakepit_cli.client.map.blocks import Tally
 from snakepit_cli.client.map.joblog import Joblog
@@ -31,7 +31,7 @@ def perform(
     lines: bool = False, unordered: bool = False, envelope: bool = False, on_error: str = "record",
     max_failures: int | None = None, retries: int = 0, timeout: str | None = None, joblog: str | None = None,
     resume: bool = False, resume_failed: bool = False, pool: str | None = None, session: str | None = None,
-    meta: list[str] | None = None, progress: str = "none",
+    meta: list[str] | None = None, progress: str = "none", nan: str | None = None,
 ) -> int:  # fmt: skip
     """Exit code. The parameters are the options of the verb. Raises PitError, UsageError, StoppedError."""
     if retries < 0 or (max_failures is not None and max_failures < 0):
@@ -52,6 +52,7 @@ def perform(
         most_failures=0 if on_error == "stop" else max_failures,
         envelope=envelope,
         metadata=labels(meta) if meta else None,
+        nan=None if nan is None else nan_form(nan),
     )
     if (resume or resume_failed) and joblog is None:
         raise UsageError("--resume needs the joblog of the run (--joblog FILE)")

@@ -32,5 +32,6 @@ Idempotent = Annotated[bool, option("--idempotent", "Run it again when its worke
 Meta = Annotated[list[str] | None, option("--meta", "Facts that travel with the call; repeatable.", "KEY=VALUE")]
 Json = Annotated[bool, option("--json", "Exactly one JSON document on stdout, also on failure.")]
 Field = Annotated[str | None, option("--field", "Print only a part of the result: a.b[0].c", "PATH")]
+Nan = Annotated[str | None, option("--nan", "What becomes of NaN in the answer.", "refuse|null")]
 Raw = Annotated[bool, option("--raw", "Print strings without quotes.")]
 ShowProgress = Annotated[Progress, option("--progress", "How to show progress on stderr.", "auto|bar|plain|jsonl|none")]

@@ -67,6 +67,7 @@ def call_body(
     affinity: str | None = None,
     idempotent: bool = False,
     metadata: Mapping[str, str] | None = None,
+    nan: str | None = None,
     block: str = "",
 ) -> bytes:
     """Body of a CALL: what the server needs to know, a line break, then the arguments as they are.
@@ -89,6 +90,8 @@ def call_body(
     if metadata:
         members = [f"{_quote(key)}:{_quote(value)}" for key, value in metadata.items()]
         head.append(f',"metadata":{{{",".join(members)}}}')
+    if nan is not None:
+        head.append(f',"nan":{_quote(nan)}')
     if block:
         head.append(f",{block}")
     head.append("}\n")

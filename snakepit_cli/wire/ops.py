@@ -5,7 +5,7 @@ docs/reference/front-protocol.md says what each means. The tag, `op`, is the nam
 
 from __future__ import annotations
 
-from typing import Annotated, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -130,6 +130,7 @@ class Detach(Op, frozen=True, kw_only=True):
     session: Session | None = None
     timeout: Seconds | None = None
     affinity: Affinity = "hint"
+    nan: Literal["refuse", "null"] = "refuse"
 
 
 class Streams(Op, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from snakepit_cli.client.connect.find import find
 _SECONDS = 0.1
 _VALUED = {
     "-p", "--pool", "--args", "--session", "--timeout", "--field", "--affinity", "--input", "--output", "--arg",
-    "--joblog", "--retries", "--max-failures", "--on-error", "--meta",
+    "--joblog", "--retries", "--max-failures", "--on-error", "--meta", "--nan",
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from snakepit_cli.cli.options import (
     Items,
     Json,
     Meta,
+    Nan,
     Pool,
     Progress,
     Raw,
@@ -61,6 +62,7 @@ def exec_(
     timeout: Timeout = None,
     affinity: Affinity = None,
     meta: Meta = None,
+    nan: Nan = None,
     idempotent: Idempotent = False,
     json: Json = False,
     field: Field = None,
@@ -69,7 +71,7 @@ def exec_(
     """Call a command and print its result as JSON. Starts the server and the pool when needed."""
     request = Request(
         ctx.obj, command, items or [], stream=False, args=args, pool=pool, session=session, timeout=timeout,
-        json=json, field=field, raw=raw, affinity=affinity, idempotent=idempotent, meta=meta,
+        json=json, field=field, raw=raw, affinity=affinity, idempotent=idempotent, meta=meta, nan=nan,
     )  # fmt: skip
     return perform(request)
 
@@ -85,6 +87,7 @@ def stream(
     timeout: Timeout = None,
     affinity: Affinity = None,
     meta: Meta = None,
+    nan: Nan = None,
     detach: Annotated[bool, option("--detach", "Run it in the background and print its id; see `tail`.")] = False,
     json: Json = False,
     field: Field = None,
@@ -94,7 +97,7 @@ def stream(
     """Call a command and print each chunk of its answer when it comes, one JSON value a line."""
     request = Request(
         ctx.obj, command, items or [], stream=True, args=args, pool=pool, session=session, timeout=timeout,
-        json=json, field=field, raw=raw, progress=progress.value, affinity=affinity, meta=meta,
+        json=json, field=field, raw=raw, progress=progress.value, affinity=affinity, meta=meta, nan=nan,
     )  # fmt: skip
     if detach and meta:
         raise UsageError("--meta and --detach exclude each other")

@@ -9,7 +9,7 @@ import typer
 
 from snakepit_cli.cli import mapping
 from snakepit_cli.cli.help import Verb, option
-from snakepit_cli.cli.options import Command, Items, Meta, Pool, Progress, Session, ShowProgress
+from snakepit_cli.cli.options import Command, Items, Meta, Nan, Pool, Progress, Session, ShowProgress
 from snakepit_cli.client.call.request import Shared
 
 _EXAMPLES = """
@@ -50,6 +50,7 @@ def map_(
     pool: Pool = None,
     session: Session = None,
     meta: Meta = None,
+    nan: Nan = None,
     progress: ShowProgress = Progress.NONE,
 ) -> int:
     """Call a command for every line of the input: one JSON value a line in, one JSON line out, in the same order.
@@ -61,7 +62,7 @@ def map_(
     return mapping.perform(
         shared, command, items or [], source=source, sink=sink, arg=arg, lines=lines, unordered=unordered,
         envelope=envelope, on_error=on_error.value, max_failures=max_failures, retries=retries, timeout=timeout,
-        joblog=joblog, resume=resume, resume_failed=resume_failed, pool=pool, session=session, meta=meta,
+        joblog=joblog, resume=resume, resume_failed=resume_failed, pool=pool, session=session, meta=meta, nan=nan,
         progress=progress.value,
     )  # fmt: skip
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PROGRESS = ("auto", "bar", "plain", "jsonl", "none")
 AFFINITIES = ("hint", "strict_queue", "strict_fail_fast")
+NANS = ("refuse", "null")
 COLORS = ("auto", "always", "never")
 CALL_ID = 1
 """A call has a connection of its own."""
@@ -102,8 +103,8 @@ class Request:
     """What is said at the first Ctrl-C."""
 
     __slots__ = (
-        "_body", "_frame", "affinity", "args", "command", "field", "idempotent", "items", "json", "metadata", "pool",
-        "progress", "raw", "session", "shared", "stream", "timeout",
+        "_body", "_frame", "affinity", "args", "command", "field", "idempotent", "items", "json", "metadata", "nan",
+        "pool", "progress", "raw", "session", "shared", "stream", "timeout",
     )  # fmt: skip
 
     def __init__(
@@ -124,6 +125,7 @@ class Request:
         affinity: str | None = None,
         idempotent: bool = False,
         meta: Iterable[str] | None = None,
+        nan: str | None = None,
     ) -> None:
         self.shared = shared
         self.stream = stream
@@ -140,6 +142,7 @@ class Request:
         self.affinity = affinity
         self.idempotent = idempotent
         self.metadata = labels(meta) if meta else None
+        self.nan = None if nan is None else nan_form(nan)
         self._body: bytes | None = None
         self._frame: bytes | None = None
         if json and raw:
@@ -169,7 +172,7 @@ class Request:
             call = front.call_body(
                 self.command, self.arguments(), version=snakepit_cli.__version__, cwd=cwd(), pool=self.pool,
                 session=self.session, timeout=self.timeout, stream=self.stream, affinity=self.affinity,
-                idempotent=self.idempotent, metadata=self.metadata,
+                idempotent=self.idempotent, metadata=self.metadata, nan=self.nan,
             )  # fmt: skip
             self._frame = front.frame(front.CALL, CALL_ID, call)
         return self._frame
@@ -200,6 +203,13 @@ def labels(words: Iterable[str]) -> dict[str, str]:
     if size > _MOST_LABEL_BYTES:
         raise UsageError(f"--meta: at most {_MOST_LABEL_BYTES:,} bytes together")
     return found
+
+
+def nan_form(text: str) -> str:
+    """What becomes of NaN in an answer."""
+    if text not in NANS:
+        raise UsageError(f"--nan {text}: choose one of {', '.join(NANS)}")
+    return text
 
 
 def seconds(text: str) -> float:

@@ -47,6 +47,8 @@ class Plan:
     envelope: bool = False
     """Each answer is an object with the number of its line."""
     metadata: Mapping[str, str] | None = None
+    nan: str | None = None
+    """What becomes of NaN in an answer: `refuse` or `null`."""
 
 
 class Run:
@@ -188,7 +190,7 @@ class Run:
         body = front.call_body(
             plan.command, b"%b\n%b" % (plan.fixed, block.lines), version=snakepit_cli.__version__, cwd=cwd(),
             pool=plan.pool, session=plan.session, stream=True, block=members,
-            timeout=plan.timeout, metadata=plan.metadata,
+            timeout=plan.timeout, metadata=plan.metadata, nan=plan.nan,
         )  # fmt: skip
         sock.sendall(front.frame(front.CALL, self._next, body))
 

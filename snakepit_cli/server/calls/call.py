@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -38,6 +38,8 @@ class Header(msgspec.Struct, frozen=True):
     careful: bool = False
     affinity: Annotated[Affinity, Meta(description="hint, strict_queue or strict_fail_fast")] = Affinity.HINT
     idempotent: bool = False
+    nan: Annotated[Literal["refuse", "null"], Meta(description="refuse or null")] = "refuse"
+    """What becomes of NaN and the infinities in the answer."""
 
     def __post_init__(self) -> None:
         check_name("command", self.command)

@@ -339,6 +339,7 @@ class Pool:
             worker.link.call(
                 call.id, header.command, call.args, session=header.session or "", timeout=effect.timeout,
                 stream=header.stream, cwd=header.cwd, block=call.block,
+                nan_is_null=header.nan == "null",
             )  # fmt: skip
 
     def _settle(self, effect: fx.Settle) -> None:

@@ -81,10 +81,11 @@ class WorkerLink:
         stream: bool,
         cwd: str,
         block: pb.Block | None = None,
+        nan_is_null: bool = False,
     ) -> None:
         self._message().calls.add(
             id=call_id, command=command, args=args, session=session, timeout_seconds=timeout, stream=stream, cwd=cwd,
-            credit_bytes=WINDOW if stream else 0, block=block,
+            credit_bytes=WINDOW if stream else 0, block=block, nan_is_null=nan_is_null,
         )  # fmt: skip
 
     def cancel(self, call_id: int) -> None:

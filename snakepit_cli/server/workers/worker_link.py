@@ -26,6 +26,7 @@ class Link(Protocol):
         stream: bool,
         cwd: str,
         block: pb.Block | None = None,
+        nan_is_null: bool = False,
     ) -> None: ...
 
     def cancel(self, call_id: int) -> None: ...

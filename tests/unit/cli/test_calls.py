@@ -63,6 +63,18 @@ def test_as_much_metadata_as_may_be(fake: Fake, run: Run) -> None:
     assert len(json.dumps(fake.calls[0][0]["metadata"], ensure_ascii=False, separators=(",", ":")).encode()) == 4096
 
 
+def test_what_becomes_of_nan_travels_with_the_call(fake: Fake, run: Run) -> None:
+    run("exec", "ping", "--nan", "null")
+    run("stream", "count", "--nan=refuse")
+    assert [header["nan"] for header, _ in fake.calls] == ["null", "refuse"]
+
+
+def test_another_form_of_nan_is_refused(fake: Fake, full: Run) -> None:
+    done = full("exec", "ping", "--nan", "odd")
+    assert fake.calls == []
+    assert (done.code, done.err.splitlines()[0]) == (2, "error: --nan odd: choose one of refuse, null")
+
+
 def test_a_field_that_only_some_chunks_have(fake: Fake, run: Run) -> None:
     def mixed(peer: Peer, request: int, *_: object) -> None:
         peer.send(front.CHUNKS, request, b'{"line":"a"}\n{"total":2}\n{"line":"b"}\n')

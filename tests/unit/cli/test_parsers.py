@@ -22,7 +22,7 @@ WORDS = [
     "-h", "--version",
     "--args", "--args={}", '{"z":1}', "[]", "--pool", "--pool=gpu", "--pool=", "-p", "gpu", "no such!", "x" * 40,
     "--session", "--session=s", "--timeout", "--timeout=1m", "--timeout=x", "30", "250ms", "1e5", "9" * 400,
-    "--timeout=0", "--meta", "--meta=a=b", "--meta=é=ü", "--meta==", "--meta=a", "--meta=a=",
+    "--timeout=0", "--nan", "--nan=null", "--nan=odd", "--meta", "--meta=a=b", "--meta=é=ü", "--meta==", "--meta=a", "--meta=a=",
     "--progress", "--progress=none", "--progress=bar", "--progress=odd",
     "-L", "-Lci", "-L=ci", "--instance", "--instance=ci", "--instance=", "-q", "--quiet", "--quiet=1", "--no-start",
     "--debug", "--color", "--color=never", "--color=auto", "--color=odd", "-qL", "-Lq",
@@ -71,6 +71,7 @@ def test_the_parsers_agree(monkeypatch: pytest.MonkeyPatch, argv: list[str]) -> 
         ["exec", "x", "--field", "a", "--raw", "-q"],
         ["exec", "x", "--timeout=2m", "--pool", "gpu", "--session", "s"],
         ["exec", "x", "--meta", "a=b", "--meta=c=d=e"],
+        ["exec", "x", "--nan", "null"],
     ],
 )
 def test_plain_forms_are_fast(argv: list[str]) -> None:

@@ -14,10 +14,10 @@ OVERHEAD = 64
 """Bytes that a message holds around the largest value."""
 
 
-def encode(value: Any, command: str, limit: int) -> bytes:
+def encode(value: Any, command: str, limit: int, *, nan_is_null: bool = False) -> bytes:
     """JSON of a handler's value, or the refusal that says what is wrong with it."""
     try:
-        data = jsonio.dumps(value)
+        data = jsonio.dumps(value, nan_is_null=nan_is_null)
     except jsonio.NoJsonForm as error:
         reason = failure(pb.Failure.Kind.INVALID_RESULT, f"`{command}` returned no JSON: {error}")
         raise Refusal(reason) from None

@@ -213,7 +213,7 @@ class AsyncSide:
     async def _settle(self, call: Call, value: Any) -> bytes:
         if isinstance(value, AsyncGeneratorType):
             return await self._stream(call, value)
-        data = answers.encode(value, call.command, self._limit())
+        data = answers.encode(value, call.command, self._limit(), nan_is_null=call.nan_is_null)
         if not call.streams:
             return data
         call.outbox.open_stream(call)
@@ -230,7 +230,7 @@ class AsyncSide:
             if streams:
                 room = await self._wait_for_room(call, room)
             async for chunk in chunks:
-                data = answers.encode(chunk, call.command, limit)
+                data = answers.encode(chunk, call.command, limit, nan_is_null=call.nan_is_null)
                 parts.append(data)
                 if not streams:
                     size += len(data) + 1

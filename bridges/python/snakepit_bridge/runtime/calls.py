@@ -69,6 +69,10 @@ class Call:
         return self._spec.session
 
     @property
+    def nan_is_null(self) -> bool:
+        return self._spec.nan_is_null
+
+    @property
     def streams(self) -> bool:
         """The caller wants chunks as they come."""
         return self._spec.stream and not self._spec.HasField("block")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from functools import partial
 from time import monotonic
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Callable
@@ -83,7 +84,7 @@ class Runner:
             return self._stream(call, value) if call.streams else self._collect(call, value)
         if kind is CoroutineType or kind is AsyncGeneratorType or hasattr(kind, "__await__"):
             return self._async_side().run(call, value)
-        data = answers.encode(value, call.command, self._limit())
+        data = answers.encode(value, call.command, self._limit(), nan_is_null=call.nan_is_null)
         if not call.streams:
             return data
         call.outbox.open_stream(call)
@@ -112,7 +113,7 @@ class Runner:
         This is the hot loop: about a microsecond a chunk.
         """
         interrupts, outbox, command, clock = self.interrupts, call.outbox, call.command, monotonic
-        encode, limit, append = answers.encode, self._limit(), call.lines.append
+        encode, limit, append = _encoder(call), self._limit(), call.lines.append
         step, room, due = chunks.__next__, call.room, 0.0
         outbox.open_stream(call)
         try:
@@ -139,11 +140,11 @@ class Runner:
         finally:
             interrupts.armed = None
             _close(chunks)
-        return answers.encode(value, command, limit)
+        return encode(value, command, limit)
 
     def _collect(self, call: Call, chunks: Generator[Any, None, Any]) -> bytes:
         """All chunks as one JSON array, for a caller that did not ask for a stream."""
-        interrupts, limit, size = self.interrupts, self._limit(), 0
+        interrupts, encode, limit, size = self.interrupts, _encoder(call), self._limit(), 0
         parts: list[bytes] = []
         try:
             while True:
@@ -152,7 +153,7 @@ class Runner:
                     raise CallCancelled
                 chunk = next(chunks)
                 interrupts.armed = None
-                parts.append(answers.encode(chunk, call.command, limit))
+                parts.append(encode(chunk, call.command, limit))
                 size += len(parts[-1]) + 1
                 if size + answers.OVERHEAD > limit:
                     raise answers.too_large(call.command, size, limit)
@@ -162,6 +163,10 @@ class Runner:
             interrupts.armed = None
             _close(chunks)
         return b"[" + b",".join(parts) + b"]"
+
+
+def _encoder(call: Call) -> Callable[[Any, str, int], bytes]:
+    return partial(answers.encode, nan_is_null=True) if call.nan_is_null else answers.encode
 
 
 def _close(chunks: Generator[Any, None, Any]) -> None:

@@ -106,6 +106,7 @@ module Snakepit
       7 => [:cwd, :text],
       8 => [:credit_bytes, :number],
       10 => [:metadata, :bytes],
+      11 => [:nan_is_null, :flag],
       9 => [:block, BLOCK]
     }.freeze
     CANCEL = {
