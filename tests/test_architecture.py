@@ -33,7 +33,8 @@ LAYERS = {
 ROOMS = {
     "server": {
         "calls": set(), "workers": {"calls"}, "pools": {"workers", "calls"}, "doors": {"calls"},
-        "ops": {"instance", "pools", "workers", "calls"}, "instance": {"pools", "workers", "calls"},
+        "store": set(), "state": {"store"}, "ops": {"instance", "state", "store", "pools", "workers", "calls"},
+        "instance": {"state", "pools", "workers", "calls"},
     },
     "warden": {"records": set(), "burial": {"records"}, "births": {"burial", "records"}},
     "client": {"call": set(), "connect": {"api", "call"}, "map": {"api", "call"}, "api": {"call"}},

@@ -35,6 +35,7 @@ POINTS = {
     "server.ready": "it accepts commands; the warden has not been told",
     "server.call": "a call has been accepted and not yet given to a worker",
     "server.result": "a result has come and not yet been passed on",
+    "store.commit": "a batch of changes of sessions is complete and not yet committed",
     "server.memo": "a pool has changed and the warden has not been told",
     "server.drain": "pools are about to be stopped",
     "server.tick": "the event loop has come round",

@@ -100,6 +100,10 @@ class Pool:
         """The instant at which the shell must send Tick, None if time alone changes nothing."""
         return reconcile.next_deadline(self._state)
 
+    def home(self, session: str) -> str | None:
+        """The worker that a session prefers."""
+        return self._state.homes.get(session)
+
     def snapshot(self) -> Snapshot:
         return self._state.snapshot()
 

@@ -23,6 +23,7 @@ from snakepit_cli.server.instance import Instance
 from snakepit_cli.server.listeners import Listeners
 from snakepit_cli.server.ops.instance import Desk
 from snakepit_cli.server.pools import liveness, recycling
+from snakepit_cli.server.state.state import State
 from snakepit_cli.server.workers.warden_link import WardenLink, first_message
 from snakepit_cli.settings import differences
 
@@ -71,7 +72,8 @@ async def serve() -> None:
     warden.send("base", **plan.base_template(hello["instance"], os.environ))
     spools = Spools(Path(hello["state"]) / "streams", settings.spool_max_bytes, settings.spool_keep)
     await asyncio.to_thread(spools.recall)
-    instance = Instance(hello["instance"], hello["gateway"], settings, warden, spools)
+    state = State(Path(hello["state"]) / "sessions.db", settings.session)
+    instance = Instance(hello["instance"], hello["gateway"], settings, warden, spools, state)
     connections: set[Connection] = set()
     desk = Desk(instance, warden, hello, connections, configuration=broken, read_again=configuration.read_again,
                 keep=lambda found: configuration.keep(found, warden))  # fmt: skip
@@ -98,6 +100,7 @@ async def serve() -> None:
         _tick(warden),
         liveness.watch(lambda: list(instance.pools.values())),
         recycling.watch(lambda: list(instance.pools.values())),
+        state.watch(),
         _watch_idleness(instance, warden, connections, door),
     ):
         tasks.add(loop.create_task(watch))
@@ -107,6 +110,7 @@ async def serve() -> None:
 async def _end(instance: Instance, warden: WardenLink, grace: float) -> None:
     failpoint("server.drain")
     await instance.close(grace)
+    await instance.state.close()
     warden.send("shutdown", grace=_WARDEN_SECONDS)
 
 

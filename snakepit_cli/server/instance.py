@@ -10,7 +10,7 @@ import itertools
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
@@ -19,6 +19,7 @@ from snakepit_cli.core.events import Gate
 from snakepit_cli.core.failures import resume_hint
 from snakepit_cli.launch.plan import Launch, Spec, make
 from snakepit_cli.server.calls.call import Call, Caller, Header, Trace
+from snakepit_cli.server.calls.nested_calls import Answers, Asked
 from snakepit_cli.server.calls.spool import Spools
 from snakepit_cli.server.coalescer import Coalescer
 from snakepit_cli.server.malloc_tuning import MallocTuning
@@ -26,6 +27,7 @@ from snakepit_cli.server.operations import Operations
 from snakepit_cli.server.pools import specs
 from snakepit_cli.server.pools.handover import Handover, recalled
 from snakepit_cli.server.pools.pool import Pool
+from snakepit_cli.server.state.state import State
 from snakepit_cli.server.workers.gateway import NotAdmittedError, WorkerLink
 from snakepit_cli.server.workers.warden_link import WardenLink
 from snakepit_cli.server.workers.worker import Survivors, Worker
@@ -35,6 +37,13 @@ from snakepit_cli.wire.http2 import Status
 from snakepit_cli.wire.ops import PoolRequest
 
 _TRACES = 1000
+
+
+WorkerQuery = Callable[[Asked], Callable[[], None]]
+
+
+def _refuse(_: Asked) -> Callable[[], None]:
+    raise PitError("unavailable", "the server is not ready")
 
 
 class AttachedWorker:
@@ -54,7 +63,9 @@ class AttachedWorker:
 
 
 class Instance:
-    def __init__(self, instance: str, gateway: str, settings: Settings, warden: WardenLink, spools: Spools) -> None:
+    def __init__(  # noqa: PLR0917
+        self, instance: str, gateway: str, settings: Settings, warden: WardenLink, spools: Spools, state: State
+    ) -> None:
         self.pools: dict[str, Pool] = {}
         self.settings = settings
         self.outdated: set[str] = set()
@@ -62,6 +73,10 @@ class Instance:
         self.max_message_bytes = settings.max_message_bytes
         self.coalescer = Coalescer()
         self.spools = spools
+        self.state = state
+        state.home, state.ended = self.home, self.sessions_ended
+        self.query: WorkerQuery = _refuse
+        """Answers the queries of workers."""
         self._pinned = False
         self.last_used = time.monotonic()
         self._instance = instance
@@ -136,7 +151,7 @@ class Instance:
 
     def _create(self, spec: Spec, launch: Launch, survivors: Survivors | None = None) -> Pool:
         pool = self.pools[spec.name] = Pool(
-            spec, launch, self._warden, self.coalescer, self._changed, self.submit, survivors, self.max_message_bytes
+            spec, launch, self._warden, self.coalescer, self._changed, self, survivors, self.max_message_bytes
         )
         return pool
 
@@ -202,6 +217,8 @@ class Instance:
         pool = self.pool(header.pool)
         call = Call(next(self._next_call), caller, request, header, args)
         self.traces.append(call.trace)
+        if header.session:
+            self.state.used(header.session)
         pool.submit(call)
         if pool.gate is Gate.PAUSED and call.block is None:
             caller.note(request, f"pool {header.pool} is paused: the call waits; {resume_hint(header.pool)}")
@@ -210,6 +227,31 @@ class Instance:
     def cancel(self, number: int) -> bool:
         """Cancels a call by its number; False when it is over or never existed."""
         return any(pool.cancel_number(number) for pool in self.pools.values())
+
+    # --------------------------------------------------------------------------------------- sessions
+
+    def home(self, session: str) -> str | None:
+        """The worker that served a session last, of whatever pool."""
+        return next((home for pool in self.pools.values() if (home := pool.home(session))), None)
+
+    def sessions_ended(self, sessions: Sequence[str]) -> None:
+        """Tells the workers that have served them."""
+        for pool in self.pools.values():
+            told: dict[str, list[str]] = {}
+            for session in sessions:
+                if home := pool.home(session):
+                    told.setdefault(home, []).append(session)
+            for worker, ended in told.items():
+                pool.workers[worker].end_sessions(ended)
+
+    def answer_worker(self, asked: Asked) -> Callable[[], None]:
+        return self.query(asked)
+
+    def obeyed(self, link: Answers, numbers: Sequence[int]) -> None:
+        self.state.leases.obeyed(link, numbers)
+
+    def gone(self, link: Answers) -> None:
+        self.state.leases.gone(link)
 
     # ---------------------------------------------------------------------------------------- gateway
 

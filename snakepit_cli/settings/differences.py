@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from snakepit_cli.settings.schema import Settings
 
-_OF_SERVER = ("idle_timeout", "max_message_bytes", "spool_max_bytes", "spool_keep")
+_OF_SERVER = ("idle_timeout", "max_message_bytes", "spool_max_bytes", "spool_keep", "session")
 
 
 def pools(old: Settings, new: Settings, names: Iterable[str]) -> set[str]:

@@ -9,8 +9,8 @@ import msgspec
 
 from snakepit_cli.base import reference
 from snakepit_cli.settings.faults import Path
-from snakepit_cli.settings.schema import AdapterSettings, PoolSettings, Settings
-from snakepit_cli.settings.tables import AdapterTable, File, LimitsTable, PoolTable, ServerTable
+from snakepit_cli.settings.schema import AdapterSettings, PoolSettings, SessionSettings, Settings
+from snakepit_cli.settings.tables import AdapterTable, File, LimitsTable, PoolTable, ServerTable, SessionTable
 
 
 def settings(file: File, path: str, lines: Mapping[Path, int]) -> Settings:
@@ -18,6 +18,7 @@ def settings(file: File, path: str, lines: Mapping[Path, int]) -> Settings:
     folder, common = os.path.dirname(path), _numbers(file.limits)
     return Settings(
         **_numbers(file.server),  # type: ignore[arg-type]
+        session=SessionSettings(**_numbers(file.session)),  # type: ignore[arg-type]
         pools={name: _pool(one, common, folder) for name, one in file.pools.items()},
         limits=common,
         adapters={name: _adapter(one, folder) for name, one in file.adapters.items()},
@@ -25,7 +26,7 @@ def settings(file: File, path: str, lines: Mapping[Path, int]) -> Settings:
     )
 
 
-def _numbers(table: ServerTable | LimitsTable) -> dict[str, int | float]:
+def _numbers(table: ServerTable | SessionTable | LimitsTable) -> dict[str, int | float]:
     """Those that the file names."""
     said = msgspec.structs.asdict(table).items()
     return {name: value if type(value) is int else float(value) for name, value in said if value is not msgspec.UNSET}

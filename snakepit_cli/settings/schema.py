@@ -44,6 +44,20 @@ class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
     it is a module or the name of an adapter."""
 
 
+class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    ttl: float = 3600.0
+    """Seconds."""
+    cleanup_interval: float = 60.0
+    """Seconds."""
+    max_sessions: int = 200_000
+    max_variables: int = 10_000
+    max_programs: int = 1_000
+    max_bytes: int = 64 << 20
+    """Of the values of one session; its older versions may have as much again."""
+    history: int = 1_000
+    """Versions of a variable."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout: float = 1800.0
     """Seconds."""
@@ -51,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     spool_max_bytes: int = 256 << 20
     spool_keep: float = 86400.0
     """Seconds."""
+    session: SessionSettings = SessionSettings()
     pools: Mapping[str, PoolSettings] = {}
     limits: Mapping[str, int | float] = {}
     adapters: Mapping[str, AdapterSettings] = {}

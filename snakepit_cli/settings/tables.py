@@ -86,6 +86,21 @@ class ServerTable(Table, frozen=True, kw_only=True):
     ) = UNSET
 
 
+class SessionTable(Table, frozen=True, kw_only=True):
+    """Sessions, and what is kept in them."""
+
+    ttl: Annotated[Time, Meta(description="How long a session is kept after its last use.")] | UnsetType = UNSET
+    cleanup_interval: Annotated[Time, Meta(description="How often ended sessions are removed.")] | UnsetType = UNSET
+    max_sessions: Annotated[Positive, Meta(description="Sessions at a time.")] | UnsetType = UNSET
+    max_variables: Annotated[Positive, Meta(description="Variables of a session.")] | UnsetType = UNSET
+    max_programs: Annotated[Positive, Meta(description="Programs of a session, and global ones.")] | UnsetType = UNSET
+    max_bytes: (
+        Annotated[Positive, Meta(description="Bytes of the values of a session, and of its older versions.")]
+        | UnsetType
+    ) = UNSET
+    history: Annotated[Positive, Meta(description="Versions kept of a variable.")] | UnsetType = UNSET
+
+
 class LimitsTable(Table, frozen=True, kw_only=True):
     """Limits of every pool, or of one. What is missing has the default of `core.limits`."""
 
@@ -162,6 +177,7 @@ class File(Table, frozen=True, kw_only=True):
     """Configuration of snakepit."""
 
     server: ServerTable = ServerTable()
+    session: SessionTable = SessionTable()
     limits: LimitsTable = LimitsTable()
     pools: dict[PoolName, PoolTable] = {}
     adapters: dict[str, AdapterTable] = {}

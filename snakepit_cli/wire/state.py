@@ -153,9 +153,25 @@ class VarExport(StateOp, frozen=True, kw_only=True):
     pattern: Pattern = "*"
 
 
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """A variable as `var_export` writes it; what else is in it says nothing."""
+
+    name: Key
+    type: str
+    value: Value
+    constraints: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+    depends: list[str] = []
+    ttl: Seconds | None = None
+
+
 class VarImport(StateOp, frozen=True, kw_only=True):
     variables: Annotated[
-        list[dict[str, Any]], Meta(max_length=MOST_NAMES, description=f"a list of at most {MOST_NAMES:,} variables")
+        list[Exported],
+        Meta(
+            max_length=MOST_NAMES,
+            description=f"a list of at most {MOST_NAMES:,} variables, each with name, type and value",
+        ),
     ]
 
 

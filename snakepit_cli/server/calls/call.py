@@ -40,6 +40,9 @@ class Header(msgspec.Struct, frozen=True):
     idempotent: bool = False
     nan: Annotated[Literal["refuse", "null"], Meta(description="refuse or null")] = "refuse"
     """What becomes of NaN and the infinities in the answer."""
+    metadata: Annotated[dict[str, str], Meta(max_length=32, description="an object of at most 32 strings")] | None = (
+        None
+    )
 
     def __post_init__(self) -> None:
         check_name("command", self.command)

@@ -1,9 +1,10 @@
-"""Calls that handlers make while they serve a call: the worker is the caller."""
+"""What handlers ask for while they serve a call: calls of their own, and queries about state."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from snakepit_cli import __version__
@@ -11,93 +12,173 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.calls.call import Call, Caller, Header, Runner
 from snakepit_cli.wire import worker_pb2 as pb
 
-Submit = Callable[[Caller, int, Header, bytes], tuple[Runner, Call]]
-"""Accepts a call, or raises PitError."""
-
 
 class Answers(Protocol):
     """The way back to the worker."""
 
     def reply(self, result: pb.Result) -> None: ...
 
+    def reply_chunks(self, request: int, lines: bytes) -> None: ...
 
-class NestedCalls:
-    """The requests of one worker that have no answer yet."""
+    def invalidate(self, number: int, session: str, names: Iterable[str]) -> None: ...
 
-    congested = False
-    """Answers are single messages: they are not held back."""
 
-    def __init__(self, link: Answers, submit: Submit) -> None:
-        self._link = link
-        self._submit = submit
-        self._running: dict[int, tuple[Runner, Call, Call | None]] = {}
-        """By request: the call, its pool, and the call within which it was made."""
+class Host(Protocol):
+    """What it is asked of."""
 
-    def ask(self, request: pb.Request, parent: Call | None, own_pool: str) -> None:
-        """`parent` is the call within which it is made, None when that is over."""
-        try:
-            if request.id in self._running:
-                raise PitError("usage", f"request {request.id} is still running")
-            pool, call = self._submit(self, request.id, _header(request, parent, own_pool), request.args)
-        except PitError as error:
-            self.error(request.id, error)
-            return
-        if call.open:
-            self._running[request.id] = pool, call, parent
-            if parent is not None:
-                parent.children[request.id] = lambda: pool.cancel(call)
+    def submit(self, caller: Caller, request: int, header: Header, args: bytes) -> tuple[Runner, Call]:
+        """Accepts a call, or raises PitError."""
 
-    def withdraw(self, request: int) -> None:
-        if known := self._running.get(request):
-            known[0].cancel(known[1])
+    def answer_worker(self, asked: Asked) -> Callable[[], None]:
+        """Answers a query; gives it up when the returned function is called. Raises PitError."""
 
-    def give_up(self) -> None:
-        """The worker is gone."""
-        for pool, call, _ in list(self._running.values()):
-            pool.cancel(call)
+    def obeyed(self, link: Answers, numbers: Sequence[int]) -> None:
+        """The worker does not use these values any more."""
 
-    # -- the caller --
+    def gone(self, link: Answers) -> None:
+        """The worker has ended."""
+
+
+class Asked:
+    """One request of a worker, and where its answer goes."""
+
+    def __init__(self, request: pb.Request, parent: Call | None, worker: NestedCalls) -> None:
+        self.query = request.query
+        self.session = parent.header.session or "" if parent is not None else ""
+        """That of the call within which it is made."""
+        self.source = worker.name
+        self.link = worker.link
+        self.parent = parent
+        self.cancel: Callable[[], None] = _nothing
+        self.resume: Callable[[], None] = _nothing
+        self._id = request.id
+        self._worker = worker
+        self._room = request.credit_bytes if request.stream else 0
+        self._wake = asyncio.Event()
+
+    # -- the caller of a call --
+
+    @property
+    def congested(self) -> bool:
+        return self._room <= 0
 
     def result(self, request: int, value: bytes) -> None:
-        self._over(request)
-        self._link.reply(pb.Result(id=request, value=value))
+        self._worker.over(request)
+        self.link.reply(pb.Result(id=request, value=value))
 
     def error(self, request: int, error: PitError) -> None:
-        self._over(request)
-        detail = error.detail
-        self._link.reply(
-            pb.Result(
-                id=request,
-                failure=pb.Failure(
-                    name=error.kind,
-                    message=error.message,
-                    type=str(detail.get("type", "")),
-                    traceback=str(detail.get("traceback", "")),
-                ),
-            )
-        )
-
-    def _over(self, request: int) -> None:
-        _, _, parent = self._running.pop(request, (None, None, None))
-        if parent is not None:
-            parent.children.pop(request, None)
+        self._worker.over(request)
+        self.link.reply(pb.Result(id=request, failure=_failure(error)))
 
     def chunks(self, request: int, lines: bytes) -> None:
-        """None come: the calls are plain ones."""
+        self._room -= len(lines)
+        self.link.reply_chunks(request, lines)
 
     def note(self, request: int, text: str) -> None:
         """No user waits for it."""
 
     def answers(self, request: int, lines: bytes, failed: Sequence[int]) -> None:
-        """None come either."""
+        """None come: there are no blocks."""
+
+    # -- a query --
+
+    def answered(self, value: bytes, error: PitError | None) -> None:
+        if error is not None:
+            self.error(self._id, error)
+        else:
+            self.result(self._id, value)
+
+    async def say(self, lines: bytes) -> None:
+        """Sends chunks; waits while the worker has enough of them."""
+        self.chunks(self._id, lines)
+        while self.congested:
+            self._wake.clear()
+            await self._wake.wait()
+
+    # -- its reader --
+
+    def grant(self, room: int) -> None:
+        self._room += room
+        if not self.congested:
+            self._wake.set()
+            self.resume()
+
+
+class NestedCalls:
+    """The requests of one worker that have no answer yet."""
+
+    def __init__(self, link: Answers, host: Host, name: str) -> None:
+        self.link = link
+        self.name = name
+        self._host = host
+        self._running: dict[int, Asked] = {}
+
+    def ask(self, request: pb.Request, parent: Call | None, own_pool: str) -> None:
+        """`parent` is the call within which it is made, None when that is over."""
+        asked = Asked(request, parent, self)
+        if request.id in self._running:
+            self.link.reply(_refusal(request.id, PitError("usage", f"request {request.id} is still running")))
+            return
+        self._running[request.id] = asked
+        try:
+            if request.parent and parent is None:
+                raise PitError("cancelled", "the call within which it was made is over")
+            if request.query:
+                asked.cancel = self._host.answer_worker(asked)
+            else:
+                self._call(request, asked, own_pool)
+        except PitError as error:
+            asked.error(request.id, error)
+            return
+        if parent is not None and request.id in self._running:
+            parent.children[request.id] = asked.cancel
+
+    def _call(self, request: pb.Request, asked: Asked, own_pool: str) -> None:
+        pool, call = self._host.submit(asked, request.id, _header(request, asked.parent, own_pool), request.args)
+        asked.cancel = lambda: pool.cancel(call)
+        asked.resume = lambda: pool.resume(call)
+
+    def withdraw(self, request: int) -> None:
+        if known := self._running.get(request):
+            known.cancel()
+
+    def grant(self, request: int, room: int) -> None:
+        if known := self._running.get(request):
+            known.grant(room)
+
+    def obeyed(self, numbers: Sequence[int]) -> None:
+        self._host.obeyed(self.link, numbers)
+
+    def give_up(self) -> None:
+        """The worker is gone."""
+        for asked in list(self._running.values()):
+            asked.cancel()
+        self._host.gone(self.link)
+
+    def over(self, request: int) -> None:
+        known = self._running.pop(request, None)
+        if known is not None and known.parent is not None:
+            known.parent.children.pop(request, None)
+
+
+def _refusal(request: int, error: PitError) -> pb.Result:
+    return pb.Result(id=request, failure=_failure(error))
+
+
+def _failure(error: PitError) -> pb.Failure:
+    detail = error.detail
+    return pb.Failure(
+        name=error.kind,
+        message=error.message,
+        type=str(detail.get("type", "")),
+        traceback=str(detail.get("traceback", "")),
+    )
 
 
 def _header(request: pb.Request, parent: Call | None, own_pool: str) -> Header:
     """Its deadline is at most that of the call within which it is made."""
     left = [request.timeout_seconds] if request.timeout_seconds > 0 else []
-    if request.parent:
-        if parent is None:
-            raise PitError("cancelled", "the call within which it was made is over")
+    if parent is not None:
         left.append(max(0.0, parent.deadline - time.monotonic()))
     try:
         return Header(
@@ -107,6 +188,12 @@ def _header(request: pb.Request, parent: Call | None, own_pool: str) -> Header:
             pool=request.pool or own_pool,
             session=request.session or None,
             timeout=min(left, default=None),
+            stream=request.stream,
+            metadata=None if parent is None else parent.header.metadata,
         )
     except ValueError as error:
         raise PitError("usage", f"malformed call: {error}") from None
+
+
+def _nothing() -> None:
+    """Nothing can be done about it: the answer is on its way."""

@@ -14,15 +14,17 @@ import msgspec
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.instance import Instance
-from snakepit_cli.server.ops import pools, streams
+from snakepit_cli.server.ops import pools, state, streams
 from snakepit_cli.server.ops.streams import Say
 from snakepit_cli.server.pools import usage
+from snakepit_cli.server.state.state import Origin
 from snakepit_cli.server.workers.warden_link import WardenLink
 from snakepit_cli.settings import differences
 from snakepit_cli.settings.schema import Settings
 from snakepit_cli.wire import ops
 from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.fields import Op
+from snakepit_cli.wire.state import StateOp
 
 _UP_SECONDS = 60.0
 _DOWN_SECONDS = 10.0
@@ -60,9 +62,12 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.settings = self.instance.settings
+        self.instance.query = lambda asked: state.answer_worker(self.instance.state, asked)
 
     async def answer(self, request: ops.Request, say: Say) -> Any:
         """Raises PitError."""
+        if isinstance(request, StateOp):
+            return await state.answer(self.instance.state, request, Origin(), say)
         kind = type(request)
         if (of_pool := pools.OPS.get(kind)) is not None:
             return await of_pool(self.instance, request)
@@ -179,6 +184,7 @@ async def _shutdown(desk: Desk, request: ops.Shutdown) -> Any:
 
 async def _stop_everything(desk: Desk, grace: float) -> Any:
     pools, workers = await desk.instance.close(grace)
+    await desk.instance.state.close()
     asyncio.get_running_loop().call_later(_ANSWER_SECONDS, lambda: desk.warden.send("shutdown", grace=_WARDEN_SECONDS))
     return {"pools": pools, "workers": workers, "warden": desk.hello["warden"]}
 
@@ -192,6 +198,7 @@ async def _hand_over(desk: Desk, grace: float) -> Any:
     desk.turn_away()
     await desk.instance.quiesce(grace)
     await desk.instance.spools.settled()
+    await desk.instance.state.close()
     asyncio.get_running_loop().call_later(_ANSWER_SECONDS, lambda: desk.warden.send("restart"))
     pools = desk.instance.pools.values()
     return {"pools": len(pools), "workers": sum(len(pool.workers) for pool in pools), "warden": desk.hello["warden"]}

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.base.ids import WorkerId
@@ -19,7 +21,7 @@ from snakepit_cli.core.pool import Pool as Machine
 from snakepit_cli.launch.plan import Launch, Spec
 from snakepit_cli.server.calls import error_mapping
 from snakepit_cli.server.calls.call import Call
-from snakepit_cli.server.calls.nested_calls import NestedCalls, Submit
+from snakepit_cli.server.calls.nested_calls import Host, NestedCalls
 from snakepit_cli.server.coalescer import Coalescer
 from snakepit_cli.server.pools import views
 from snakepit_cli.server.pools.births import Births
@@ -40,15 +42,15 @@ _EXIT_SECONDS = 0.5
 class Pool:
     def __init__(  # noqa: PLR0917
         self, spec: Spec, launch: Launch, warden: WardenLink, coalescer: Coalescer, changed: Callable[[Pool], None],
-        ask: Submit, survivors: Survivors | None = None, longest: int = 32 << 20,
+        host: Host, survivors: Survivors | None = None, longest: int = 32 << 20,
     ) -> None:  # fmt: skip
         """Starts its workers.
 
-        `changed` is called when there are others, or in another state, than before. `ask` accepts the calls that
-        handlers make. `longest`: bytes of a line of a program that talks by lines.
+        `changed` is called when there are others, or in another state, than before. `host` gets what handlers ask
+        for. `longest`: bytes of a line of a program that talks by lines.
         """
         self._conversations = Conversations(self, longest)
-        self._ask = ask
+        self._host = host
         self._describe(spec)
         self.generation = survivors.generation if survivors else 0
         """Counts what the pool has run: another adapter, environment, … is another one."""
@@ -164,6 +166,11 @@ class Pool:
         """It has given up starting workers, and none serves."""
         return self._machine.snapshot().state == "failed"
 
+    def home(self, session: str) -> str | None:
+        """The worker that served it last, while that is there."""
+        home = self._machine.home(session)
+        return home if home in self.workers else None
+
     def snapshot(self) -> dict[str, Any]:
         return views.of_pool(self.spec, self._births, self._machine.snapshot(), self._beyond)
 
@@ -209,7 +216,7 @@ class Pool:
         if worker.id not in self.workers:
             return  # a program that has ended before it was attached
         worker.link = link
-        worker.nested = NestedCalls(link, self._ask)
+        worker.nested = NestedCalls(link, self._host, worker.id)
         self.served_since = self.served_since or _clock()
         self._feed(ev.Attached(worker.id, max(1, hello.capacity), tuple(hello.sessions)))
         old = worker.generation != self.generation  # a survivor of a server that died in the middle of a rollout
@@ -254,6 +261,11 @@ class Pool:
             worker.ask(request, parent if parent is not None and parent.worker == worker.id else None, self.spec.name)
         for number in message.withdrawals:
             worker.withdraw(number)
+        if (nested := worker.nested) is not None:
+            for credit in message.credits:
+                nested.grant(credit.id, credit.bytes)
+            if message.invalidated:
+                nested.obeyed(message.invalidated)
         for result in message.results:
             self._heard_result(worker, result)
 
@@ -340,6 +352,7 @@ class Pool:
                 call.id, header.command, call.args, session=header.session or "", timeout=effect.timeout,
                 stream=header.stream, cwd=header.cwd, block=call.block,
                 nan_is_null=header.nan == "null",
+                metadata=b"" if header.metadata is None else msgspec.json.encode(header.metadata),
             )  # fmt: skip
 
     def _settle(self, effect: fx.Settle) -> None:

@@ -82,10 +82,12 @@ class WorkerLink:
         cwd: str,
         block: pb.Block | None = None,
         nan_is_null: bool = False,
+        metadata: bytes = b"",
     ) -> None:
         self._message().calls.add(
             id=call_id, command=command, args=args, session=session, timeout_seconds=timeout, stream=stream, cwd=cwd,
             credit_bytes=WINDOW if stream else 0, block=block, nan_is_null=nan_is_null,
+            metadata=metadata,
         )  # fmt: skip
 
     def cancel(self, call_id: int) -> None:
@@ -96,6 +98,15 @@ class WorkerLink:
 
     def reply(self, result: pb.Result) -> None:
         self._message().replies.append(result)
+
+    def reply_chunks(self, request: int, lines: bytes) -> None:
+        self._message().reply_chunks.add(id=request, lines=lines, count=lines.count(b"\n"))
+
+    def invalidate(self, number: int, session: str, names: Iterable[str]) -> None:
+        self._message().invalidations.add(id=number, session=session, names=names)
+
+    def end_sessions(self, sessions: Iterable[str]) -> None:
+        self._message().ended_sessions.extend(sessions)
 
     def recall(self, call_ids: Iterable[int]) -> None:
         self._message().recalls.extend(call_ids)

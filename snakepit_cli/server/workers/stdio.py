@@ -146,6 +146,15 @@ class Talker(asyncio.Protocol):
     def reply(self, result: pb.Result) -> None:
         """It makes no calls."""
 
+    def reply_chunks(self, request: int, lines: bytes) -> None:
+        """Nor does it ask for streams."""
+
+    def invalidate(self, number: int, session: str, names: Iterable[str]) -> None:
+        """It keeps no values."""
+
+    def end_sessions(self, sessions: Iterable[str]) -> None:
+        """It is not told."""
+
     def drain(self) -> None:
         """The end of its input."""
         self.sink.close()

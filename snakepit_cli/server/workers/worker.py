@@ -52,6 +52,10 @@ class Worker:
         if self.link is not None:
             self.link.recall(calls)
 
+    def end_sessions(self, sessions: Sequence[str]) -> None:
+        if self.link is not None:
+            self.link.end_sessions(sessions)
+
     def withdraw(self, request: int) -> None:
         if self.nested is not None:
             self.nested.withdraw(request)

@@ -11,6 +11,7 @@ from typing import Any
 from snakepit_cli.server.calls.spool import Spools
 from snakepit_cli.server.instance import Instance as Server
 from snakepit_cli.server.ops.instance import Desk
+from snakepit_cli.server.state.state import State
 from snakepit_cli.settings.schema import PoolSettings, Settings
 from snakepit_cli.wire import ops
 from snakepit_cli.wire import worker_pb2 as pb
@@ -26,6 +27,9 @@ class Link:
         self.cancelled: list[int] = []
         self.pings = 0
         self.replies: list[pb.Result] = []
+        self.reply_lines: dict[int, bytes] = {}
+        self.invalidations: list[tuple[int, str, list[str]]] = []
+        self.ended_sessions: list[str] = []
         self.granted = 0
         self.hear: Callable[[pb.FromWorker], None]
         self.fails: Exception | None = None
@@ -54,6 +58,15 @@ class Link:
 
     def reply(self, result: pb.Result) -> None:
         self.replies.append(result)
+
+    def reply_chunks(self, request: int, lines: bytes) -> None:
+        self.reply_lines[request] = self.reply_lines.get(request, b"") + lines
+
+    def invalidate(self, number: int, session: str, names: Iterable[str]) -> None:
+        self.invalidations.append((number, session, list(names)))
+
+    def end_sessions(self, sessions: Iterable[str]) -> None:
+        self.ended_sessions += sessions
 
     def credit(self, call_id: int, count: int) -> None:
         self.granted += count
@@ -145,7 +158,15 @@ class Harness:
         self.warden = Warden()
         spools = Spools(folder, settings.spool_max_bytes, settings.spool_keep)
         spools.recall()
-        self.instance = self.warden.instance = Server("test", "/nowhere", settings, self.warden, spools)  # type: ignore[arg-type]
+        state = State(folder / "sessions.db", settings.session)
+        self.instance = self.warden.instance = Server(
+            "test",
+            "/nowhere",
+            settings,
+            self.warden,
+            spools,
+            state,  # type: ignore[arg-type]
+        )
         hello = {
             "instance": "test",
             "warden": 1,

@@ -95,7 +95,7 @@ def test_settings_survive_the_handover_to_the_next_server(loaded: Load) -> None:
         ("[pools.a]\ncontain = 'stric'\n", 2, "pools.a.contain must be standard or strict, not 'stric'"),
         ("[pools]\n'a/b' = {}\n", 2, "pools: a name must be 1 to 32 letters, digits,"),
         ("[pools]\na = 1\n", 2, "pools.a must be a table, not 1"),
-        ("x = 1\n", 1, "unknown setting x (allowed: server, limits, pools, adapters)"),
+        ("x = 1\n", 1, "unknown setting x (allowed: server, session, limits, pools, adapters)"),
         ("[limits]\nqueue_timeout = 'soon'\n", 2, f"limits.queue_timeout {TIME} 'soon'"),
         ("[limits]\nqueue_timeout = 0\n", 2, f"{TIME} 0"),
         ("[limits]\nqueue_timeout = inf\n", 2, f"{TIME} inf"),

@@ -1,0 +1,91 @@
+"""Requests about sessions, variables and programs: one way for clients and for workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.server.calls.nested_calls import Asked
+from snakepit_cli.server.ops import programs, sessions, variables, watching
+from snakepit_cli.server.ops.watching import Say
+from snakepit_cli.server.state.state import Done, Origin, State
+from snakepit_cli.wire import state as ops
+from snakepit_cli.wire.ops import decode
+
+_JOBS = {**sessions.JOBS, **variables.JOBS, **programs.JOBS}
+_ALONE = {ops.SessionCreate, ops.SessionList, ops.SessionStats, ops.SessionGc}
+"""Those that are no business of workers."""
+
+
+def perform(state: State, request: ops.StateOp, origin: Origin, done: Done) -> None:
+    """Answers a request that is one job."""
+    job = _JOBS[type(request)]
+    if isinstance(request, ops.VarGet) and request.lease and (holder := origin.holder) is not None:
+        session, name = request.session, request.name
+
+        def leased(answer: bytes, error: PitError | None) -> None:
+            if error is None and (seconds := state.leases.grant(session, name, holder)):
+                answer = b'%b,"lease":%g}' % (answer[:-1], seconds)
+            done(answer, error)
+
+        state.perform(lambda work: job(state, work, request), origin, leased)
+        return
+    state.perform(lambda work: job(state, work, request), origin, done)
+
+
+async def answer(state: State, request: ops.StateOp, origin: Origin, say: Say) -> Any:
+    """Raises PitError."""
+    if isinstance(request, ops.VarWatch):
+        return await watching.watch(state, request, origin, say)
+    if isinstance(request, ops.SessionGc):
+        return await sessions.gc(state, request, origin)
+    job = _JOBS[type(request)]
+    return msgspec.Raw(await state.ask(lambda work: job(state, work, request), origin))
+
+
+def answer_worker(state: State, asked: Asked) -> Callable[[], None]:
+    """Answers the query of a worker; gives it up when the returned function is called. Raises PitError."""
+    wish = decode(asked.query)
+    if not isinstance(wish, ops.StateOp):
+        raise PitError("not_yours", f"a worker cannot ask for {wish.__struct_config__.tag}")
+    request = of_worker(wish, asked.session)
+    origin = Origin(asked.source, asked.link)
+    if type(request) in _JOBS:
+        perform(state, request, origin, asked.answered)
+        return asked.cancel
+    task = asyncio.get_running_loop().create_task(_stream(state, request, origin, asked))
+
+    def give_up() -> None:
+        task.cancel()
+
+    return give_up
+
+
+async def _stream(state: State, request: ops.StateOp, origin: Origin, asked: Asked) -> None:
+    try:
+        value = await answer(state, request, origin, asked.say)
+    except PitError as error:
+        asked.answered(b"", error)
+    except asyncio.CancelledError:
+        asked.answered(b"", PitError("cancelled", "the worker gave it up"))
+        raise
+    else:
+        asked.answered(msgspec.json.encode(value), None)
+
+
+def of_worker(request: ops.StateOp, session: str) -> ops.StateOp:
+    """The request of a worker that serves a call of this session. Raises PitError."""
+    if type(request) in _ALONE:
+        raise PitError("not_yours", f"a worker cannot ask for {request.__struct_config__.tag}")
+    if isinstance(request, ops.ProgramOp) and request.everywhere:
+        return request
+    if request.session and request.session != session:
+        whose = f"session {session}" if session else "no session"
+        raise PitError("not_yours", f"the call is of {whose}: session {request.session} cannot be used")
+    if not session:
+        raise PitError("usage", "the call is of no session", hint="name one with --session or SNAKEPIT_SESSION")
+    return request if request.session else msgspec.structs.replace(request, session=session)

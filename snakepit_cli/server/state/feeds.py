@@ -1,0 +1,77 @@
+"""Changes on their way to watchers. A watcher takes them at its own pace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+import msgspec
+
+from snakepit_cli.server.store.work import Change
+
+_KEPT = 256
+"""Changes of a session kept for its watchers."""
+
+
+class Feed:
+    """Of one session, while somebody watches it."""
+
+    def __init__(self) -> None:
+        self._latest: deque[tuple[int, str, bytes]] = deque(maxlen=_KEPT)
+        """Revision, variable, line."""
+        self._news = asyncio.Event()
+        self.ended = False
+        self.watchers = 0
+
+    def add(self, change: Change) -> None:
+        self._latest.append((change.revision, change.name, line(change)))
+        self._wake()
+
+    def end(self) -> None:
+        self.ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def since(self, revision: int) -> list[tuple[int, str, bytes]] | None:
+        """Changes after a revision; None when they are not all here."""
+        if not self._latest:
+            return []
+        if self._latest[0][0] > revision + 1:
+            return None
+        return [one for one in self._latest if one[0] > revision]
+
+    def news(self) -> asyncio.Event:
+        """Is set when there are others."""
+        return self._news
+
+
+def line(change: Change) -> bytes:
+    return msgspec.json.encode(change.answer()) + b"\n"
+
+
+class Feeds:
+    def __init__(self) -> None:
+        self._of: dict[str, Feed] = {}
+
+    def join(self, session: str) -> Feed:
+        """The caller must `leave`."""
+        feed = self._of.setdefault(session, Feed())
+        feed.watchers += 1
+        return feed
+
+    def leave(self, session: str, feed: Feed) -> None:
+        feed.watchers -= 1
+        if not feed.watchers and self._of.get(session) is feed:
+            del self._of[session]
+
+    def publish(self, change: Change) -> None:
+        if (feed := self._of.get(change.session)) is not None:
+            feed.add(change)
+
+    def end(self, session: str) -> None:
+        """The session is not there any more; another of its name is another one."""
+        if (feed := self._of.pop(session, None)) is not None:
+            feed.end()
