@@ -44,7 +44,7 @@ func (c *Context) Path(name string) string {
 // Fails with *CallError.
 func (c *Context) Call(pool, command string, args, result any) error {
 	var text bytes.Buffer
-	if err := encode(&text, args, command, c.run.worker.limit()); err != nil {
+	if err := encode(&text, args, command, c.run.worker.limit(), false); err != nil {
 		return err
 	}
 	answer, id := c.run.worker.ask(request{parent: c.run.spec.id, pool: pool, command: command, args: text.Bytes()})
@@ -257,7 +257,7 @@ func (r *run) one(out *bytes.Buffer, command handler, args []byte) error {
 		if err != nil {
 			return err
 		}
-		return encode(out, value, command.spec.name, r.worker.limit())
+		return encode(out, value, command.spec.name, r.worker.limit(), r.spec.nanIsNull)
 	}
 	chunks := []any{}
 	_, err := command.run(r.ctx, args, func(chunk any) error {
@@ -267,7 +267,7 @@ func (r *run) one(out *bytes.Buffer, command handler, args []byte) error {
 	if err != nil {
 		return err
 	}
-	return encode(out, chunks, command.spec.name, r.worker.limit())
+	return encode(out, chunks, command.spec.name, r.worker.limit(), r.spec.nanIsNull)
 }
 
 func (r *run) stream(command handler, args []byte) error {
@@ -281,7 +281,7 @@ func (r *run) stream(command handler, args []byte) error {
 	}
 	_, err := command.run(r.ctx, args, func(chunk any) error {
 		before := out.text.Len()
-		if err := encode(&out.text, chunk, command.spec.name, r.worker.limit()); err != nil {
+		if err := encode(&out.text, chunk, command.spec.name, r.worker.limit(), r.spec.nanIsNull); err != nil {
 			return err
 		}
 		return out.added(out.text.Len() - before)

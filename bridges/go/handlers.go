@@ -277,18 +277,53 @@ func object(data []byte) error {
 }
 
 // encode appends the JSON of a value and a line break.
-func encode(into *bytes.Buffer, value any, command string, limit int) error {
+func encode(into *bytes.Buffer, value any, command string, limit int, nanIsNull bool) error {
 	before := into.Len()
-	writer := json.NewEncoder(into)
-	writer.SetEscapeHTML(false)
-	if err := writer.Encode(value); err != nil {
+	err := write(into, value)
+	if err != nil && nanIsNull {
 		into.Truncate(before)
-		return refuse(invalidResult, "`%s` returned no JSON: %s", command, strings.TrimPrefix(err.Error(), "json: "))
+		err = writeNull(into, value)
+	}
+	if err != nil {
+		into.Truncate(before)
+		if nanIsNull && value != nil {
+			value = newStand().finite(reflect.ValueOf(value), 0).Interface()
+		}
+		reason := firstRefused(value)
+		if reason == "" {
+			reason = strings.TrimPrefix(err.Error(), "json: ")
+		}
+		return refuse(invalidResult, "`%s` returned no JSON: %s", command, reason)
 	}
 	if size := into.Len() - before; size+overhead > limit {
 		into.Truncate(before)
 		return refuse(
 			invalidResult, "`%s` returned %d bytes; at most %d fit into a message", command, size, limit-overhead)
 	}
+	return nil
+}
+
+func write(into *bytes.Buffer, value any) error {
+	writer := json.NewEncoder(into)
+	writer.SetEscapeHTML(false)
+	return writer.Encode(value)
+}
+
+// writeNull writes null in the place of NaN and the infinities.
+func writeNull(into *bytes.Buffer, value any) error {
+	stands := newStand()
+	var text bytes.Buffer
+	copied := stands.finite(reflect.ValueOf(value), 0)
+	if !copied.IsValid() {
+		return write(into, nil)
+	}
+	if err := write(&text, copied.Interface()); err != nil {
+		return err
+	}
+	found := text.Bytes()
+	for _, one := range stands.texts {
+		found = bytes.ReplaceAll(found, []byte(one), []byte("null"))
+	}
+	into.Write(found)
 	return nil
 }

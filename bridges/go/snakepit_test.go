@@ -2,6 +2,7 @@ package snakepit
 
 import (
 	"bytes"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -135,10 +136,80 @@ func TestItemsAreMergedOverTheFixedArguments(t *testing.T) {
 
 func TestWhatHasNoJSONFormLeavesNothingBehind(t *testing.T) {
 	var out bytes.Buffer
-	if encode(&out, make(chan int), "f", 1000) == nil || encode(&out, strings.Repeat("x", 100), "f", 120) == nil || out.Len() != 0 {
+	if encode(&out, make(chan int), "f", 1000, false) == nil || encode(&out, strings.Repeat("x", 100), "f", 120, false) == nil || out.Len() != 0 {
 		t.Fatal(out.String())
 	}
-	if err := encode(&out, "<&>", "f", 100); err != nil || out.String() != "\"<&>\"\n" {
+	if err := encode(&out, "<&>", "f", 100, false); err != nil || out.String() != "\"<&>\"\n" {
 		t.Fatal(out.String(), err)
+	}
+}
+
+type point struct {
+	X    float64  `json:"x"`
+	Next *point   `json:"next,omitempty"`
+	More any      `json:"more,omitempty"`
+	Name string   `json:"-"`
+	Any  []any    `json:"a b,omitempty"`
+	F32  *float32 `json:"f32,omitempty"`
+}
+
+type own struct{}
+
+func (own) MarshalJSON() ([]byte, error) { return []byte("nope"), nil }
+
+func circle() any {
+	inner := map[string]any{}
+	value := map[string]any{"a": []any{1, inner}}
+	inner["back"] = value
+	return value
+}
+
+func deep() any {
+	var value any = math.NaN()
+	for level := 0; level < 1000; level++ {
+		value = []any{value}
+	}
+	return value
+}
+
+func TestWhatHasNoJSONFormIsNamedWithItsPlace(t *testing.T) {
+	ring := &point{}
+	ring.Next = ring
+	for _, one := range []struct {
+		value any
+		words string
+	}{
+		{map[string]any{"scores": []float64{1, math.NaN()}}, "$.scores[1] is NaN, which JSON cannot hold (`--nan null` makes it null)"},
+		{point{Next: &point{X: math.Inf(-1)}}, "$.next.x is -Infinity, which"},
+		{point{Any: []any{nil, math.Inf(1)}}, `$["a b"][1] is Infinity, which`},
+		{point{More: make(chan int)}, "$.more is of type chan int, which has no JSON form"},
+		{[]any{func() {}}, "$[0] is of type func(), which has no JSON form"},
+		{map[float64]int{1: 1}, "$ has keys of type float64; the keys"},
+		{[]any{own{}}, "$[0] is of type snakepit.own, whose own JSON cannot be used"},
+		{circle(), "$.a[1].back is $ again: the value contains itself"},
+		{[]any{ring}, "$[0].next is $[0] again: the value contains itself"},
+		{deep(), "] is nested more than 900 levels deep"},
+	} {
+		var out bytes.Buffer
+		err := encode(&out, one.value, "f", 1<<20, false)
+		if err == nil || !strings.Contains(err.Error(), one.words) || len(err.Error()) > 400 {
+			t.Errorf("%s: %v", one.words, err)
+		}
+	}
+}
+
+func TestNaNIsNullWhenThatIsWanted(t *testing.T) {
+	small := float32(math.Inf(1))
+	value := point{X: math.NaN(), Next: &point{X: 1.5, F32: &small}, More: map[string]any{"k": []float64{math.Inf(-1), 2}}, Any: []any{nil, "s"}}
+	var out bytes.Buffer
+	if err := encode(&out, value, "f", 1<<20, true); err != nil {
+		t.Fatal(err)
+	}
+	wanted := `{"x":null,"next":{"x":1.5,"f32":null},"more":{"k":[null,2]},"a b":[null,"s"]}` + "\n"
+	if out.String() != wanted || !math.IsNaN(value.X) || !math.IsInf(float64(*value.Next.F32), 1) {
+		t.Fatalf("%s, not %s", out.String(), wanted)
+	}
+	if err := encode(&out, []any{math.NaN(), make(chan int)}, "f", 1<<20, true); err == nil || !strings.Contains(err.Error(), "$[1] is of type chan int") {
+		t.Fatal(err)
 	}
 }

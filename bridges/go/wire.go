@@ -19,15 +19,16 @@ type block struct {
 }
 
 type callSpec struct {
-	id      uint64
-	command string
-	args    []byte
-	session string
-	timeout float64
-	stream  bool
-	cwd     string
-	credit  uint64
-	block   *block
+	id        uint64
+	command   string
+	args      []byte
+	session   string
+	timeout   float64
+	stream    bool
+	cwd       string
+	credit    uint64
+	block     *block
+	nanIsNull bool
 }
 
 type failure struct {
@@ -225,6 +226,8 @@ func decodeCall(data []byte) (call callSpec, err error) {
 			call.cwd = string(f.bytes)
 		case fieldCallCreditBytes:
 			call.credit = f.value
+		case fieldCallNanIsNull:
+			call.nanIsNull = f.value != 0
 		case fieldCallBlock:
 			call.block, err = decodeBlock(f.bytes)
 		}

@@ -5,6 +5,7 @@ import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { parentPort, workerData } from 'node:worker_threads'
 import { read, write } from './json.mjs'
+import { writable } from './places.mjs'
 import { parametersOf } from './parameters.mjs'
 import { syntaxError, trace } from './traces.mjs'
 import { Kind } from './messages.mjs'
@@ -215,7 +216,7 @@ async function one(run, handler, args) {
   const chunks = value?.[Symbol.asyncIterator] ?? (typeof value === 'object' && value?.next && value[Symbol.iterator])
   const stream = run.call.stream && !run.call.block
   if (!chunks) {
-    const text = encoded(value, run.call.command, run.call.limit)
+    const text = encoded(value, run.call.command, run.call.limit, run.call.nanIsNull)
     if (!stream) return text
     await run.waitForRoom()
     run.say({ chunks: [{ id: run.call.id, lines: `${text}\n`, count: 1 }] })
@@ -225,7 +226,7 @@ async function one(run, handler, args) {
   const parts = []
   for await (const chunk of value) {
     if (run.cancelled) throw run.abort.signal.reason
-    parts.push(encoded(chunk, run.call.command))
+    parts.push(encoded(chunk, run.call.command, Infinity, run.call.nanIsNull))
   }
   return `[${parts.join(',')}]`
 }
@@ -244,7 +245,7 @@ async function streamed(run, value) {
   try {
     for await (const chunk of value) {
       if (run.cancelled) throw run.abort.signal.reason
-      const text = encoded(chunk, run.call.command, run.call.limit)
+      const text = encoded(chunk, run.call.command, run.call.limit, run.call.nanIsNull)
       lines.push(text)
       size += Buffer.byteLength(text) + 1
       run.room -= Buffer.byteLength(text) + 1
@@ -290,7 +291,7 @@ async function block(run, handler, fixed) {
       let value = handler.call(commands, checked(argumentsOf(text, items, fixed), command), context ?? (handler.length ? undefined : run.context()))
       if (value !== null && typeof value === 'object' && typeof value.then === 'function') value = await value
       if (value !== null && typeof value === 'object' && typeof value.next === 'function') value = await collected(value)
-      lines.push(encoded(value, command, limit))
+      lines.push(encoded(value, command, limit, run.call.nanIsNull))
     } catch (error) {
       if (run.cancelled) throw error
       failed.push(lines.length)
@@ -323,25 +324,28 @@ function argumentsOf(text, { text: plain, itemArgument }, fixed) {
   return whole ? { ...fixed, ...item } : { ...fixed, [itemArgument || 'item']: item }
 }
 
-function encoded(value, command, limit = Infinity) {
+function encoded(value, command, limit = Infinity, nanIsNull = false) {
   let text
   try {
-    text = write(value === undefined ? null : value)
-    // NaN and the infinities are written as null: only the slow way can tell.
-    if (text?.includes('null')) write(value === undefined ? null : value, refuseNoNumbers)
+    text = written(value === undefined ? null : value, nanIsNull)
   } catch (error) {
     throw new Refusal(Kind.INVALID_RESULT, `\`${command}\` returned no JSON: ${error.message}`)
   }
-  if (text === undefined) throw new Refusal(Kind.INVALID_RESULT, `\`${command}\` returned a ${typeof value}, which has no JSON form`)
   if (text.length * 3 + OVERHEAD > limit && Buffer.byteLength(text) + OVERHEAD > limit) {
     throw new Refusal(Kind.INVALID_RESULT, `\`${command}\` returned ${Buffer.byteLength(text)} bytes; at most ${limit - OVERHEAD} fit into a message`)
   }
   return text
 }
 
-function refuseNoNumbers(_, value) {
-  if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError('NaN and the infinities have no JSON form')
-  return value
+/** JSON.stringify writes NaN and functions as null, and maps, sets and errors as {}: then the slow way looks at each part. */
+function written(value, nanIsNull) {
+  let text
+  try {
+    text = write(value)
+  } catch {
+    return write(writable(value, nanIsNull))
+  }
+  return text === undefined || text.includes('null') || text.includes('{}') ? write(writable(value, nanIsNull)) : text
 }
 
 function failure(error) {

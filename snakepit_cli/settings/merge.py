@@ -40,11 +40,20 @@ def _pool(table: PoolTable, common: Mapping[str, int | float], folder: str) -> P
         capacity=table.capacity,
         contain=table.contain,
         python=_absolute(python, folder) if python and os.sep in python else python,
-        env=table.env,
+        env={**table.env, **_told(table)},
         limits={**common, **_numbers(table.limits)},
         folder=folder if reference.is_located(table.adapter) else None,
     )
     return pool if table.size is None else msgspec.structs.replace(pool, size=table.size)
+
+
+def _told(table: PoolTable) -> dict[str, str]:
+    """Variables by which the bridges learn what is theirs to do."""
+    told = {
+        "SNAKEPIT_UNSERIALIZABLE": "" if table.unserializable == "refuse" else table.unserializable,
+        "SNAKEPIT_MODULES": ",".join(table.modules),
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def _adapter(table: AdapterTable, folder: str) -> AdapterSettings:

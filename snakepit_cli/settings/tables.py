@@ -56,6 +56,8 @@ Variables = Annotated[dict[str, Argument], Meta(extra=_allowed("a table of strin
 Size = Annotated[int, Meta(ge=1, le=MOST_WORKERS, extra=_allowed(f"a whole number from 1 to {MOST_WORKERS}"))]
 Spare = Annotated[int, Meta(ge=0, lt=MOST_WORKERS, extra=_allowed(f"a whole number from 0 to {MOST_WORKERS - 1}"))]
 Capacity = Annotated[int, Meta(ge=1, le=MOST_AT_ONCE, extra=_allowed(f"a whole number from 1 to {MOST_AT_ONCE}"))]
+Module = Annotated[str, Meta(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$", extra=_allowed("the name of a Python module"))]
+Modules = Annotated[list[Module], Meta(extra=_allowed("a list of names of Python modules"))]
 PoolName = Annotated[
     str,
     Meta(
@@ -138,6 +140,14 @@ class PoolTable(Table, frozen=True, kw_only=True):
         Literal["standard", "strict"],
         Meta(description="strict: each worker in a PID namespace of its own.", extra=_allowed("standard or strict")),
     ] = "standard"
+    unserializable: Annotated[
+        Literal["refuse", "mark"],
+        Meta(
+            description="What becomes of a part of a result that JSON cannot hold; mark: a marker with its type.",
+            extra=_allowed("refuse or mark"),
+        ),
+    ] = "refuse"
+    modules: Annotated[Modules, Meta(description="What the adapter `python` may use.")] = []
     python: Annotated[Text, Meta(description="The interpreter; relative to this file.")] | None = None
     env: Annotated[Variables, Meta(description="More variables of the workers' environment.")] = {}
     limits: LimitsTable = LimitsTable()

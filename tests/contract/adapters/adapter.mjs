@@ -24,6 +24,18 @@ export const commands = {
   say({ text }) { console.log(text); return null },
   left(_, ctx) { return ctx.remaining() / 1000 },
   unfit() { return NaN },
+  odd({ what }) {
+    const circle = { a: [1, {}] }
+    circle.a[1].back = circle
+    return {
+      nan: { scores: [1, 2, NaN], n: null },
+      infinity: [{ 'a b': -Infinity }],
+      object: { model: Promise.resolve() },
+      circle,
+      error: { e: new RangeError('no') },
+    }[what]
+  },
+  *odds() { yield 1; yield [NaN] },
   session(_, ctx) { return ctx.session },
   async ask({ command, args, pool }, ctx) {
     try {

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from snakepit_bridge import BaseAdapter, CallContext, CallFailedError, command
+
+
+class RangeError(Exception):
+    pass
 
 
 class Adapter(BaseAdapter):
@@ -85,6 +90,23 @@ class Adapter(BaseAdapter):
     @command
     def unfit(self) -> float:
         return float("nan")
+
+    @command
+    def odd(self, what: str) -> Any:
+        circle: dict[str, Any] = {"a": [1, {}]}
+        circle["a"][1]["back"] = circle
+        return {
+            "nan": {"scores": [1, 2, math.nan], "n": None},
+            "infinity": [{"a b": -math.inf}],
+            "object": {"model": object()},
+            "circle": circle,
+            "error": {"e": RangeError("no")},
+        }[what]
+
+    @command
+    def odds(self) -> Iterator[Any]:
+        yield 1
+        yield [math.nan]
 
     @command
     def session(self, ctx: CallContext) -> str:

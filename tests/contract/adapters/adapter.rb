@@ -40,6 +40,21 @@ class Adapter
   def say(text:) = puts(text)
   def left(ctx:) = ctx.remaining
   def unfit = Float::NAN
+
+  class RangeError < StandardError; end
+
+  def odd(what:)
+    circle = { a: [1, {}] }
+    circle[:a][1][:back] = circle
+    { nan: { scores: [1, 2, Float::NAN], n: nil }, infinity: [{ 'a b' => -Float::INFINITY }],
+      object: { model: Object.new }, circle: circle, error: { e: RangeError.new('no') } }.fetch(what.to_sym)
+  end
+
+  def odds
+    yield 1
+    yield [Float::NAN]
+  end
+
   def session(ctx:) = ctx.session
 
   def ask(command:, args:, pool:, ctx:)

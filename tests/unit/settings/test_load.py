@@ -80,6 +80,19 @@ def test_settings_survive_the_handover_to_the_next_server(loaded: Load) -> None:
     assert msgspec.convert(msgspec.json.decode(msgspec.json.encode(msgspec.to_builtins(found))), Settings) == found
 
 
+def test_what_bridges_learn_from_their_environment(loaded: Load) -> None:
+    text = """
+    [pools.a]
+    unserializable = "mark"
+    modules = ["math", "os.path"]
+    env = { A = "b" }
+    [pools.b]
+    """
+    found = loaded(text).pools
+    told = {"SNAKEPIT_UNSERIALIZABLE": "mark", "SNAKEPIT_MODULES": "math,os.path"}
+    assert (found["a"].env, found["b"].env) == ({"A": "b", **told}, {})
+
+
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
@@ -93,6 +106,9 @@ def test_settings_survive_the_handover_to_the_next_server(loaded: Load) -> None:
         ("[pools.a.env]\nB = 'b'\nA = 1\n", 3, "pools.a.env.A must be a string without NUL characters, not 1"),
         ("[pools.a]\nenv.A = { secret = 'x' }\n", 2, "not a table"),
         ("[pools.a]\ncontain = 'stric'\n", 2, "pools.a.contain must be standard or strict, not 'stric'"),
+        ("[pools.a]\nunserializable = 'x'\n", 2, "pools.a.unserializable must be refuse or mark, not 'x'"),
+        ("[pools.a]\nmodules = ['a b']\n", 2, "pools.a.modules must be a list of names of Python modules"),
+        ("[pools.a]\nmodules = 'math'\n", 2, "pools.a.modules must be a list of names of Python modules, not 'math'"),
         ("[pools]\n'a/b' = {}\n", 2, "pools: a name must be 1 to 32 letters, digits,"),
         ("[pools]\na = 1\n", 2, "pools.a must be a table, not 1"),
         ("x = 1\n", 1, "unknown setting x (allowed: server, session, limits, pools, adapters)"),

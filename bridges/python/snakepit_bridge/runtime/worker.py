@@ -18,7 +18,7 @@ from time import monotonic, sleep
 from types import FrameType
 from typing import Any
 
-from snakepit_bridge import arguments
+from snakepit_bridge import arguments, forms
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.describe import Command, commands_of
 from snakepit_bridge.failures import Refusal, failure, from_exception
@@ -165,6 +165,7 @@ class Worker:
     def _load(self) -> Runner:
         if self._launch.broken:
             raise Refusal(failure(pb.Failure.Kind.ADAPTER_FAILED, self._launch.broken))
+        forms.keep_types_of_refused(os.environ.get("SNAKEPIT_UNSERIALIZABLE") == "mark")
         own_argv(self._launch.adapter)
         cls = self._launch.loaded or resolve(self._launch.adapter, self._launch.cwd or None)
         try:

@@ -2,6 +2,7 @@
 
 require 'json'
 require 'snakepit/commands'
+require 'snakepit/forms'
 
 module Snakepit
   NESTING = 1000
@@ -9,35 +10,41 @@ module Snakepit
   # JSON of what handlers return, and the contract's words for what they raise.
   module Answer
     OVERHEAD = 64
-    GENERIC = Object.instance_method(:to_json).owner
 
     module_function
 
     # Raises Refusal.
-    def json(value, command, limit = nil)
-      check(value, command)
-      # One for each thread, kept: to make one costs as much as to use it.
-      text = (Thread.current[:snakepit_writer] ||= JSON::State.new(max_nesting: NESTING)).generate(value)
+    def json(value, command, limit = nil, nan_is_null: false)
+      text = written(value, nan_is_null)
       if limit && text.bytesize + OVERHEAD > limit
         raise Refusal.new(:invalid_result,
                           "`#{command}` returned #{text.bytesize} bytes; at most #{limit - OVERHEAD} fit into a message")
       end
       text
-    rescue JSON::JSONError, EncodingError, SystemStackError => error
+    rescue Forms::Unfit, JSON::JSONError, EncodingError, SystemStackError => error
       Thread.current[:snakepit_writer] = nil # it may think that it is still deep inside
       raise Refusal.new(:invalid_result, "`#{command}` returned no JSON: #{error.message}")
     end
 
-    # JSON.generate would write any object as the text of its `to_s`.
-    def check(value, command)
-      case value
-      when String, Integer, Float, NilClass, TrueClass, FalseClass, Symbol then nil
-      when Hash then value.each_value { |one| check(one, command) unless String === one || Integer === one }
-      when Array then value.each { |one| check(one, command) unless String === one || Integer === one }
-      else
-        return unless value.method(:to_json).owner == GENERIC
+    def written(value, nan_is_null)
+      return writer.generate(value) if usual?(value)
 
-        raise Refusal.new(:invalid_result, "`#{command}` returned a #{value.class}, which has no JSON form")
+      writer.generate(Forms.plain(value, nan_is_null: nan_is_null))
+    rescue JSON::JSONError, EncodingError, SystemStackError
+      Thread.current[:snakepit_writer] = nil
+      writer.generate(Forms.plain(value, nan_is_null: nan_is_null))
+    end
+
+    # One for each thread, kept: to make one costs as much as to use it.
+    def writer = Thread.current[:snakepit_writer] ||= JSON::State.new(max_nesting: NESTING)
+
+    # JSON.generate would write any other object as the text of its `to_s`.
+    def usual?(value)
+      case value
+      when String, Integer, Float, NilClass, TrueClass, FalseClass, Symbol then true
+      when Hash then value.each_value { |one| return false unless String === one || Integer === one || usual?(one) }
+      when Array then value.each { |one| return false unless String === one || Integer === one || usual?(one) }
+      else value.method(:to_json).owner != Forms::GENERIC
       end
     end
 

@@ -21,6 +21,7 @@ module Snakepit
     end
 
     def id = @spec[:id]
+    def nan_is_null = @spec[:nan_is_null]
     def cancelled? = @cancelled
 
     # Seconds until the caller stops waiting; nil when there is no limit.

@@ -108,16 +108,16 @@ module Snakepit
       spec[:stream] ? streamed(run, handler, fixed, context) : collected(run, handler, fixed, context)
     end
 
-    def collected(_run, handler, args, context)
+    def collected(run, handler, args, context)
       chunks = []
       value = handler.call(args, context) { |chunk| chunks << chunk }
       value = chunks if handler.streaming && !value.is_a?(Enumerator)
-      Answer.json(value.is_a?(Enumerator) ? value.to_a : value, handler.name, @limit)
+      Answer.json(value.is_a?(Enumerator) ? value.to_a : value, handler.name, @limit, nan_is_null: run.nan_is_null)
     end
 
     def streamed(run, handler, args, context)
       lines = Lines.new(run, @say)
-      chunk = ->(one) { lines.add(Answer.json(one, handler.name, @limit)) }
+      chunk = ->(one) { lines.add(Answer.json(one, handler.name, @limit, nan_is_null: run.nan_is_null)) }
       begin
         value = handler.call(args, context, &chunk)
         if value.is_a?(Enumerator)
@@ -206,11 +206,11 @@ module Snakepit
 
     def one(line, fixed, context)
       args = arguments(line, fixed)
-      return Answer.json(all_of(args, context), @handler.name, @limit) if @handler.streaming
+      return Answer.json(all_of(args, context), @handler.name, @limit, nan_is_null: @run.nan_is_null) if @handler.streaming
 
       value = @handler.call(args, context)
       value = value.to_a if value.is_a?(Enumerator)
-      Answer.json(value, @handler.name, @limit)
+      Answer.json(value, @handler.name, @limit, nan_is_null: @run.nan_is_null)
     end
 
     def all_of(args, context)

@@ -84,9 +84,30 @@ func main() {
 		return time.Until(deadline).Seconds(), nil
 	})
 	snakepit.Command("unfit", func(*snakepit.Context, none) (float64, error) { return math.NaN(), nil })
+	snakepit.Command("odd", odd)
+	snakepit.Stream("odds", func(_ *snakepit.Context, _ none, emit func(any) error) error {
+		if err := emit(1); err != nil {
+			return err
+		}
+		return emit([]float64{math.NaN()})
+	})
 	snakepit.Command("session", func(ctx *snakepit.Context, _ none) (string, error) { return ctx.Session(), nil })
 	snakepit.Command("ask", ask)
 	snakepit.Serve()
+}
+
+func odd(_ *snakepit.Context, in struct {
+	What string `json:"what"`
+}) (any, error) {
+	inner := map[string]any{}
+	circle := map[string]any{"a": []any{1, inner}}
+	inner["back"] = circle
+	return map[string]any{
+		"nan":      map[string]any{"scores": []any{1, 2, math.NaN()}, "n": nil},
+		"infinity": []any{map[string]any{"a b": math.Inf(-1)}},
+		"object":   map[string]any{"model": make(chan int)},
+		"circle":   circle,
+	}[in.What], nil
 }
 
 func nap(ctx *snakepit.Context, in seconds) (string, error) {

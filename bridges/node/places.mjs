@@ -1,0 +1,75 @@
+// What JSON.stringify leaves out without a word or cannot write: found with its place, or made something that it can.
+
+const DEEPEST = 900
+const LONGEST = 200 // characters of a path
+const MARK = '__unserializable__'
+const FORMLESS = [Promise, RegExp, WeakMap, WeakSet, WeakRef, ArrayBuffer, DataView]
+const marking = process.env.SNAKEPIT_UNSERIALIZABLE === 'mark'
+
+/** Says what is wrong with a value: `$.scores[3] is NaN, …`. */
+export class NoJsonForm extends Error {}
+
+/**
+ * A value that JSON.stringify writes in full. Members of objects that are undefined or functions are left out, as it does.
+ * Throws NoJsonForm.
+ */
+export function writable(value, nanIsNull) {
+  return form(value, [], [], nanIsNull)
+}
+
+function form(value, keys, around, nanIsNull) {
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    if (nanIsNull) return null
+    throw new NoJsonForm(`${path(keys)} is ${value}, which JSON cannot hold (\`--nan null\` makes it null)`)
+  }
+  if (typeof value === 'function' || typeof value === 'symbol' || FORMLESS.some((one) => value instanceof one)) {
+    const name = typeof value === 'object' ? value.constructor.name : typeof value
+    if (marking) return { [MARK]: name }
+    throw new NoJsonForm(`${path(keys)} is of type ${name}, which has no JSON form`)
+  }
+  if (value === null || typeof value !== 'object') return value
+  const at = around.indexOf(value)
+  if (at >= 0) throw new NoJsonForm(`${path(keys)} is ${path(keys.slice(0, at))} again: the value contains itself`)
+  if (around.length >= DEEPEST) throw new NoJsonForm(`${path(keys)} is nested more than ${DEEPEST} levels deep`)
+  around.push(value)
+  const made = container(value, keys, around, nanIsNull)
+  around.pop()
+  return made
+}
+
+function container(value, keys, around, nanIsNull) {
+  if (value instanceof Error) return { type: value.name, message: value.message }
+  if (typeof value.toJSON === 'function') return converted(value, keys, nanIsNull)
+  if (value instanceof Number || value instanceof String || value instanceof Boolean) return value
+  const inner = (one, key) => {
+    keys.push(key)
+    const made = one === undefined ? null : form(one, keys, around, nanIsNull)
+    keys.pop()
+    return made
+  }
+  if (Array.isArray(value) || value instanceof Set) return Array.from(value, inner)
+  const entries = value instanceof Map ? Array.from(value, ([key, one]) => [named(key, keys), one]) : Object.entries(value)
+  const kept = entries.filter(([, one]) => one !== undefined && typeof one !== 'function' && typeof one !== 'symbol')
+  return Object.fromEntries(kept.map(([key, one]) => [key, inner(one, key)]))
+}
+
+function converted(value, keys, nanIsNull) {
+  let made
+  try {
+    made = value.toJSON(String(keys.at(-1) ?? ''))
+  } catch (error) {
+    throw new NoJsonForm(`${path(keys)} is of type ${value.constructor?.name}, whose toJSON() raised ${error?.name ?? typeof error}`)
+  }
+  return made === undefined ? null : form(made, keys, [value], nanIsNull)
+}
+
+function named(key, keys) {
+  if (['string', 'number', 'bigint', 'boolean'].includes(typeof key)) return String(key)
+  throw new NoJsonForm(`${path(keys)} has a key of type ${typeof key}; the keys of a JSON object are strings`)
+}
+
+function path(keys) {
+  const step = (key) => (typeof key === 'number' ? `[${key}]` : /^[\p{L}_]\w*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`)
+  const text = `$${keys.map(step).join('')}`
+  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST / 2)}…${text.slice(-LONGEST / 2)}`
+}
