@@ -32,9 +32,10 @@ LAYERS = {
 # below all of them.
 ROOMS = {
     "server": {
-        "calls": set(), "workers": {"calls"}, "pools": {"workers", "calls"}, "doors": {"calls"},
-        "store": set(), "state": {"store"}, "ops": {"instance", "state", "store", "pools", "workers", "calls"},
-        "instance": {"state", "pools", "workers", "calls"},
+        "calls": set(), "workers": {"calls"}, "doors": {"calls"}, "store": set(), "state": {"tools", "store"},
+        "tools": {"store", "workers", "calls"}, "pools": {"tools", "workers", "calls"},
+        "ops": {"instance", "state", "tools", "store", "pools", "workers", "calls"},
+        "instance": {"state", "tools", "pools", "workers", "calls"},
     },
     "warden": {"records": set(), "burial": {"records"}, "births": {"burial", "records"}},
     "client": {"call": set(), "connect": {"api", "call"}, "map": {"api", "call"}, "api": {"call"}},

@@ -20,6 +20,16 @@ const (
 	fieldCommandSpecOpen       = 5
 )
 
+// Numbers of the fields of ToolSpec.
+const (
+	fieldToolSpecSession     = 1
+	fieldToolSpecName        = 2
+	fieldToolSpecDescription = 3
+	fieldToolSpecStreaming   = 4
+	fieldToolSpecParameters  = 5
+	fieldToolSpecMetadata    = 6
+)
+
 // Numbers of the fields of Hello.
 const (
 	fieldHelloToken       = 1
@@ -32,6 +42,7 @@ const (
 	fieldHelloCommands    = 8
 	fieldHelloPid         = 9
 	fieldHelloSessions    = 10
+	fieldHelloTools       = 11
 )
 
 // Numbers of the fields of Failure.
@@ -84,6 +95,7 @@ const (
 	fieldRequestQuery          = 8
 	fieldRequestStream         = 9
 	fieldRequestCreditBytes    = 10
+	fieldRequestTool           = 11
 )
 
 // Numbers of the fields of Credit.
@@ -132,6 +144,7 @@ const (
 	fieldCallCreditBytes    = 8
 	fieldCallMetadata       = 10
 	fieldCallNanIsNull      = 11
+	fieldCallTool           = 12
 	fieldCallBlock          = 9
 )
 

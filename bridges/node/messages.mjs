@@ -15,6 +15,14 @@ export const CommandSpec = {
   4: ['parameters', ParameterSpec, 'many'],
   5: ['open', 'flag'],
 }
+export const ToolSpec = {
+  1: ['session', 'text'],
+  2: ['name', 'text'],
+  3: ['description', 'text'],
+  4: ['streaming', 'flag'],
+  5: ['parameters', ParameterSpec, 'many'],
+  6: ['metadata', 'bytes'],
+}
 export const Hello = {
   1: ['token', 'text'],
   2: ['worker', 'text'],
@@ -26,6 +34,7 @@ export const Hello = {
   8: ['commands', CommandSpec, 'many'],
   9: ['pid', 'number'],
   10: ['sessions', 'text', 'many'],
+  11: ['tools', ToolSpec, 'many'],
 }
 export const Failure = {
   1: ['kind', 'number'],
@@ -66,6 +75,7 @@ export const Request = {
   8: ['query', 'bytes'],
   9: ['stream', 'flag'],
   10: ['creditBytes', 'number'],
+  11: ['tool', 'flag'],
 }
 export const Credit = {
   1: ['id', 'number'],
@@ -104,6 +114,7 @@ export const Call = {
   8: ['creditBytes', 'number'],
   10: ['metadata', 'bytes'],
   11: ['nanIsNull', 'flag'],
+  12: ['tool', 'flag'],
   9: ['block', Block],
 }
 export const Cancel = {

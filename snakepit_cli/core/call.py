@@ -33,9 +33,12 @@ class Call:
     quick: bool = False
     """Dispatched behind another call, because its command is expected to be quick."""
 
+    only: str | None = None
+    """The only worker that may run it."""
+
     @property
     def strict(self) -> bool:
-        return self.session is not None and self.affinity is not Affinity.HINT
+        return self.only is not None or (self.session is not None and self.affinity is not Affinity.HINT)
 
 
 class Deadlines:

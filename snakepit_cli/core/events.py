@@ -47,7 +47,8 @@ class Submit:
     """A client wants `command`. `timeout` in seconds; None means the pool's default for calls or streams.
 
     `bulk`: a block of items, which waits behind all other calls for as long as it takes; its `timeout` begins with
-    its dispatch and again with each Progress. `idempotent`: it may be run again when its worker dies.
+    its dispatch and again with each Progress. `idempotent`: it may be run again when its worker dies. `only`: no
+    worker but this may run it.
     """
 
     call: int
@@ -58,6 +59,7 @@ class Submit:
     bulk: bool = False
     affinity: Affinity = Affinity.HINT
     idempotent: bool = False
+    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

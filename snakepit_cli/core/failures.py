@@ -87,3 +87,7 @@ def worker_busy(session: str, home: str) -> Failure:
 
 def session_lost(session: str, home: str) -> Failure:
     return Failure("session_lost", f"{home}, which held session {session!r}, is gone", (("worker", home),))
+
+
+def provider_gone(command: str, worker: str) -> Failure:
+    return Failure("tool_unavailable", f"{worker}, which offered {command}, is gone", (("worker", worker),))

@@ -18,7 +18,7 @@ def assign(pool: State, now: float, out: Effects) -> None:
     if queue.held:
         _assign_held(pool, now, out)
     while (call := queue.head()) is not None:
-        if call.strict and pool.homes.get(call.session or "") is not None:
+        if call.strict and _home(pool, call) is not None:
             send_home(pool, call, now, out)  # another call of its session has found a home meanwhile
             _assign_held(pool, now, out)
             continue
@@ -43,7 +43,7 @@ def _assign_held(pool: State, now: float, out: Effects) -> None:
 
 def send_home(pool: State, call: Call, now: float, out: Effects) -> bool:
     """Queues a strict call for its home, or fails it. False when its session has no home yet."""
-    home = pool.homes.get(call.session or "")
+    home = _home(pool, call)
     if home is None:
         return False
     full = not pool.roster.has_room(home) or home in pool.queue.held
@@ -57,10 +57,18 @@ def send_home(pool: State, call: Call, now: float, out: Effects) -> bool:
     return True
 
 
+def _home(pool: State, call: Call) -> str | None:
+    """The worker that must run it, if it is strict."""
+    return call.only or pool.homes.get(call.session or "")
+
+
 def _lose(pool: State, home: str, call: Call, now: float, out: Effects) -> None:
     """The session's home is gone, and its state with it. Its next call gets another home."""
     session = call.session or ""
     pool.queue.remove(call.id)
+    if call.only is not None:
+        pool.settle_all([call], failures.provider_gone(call.command, call.only), now, out)
+        return
     if pool.homes.get(session) == home:
         pool.homes.forget(session)
     pool.settle_all([call], failures.session_lost(session, home), now, out)
@@ -78,7 +86,7 @@ def _place(pool: State, call: Call) -> str | None:
 
 
 def _dispatch(pool: State, worker: str, call: Call, now: float, out: Effects) -> None:
-    if call.session is not None:
+    if call.session is not None and call.only is None:
         pool.homes.put(call.session, worker)
     if call.allowance:
         call.deadline = now + call.allowance

@@ -98,7 +98,7 @@ async def serve() -> None:
     warden.send("ready")
     for watch in (
         _tick(warden),
-        liveness.watch(lambda: list(instance.pools.values())),
+        liveness.watch(instance.everything),
         recycling.watch(lambda: list(instance.pools.values())),
         state.watch(),
         _watch_idleness(instance, warden, connections, door),

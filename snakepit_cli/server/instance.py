@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import difflib
 import hmac
@@ -13,9 +14,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.ids import pool_of
-from snakepit_cli.core.events import Gate
+from snakepit_cli.core.events import Affinity, Gate
 from snakepit_cli.core.failures import resume_hint
 from snakepit_cli.launch.plan import Launch, Spec, make
 from snakepit_cli.server.calls.call import Call, Caller, Header, Trace
@@ -25,9 +28,11 @@ from snakepit_cli.server.coalescer import Coalescer
 from snakepit_cli.server.malloc_tuning import MallocTuning
 from snakepit_cli.server.operations import Operations
 from snakepit_cli.server.pools import specs
+from snakepit_cli.server.pools.guests import Guest, describe
 from snakepit_cli.server.pools.handover import Handover, recalled
 from snakepit_cli.server.pools.pool import Pool
 from snakepit_cli.server.state.state import State
+from snakepit_cli.server.tools.registry import tool_of
 from snakepit_cli.server.workers.gateway import NotAdmittedError, WorkerLink
 from snakepit_cli.server.workers.warden_link import WardenLink
 from snakepit_cli.server.workers.worker import Survivors, Worker
@@ -37,6 +42,7 @@ from snakepit_cli.wire.http2 import Status
 from snakepit_cli.wire.ops import PoolRequest
 
 _TRACES = 1000
+_MOST_GUESTS = 1000
 
 
 WorkerQuery = Callable[[Asked], Callable[[], None]]
@@ -67,6 +73,8 @@ class Instance:
         self, instance: str, gateway: str, settings: Settings, warden: WardenLink, spools: Spools, state: State
     ) -> None:
         self.pools: dict[str, Pool] = {}
+        self.guests: dict[str, Guest] = {}
+        """By the name of the pool that each of them is."""
         self.settings = settings
         self.outdated: set[str] = set()
         """Pools that run as the configuration said before."""
@@ -84,6 +92,7 @@ class Instance:
         self._warden = warden
         self._closing = False
         self._next_call = itertools.count(1)
+        self._next_guest = itertools.count(1)
         self._reaps: dict[int, asyncio.Future[list[Any]]] = {}
         self._memo = Handover(warden)
         self.malloc_tuning = MallocTuning()
@@ -179,7 +188,7 @@ class Instance:
 
     async def quiesce(self, grace: float) -> None:
         """Waits until no call waits or runs, or for `grace` seconds."""
-        waits = [asyncio.create_task(pool.quiet.wait()) for pool in self.pools.values()]
+        waits = [asyncio.create_task(pool.quiet.wait()) for pool in self.everything()]
         if waits:
             _, late = await asyncio.wait(waits, timeout=grace)
             for wait in late:
@@ -188,6 +197,8 @@ class Instance:
     async def close(self, grace: float) -> tuple[int, int]:
         """Stops everything; pools and workers that there were. New calls are turned away from now on."""
         self._closing = True
+        for guest in list(self.guests.values()):
+            self.dismiss(guest)
         return await self.empty(grace)
 
     async def empty(self, grace: float) -> tuple[int, int]:
@@ -207,15 +218,39 @@ class Instance:
 
     def busy(self) -> bool:
         """Whether any call waits or runs."""
-        return any(shot["queued"] or shot["running"] for shot in (pool.snapshot() for pool in self.pools.values()))
+        return any(shot["queued"] or shot["running"] for shot in (pool.snapshot() for pool in self.everything()))
+
+    def everything(self) -> list[Pool]:
+        """Pools, and guests."""
+        return [*self.pools.values(), *(guest.pool for guest in self.guests.values())]
+
+    def _serving(self, name: str) -> Pool | None:
+        guest = self.guests.get(name)
+        return self.pools.get(name) if guest is None else guest.pool
 
     # ------------------------------------------------------------------------------------------ calls
 
     def submit(self, caller: Caller, request: int, header: Header, args: bytes) -> tuple[Pool, Call]:
         """Accepts a call, or raises PitError."""
         self.last_used = time.monotonic()
-        pool = self.pool(header.pool)
+        if header.tool:
+            return self._submit_tool(caller, request, header, args)
+        return self._submit(self.pool(header.pool), caller, request, header, args)
+
+    def _submit_tool(self, caller: Caller, request: int, header: Header, args: bytes) -> tuple[Pool, Call]:
+        """To the worker that offers it, and to no other."""
+        tool = self.state.tools.get(header.session or "", header.command)
+        pool = self._serving(tool.pool)
+        if pool is None or header.items is not None:
+            raise PitError("tool_unavailable", f"{tool.worker}, which offered {tool.name}, is gone")
+        aimed = msgspec.structs.replace(header, pool=tool.pool, tool=tool.registered, affinity=Affinity.HINT)
+        return self._submit(pool, caller, request, aimed, args, tool.worker)
+
+    def _submit(  # noqa: PLR0917 — what a call is made of
+        self, pool: Pool, caller: Caller, request: int, header: Header, args: bytes, only: str | None = None
+    ) -> tuple[Pool, Call]:
         call = Call(next(self._next_call), caller, request, header, args)
+        call.only = only
         self.traces.append(call.trace)
         if header.session:
             self.state.used(header.session)
@@ -226,23 +261,27 @@ class Instance:
 
     def cancel(self, number: int) -> bool:
         """Cancels a call by its number; False when it is over or never existed."""
-        return any(pool.cancel_number(number) for pool in self.pools.values())
+        return any(pool.cancel_number(number) for pool in self.everything())
 
     # --------------------------------------------------------------------------------------- sessions
 
     def home(self, session: str) -> str | None:
         """The worker that served a session last, of whatever pool."""
-        return next((home for pool in self.pools.values() if (home := pool.home(session))), None)
+        return next((home for pool in self.everything() if (home := pool.home(session))), None)
 
     def sessions_ended(self, sessions: Sequence[str]) -> None:
-        """Tells the workers that have served them."""
-        for pool in self.pools.values():
-            told: dict[str, list[str]] = {}
-            for session in sessions:
-                if home := pool.home(session):
-                    told.setdefault(home, []).append(session)
-            for worker, ended in told.items():
-                pool.workers[worker].end_sessions(ended)
+        """Tells the workers that have served them, or offered tools in them."""
+        told: dict[str, set[str]] = {}
+        for session in sessions:
+            homes = [pool.home(session) for pool in self.everything()]
+            for worker in (*homes, *(tool.worker for tool in self.state.tools.listed(session))):
+                if worker is not None:
+                    told.setdefault(worker, set()).add(session)
+            self.state.tools.session_ended(session)
+        for name, ended in told.items():
+            pool = self._serving(pool_of(name))
+            if pool is not None and (known := pool.workers.get(name)) is not None:
+                known.end_sessions(sorted(ended))
 
     def answer_worker(self, asked: Asked) -> Callable[[], None]:
         return self.query(asked)
@@ -250,22 +289,55 @@ class Instance:
     def obeyed(self, link: Answers, numbers: Sequence[int]) -> None:
         self.state.leases.obeyed(link, numbers)
 
-    def gone(self, link: Answers) -> None:
+    def gone(self, link: Answers, worker: str) -> None:
         self.state.leases.gone(link)
+        self.state.tools.worker_gone(worker)
+
+    # ----------------------------------------------------------------------------------------- guests
+
+    def invite(self, adapter: str) -> Guest:
+        """A worker that is started by somebody else may come in. Raises PitError."""
+        if self._closing:
+            raise PitError("unavailable", "the server is stopping")
+        if len(self.guests) >= _MOST_GUESTS:
+            raise PitError("quota_exceeded", f"{_MOST_GUESTS:,} processes may serve tools")
+        name = f"tools:{next(self._next_guest)}"
+        spec = describe(name, adapter, dict(self.settings.limits))
+        guest = self.guests[name] = Guest(name, spec, self.coalescer, self)
+        return guest
+
+    @property
+    def gateway(self) -> str:
+        """The socket that workers dial."""
+        return self._gateway
+
+    def dismiss(self, guest: Guest) -> None:
+        guest.leave()
+        self.state.tools.worker_gone(guest.worker)
+        self.guests.pop(guest.pool.spec.name, None)
 
     # ---------------------------------------------------------------------------------------- gateway
 
     def welcome(self, hello: pb.Hello, link: WorkerLink) -> AttachedWorker:
         pool, worker = self._who(hello.worker, hello.token)
         pool.attached(worker, hello, link)
+        self._offer_again(hello)
+        if (guest := self.guests.get(pool.spec.name)) is not None:
+            guest.greeted(hello)
         return AttachedWorker(pool, worker)
 
     def start_failed(self, report: pb.StartFailure) -> None:
         pool, worker = self._who(report.worker, report.token)
         pool.start_failed(worker, report.failure)
 
+    def _offer_again(self, hello: pb.Hello) -> None:
+        """Tools of a worker that knew the server before us."""
+        for spec in hello.tools:
+            with contextlib.suppress(PitError):  # another worker offers one of this name by now
+                self.state.tools.add([tool_of(spec, hello.worker, hello.language)])
+
     def _who(self, name: str, token: str) -> tuple[Pool, Worker]:
-        pool = self.pools.get(pool_of(name))
+        pool = self._serving(pool_of(name))
         worker = pool.workers.get(name) if pool is not None else None
         if pool is None or worker is None or not hmac.compare_digest(worker.token.encode(), token.encode()):
             raise NotAdmittedError(Status.UNAUTHENTICATED, "no worker of this name and token is expected")

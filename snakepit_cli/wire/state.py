@@ -227,9 +227,59 @@ class ProgramRm(ProgramOp, frozen=True, kw_only=True):
     id: Key
 
 
+# --------------------------------------------------------------------------------------------------- tools
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a tool; as in `commands`."""
+
+    name: str
+    type: str = ""
+    required: bool = False
+    default: Any = None
+    summary: str = ""
+
+
+class Described(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A tool, by the worker that offers it."""
+
+    name: str
+    description: str = ""
+    streaming: bool = False
+    parameters: list[Parameter] = []
+    metadata: dict[str, Any] = {}
+
+
+class ToolRegister(StateOp, frozen=True, kw_only=True):
+    """All or none. Only workers can."""
+
+    tools: Annotated[list[Described], Meta(max_length=1000, description="a list of at most 1,000 tools")]
+
+
+class ToolList(StateOp, frozen=True, kw_only=True):
+    pattern: Pattern = "*"
+
+
+class ToolShow(StateOp, frozen=True, kw_only=True):
+    name: Key
+
+
+class ToolRm(StateOp, frozen=True, kw_only=True):
+    """By the worker that offers it."""
+
+    name: Key
+
+
+class ToolServe(StateOp, frozen=True, kw_only=True):
+    """Lets a worker in that the client starts; its commands become tools. Only clients can."""
+
+    adapter: Annotated[str, Meta(max_length=4096, description="a string of at most 4,096 characters")] = ""
+
+
 Request = (
     SessionCreate | SessionList | SessionShow | SessionTouch | SessionUpdate | SessionRm | SessionStats | SessionGc
     | VarRegister | VarSet | VarGet | VarList | VarRm | VarMget | VarMset | VarExport | VarImport | VarWatch
     | VarHistory | VarRollback | VarDepend
     | ProgramPut | ProgramGet | ProgramList | ProgramRm
+    | ToolRegister | ToolList | ToolShow | ToolRm | ToolServe
 )  # fmt: skip

@@ -63,6 +63,7 @@ def _call_of(pool: State, event: Submit, now: float) -> Call:
         max(timeout, 1e-3) if event.bulk else 0.0,
         event.affinity,
         LIVES if event.idempotent else 0,
+        only=event.only,
     )
 
 

@@ -40,6 +40,8 @@ class Header(msgspec.Struct, frozen=True):
     idempotent: bool = False
     nan: Annotated[Literal["refuse", "null"], Meta(description="refuse or null")] = "refuse"
     """What becomes of NaN and the infinities in the answer."""
+    tool: fields.Flag = False
+    """`command` is a tool of the session."""
     metadata: Annotated[dict[str, str], Meta(max_length=32, description="an object of at most 32 strings")] | None = (
         None
     )
@@ -107,6 +109,7 @@ class Call:
         "deadline",
         "header",
         "id",
+        "only",
         "open",
         "request",
         "trace",
@@ -126,6 +129,8 @@ class Call:
             self.block = _block(header, lines)
         self.open = True
         """Not settled yet."""
+        self.only: str | None = None
+        """The worker that must run it."""
         self.worker: str | None = None
         self.deadline = 0.0
         """The instant at which its time is over; known when it is dispatched."""

@@ -35,7 +35,7 @@ class Host(Protocol):
     def obeyed(self, link: Answers, numbers: Sequence[int]) -> None:
         """The worker does not use these values any more."""
 
-    def gone(self, link: Answers) -> None:
+    def gone(self, link: Answers, worker: str) -> None:
         """The worker has ended."""
 
 
@@ -47,6 +47,7 @@ class Asked:
         self.session = parent.header.session or "" if parent is not None else ""
         """That of the call within which it is made."""
         self.source = worker.name
+        self.language = worker.language
         self.link = worker.link
         self.parent = parent
         self.cancel: Callable[[], None] = _nothing
@@ -107,9 +108,10 @@ class Asked:
 class NestedCalls:
     """The requests of one worker that have no answer yet."""
 
-    def __init__(self, link: Answers, host: Host, name: str) -> None:
+    def __init__(self, link: Answers, host: Host, name: str, language: str) -> None:
         self.link = link
         self.name = name
+        self.language = language
         self._host = host
         self._running: dict[int, Asked] = {}
 
@@ -153,7 +155,7 @@ class NestedCalls:
         """The worker is gone."""
         for asked in list(self._running.values()):
             asked.cancel()
-        self._host.gone(self.link)
+        self._host.gone(self.link, self.name)
 
     def over(self, request: int) -> None:
         known = self._running.pop(request, None)
@@ -177,6 +179,9 @@ def _failure(error: PitError) -> pb.Failure:
 
 def _header(request: pb.Request, parent: Call | None, own_pool: str) -> Header:
     """Its deadline is at most that of the call within which it is made."""
+    session = request.session
+    if request.tool:
+        session = "" if parent is None else parent.header.session or ""
     left = [request.timeout_seconds] if request.timeout_seconds > 0 else []
     if parent is not None:
         left.append(max(0.0, parent.deadline - time.monotonic()))
@@ -186,7 +191,8 @@ def _header(request: pb.Request, parent: Call | None, own_pool: str) -> Header:
             command=request.command,
             cwd=parent.header.cwd if parent is not None else "/",
             pool=request.pool or own_pool,
-            session=request.session or None,
+            session=session or None,
+            tool=request.tool,
             timeout=min(left, default=None),
             stream=request.stream,
             metadata=None if parent is None else parent.header.metadata,

@@ -14,7 +14,7 @@ import msgspec
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.instance import Instance
-from snakepit_cli.server.ops import pools, state, streams
+from snakepit_cli.server.ops import guests, pools, state, streams
 from snakepit_cli.server.ops.streams import Say
 from snakepit_cli.server.pools import usage
 from snakepit_cli.server.state.state import Origin
@@ -24,7 +24,7 @@ from snakepit_cli.settings.schema import Settings
 from snakepit_cli.wire import ops
 from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.fields import Op
-from snakepit_cli.wire.state import StateOp
+from snakepit_cli.wire.state import StateOp, ToolServe
 
 _UP_SECONDS = 60.0
 _DOWN_SECONDS = 10.0
@@ -66,6 +66,8 @@ class Desk:
 
     async def answer(self, request: ops.Request, say: Say) -> Any:
         """Raises PitError."""
+        if isinstance(request, ToolServe):
+            return await guests.serve(self.instance, request, say)
         if isinstance(request, StateOp):
             return await state.answer(self.instance.state, request, Origin(), say)
         kind = type(request)

@@ -15,7 +15,7 @@ from snakepit_cli.wire import state as ops
 
 def _shown(state: State, work: Work, row: Row) -> dict[str, Any]:
     """SESSION."""
-    return {**sessions.answer(work, row), "worker": state.home(row.id), "tools": state.tools(row.id)}
+    return {**sessions.answer(work, row), "worker": state.home(row.id), "tools": state.tools.count(row.id)}
 
 
 def _create(state: State, work: Work, request: ops.SessionCreate) -> Any:

@@ -10,14 +10,14 @@ import msgspec
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.calls.nested_calls import Asked
-from snakepit_cli.server.ops import programs, sessions, variables, watching
+from snakepit_cli.server.ops import programs, sessions, tools, variables, watching
 from snakepit_cli.server.ops.watching import Say
 from snakepit_cli.server.state.state import Done, Origin, State
 from snakepit_cli.wire import state as ops
 from snakepit_cli.wire.ops import decode
 
 _JOBS = {**sessions.JOBS, **variables.JOBS, **programs.JOBS}
-_ALONE = {ops.SessionCreate, ops.SessionList, ops.SessionStats, ops.SessionGc}
+_ALONE = {ops.SessionCreate, ops.SessionList, ops.SessionStats, ops.SessionGc, ops.ToolServe}
 """Those that are no business of workers."""
 
 
@@ -41,6 +41,8 @@ async def answer(state: State, request: ops.StateOp, origin: Origin, say: Say) -
     """Raises PitError."""
     if isinstance(request, ops.VarWatch):
         return await watching.watch(state, request, origin, say)
+    if (of_tools := tools.OPS.get(type(request))) is not None:
+        return await of_tools(state, request, origin)
     if isinstance(request, ops.SessionGc):
         return await sessions.gc(state, request, origin)
     job = _JOBS[type(request)]
@@ -53,7 +55,7 @@ def answer_worker(state: State, asked: Asked) -> Callable[[], None]:
     if not isinstance(wish, ops.StateOp):
         raise PitError("not_yours", f"a worker cannot ask for {wish.__struct_config__.tag}")
     request = of_worker(wish, asked.session)
-    origin = Origin(asked.source, asked.link)
+    origin = Origin(asked.source, asked.language, asked.link)
     if type(request) in _JOBS:
         perform(state, request, origin, asked.answered)
         return asked.cancel

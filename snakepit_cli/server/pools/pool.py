@@ -29,6 +29,7 @@ from snakepit_cli.server.pools.call_policy import CallPolicy
 from snakepit_cli.server.pools.conversations import Conversations
 from snakepit_cli.server.pools.driver import Driver
 from snakepit_cli.server.pools.readiness import Readiness
+from snakepit_cli.server.tools import loops
 from snakepit_cli.server.workers.warden_link import WardenLink
 from snakepit_cli.server.workers.worker import Survivor, Survivors, Worker
 from snakepit_cli.server.workers.worker_link import Link
@@ -132,12 +133,13 @@ class Pool:
         if self._rules is not None:
             self._rules.check(header.command, call.args, block=call.block is not None)
             timeout = timeout or self._rules.timeout(header.command)
+        loops.check(call, self.workers, lambda: self._machine.snapshot().size)
         self._calls[call.id] = call
         self.quiet.clear()
         self._feed(
             ev.Submit(
                 call.id, header.command, header.session, timeout, header.stream, call.block is not None,
-                header.affinity, header.idempotent,
+                header.affinity, header.idempotent, call.only,
             )
         )  # fmt: skip
 
@@ -216,9 +218,10 @@ class Pool:
         if worker.id not in self.workers:
             return  # a program that has ended before it was attached
         worker.link = link
-        worker.nested = NestedCalls(link, self._host, worker.id)
+        worker.capacity = max(1, hello.capacity)
+        worker.nested = NestedCalls(link, self._host, worker.id, hello.language or self.spec.language)
         self.served_since = self.served_since or _clock()
-        self._feed(ev.Attached(worker.id, max(1, hello.capacity), tuple(hello.sessions)))
+        self._feed(ev.Attached(worker.id, worker.capacity, tuple(hello.sessions)))
         old = worker.generation != self.generation  # a survivor of a server that died in the middle of a rollout
         if old:
             self._feed(ev.Replace((worker.id,)))
@@ -352,6 +355,7 @@ class Pool:
                 call.id, header.command, call.args, session=header.session or "", timeout=effect.timeout,
                 stream=header.stream, cwd=header.cwd, block=call.block,
                 nan_is_null=header.nan == "null",
+                tool=header.tool,
                 metadata=b"" if header.metadata is None else msgspec.json.encode(header.metadata),
             )  # fmt: skip
 

@@ -20,15 +20,20 @@ class Feed:
         self._latest: deque[tuple[int, str, bytes]] = deque(maxlen=_KEPT)
         """Revision, variable, line."""
         self._news = asyncio.Event()
-        self.ended = False
+        self.over = asyncio.Event()
+        """The session has ended."""
         self.watchers = 0
+
+    @property
+    def ended(self) -> bool:
+        return self.over.is_set()
 
     def add(self, change: Change) -> None:
         self._latest.append((change.revision, change.name, line(change)))
         self._wake()
 
     def end(self) -> None:
-        self.ended = True
+        self.over.set()
         self._wake()
 
     def _wake(self) -> None:

@@ -21,6 +21,7 @@ from snakepit_cli.server.store.clock import Clock
 from snakepit_cli.server.store.database import Database
 from snakepit_cli.server.store.touches import FLUSH_SECONDS, Touches
 from snakepit_cli.server.store.work import Work
+from snakepit_cli.server.tools.registry import Registry
 from snakepit_cli.settings.schema import SessionSettings
 
 Run = Callable[[Work], Any]
@@ -36,6 +37,7 @@ class Origin:
     """Who asks. A worker is known by its id, can use only the session of its call, and may keep values."""
 
     source: str = "client"
+    language: str = ""
     holder: Holder | None = None
 
 
@@ -56,8 +58,7 @@ class State:
         self.leases = Leases()
         self.ended: Callable[[Sequence[str]], None] = lambda _: None
         self.home: Callable[[str], str | None] = lambda _: None
-        self.tools: Callable[[str], int] = lambda _: 0
-        """How many tools a session offers."""
+        self.tools = Registry()
         self.counts: Counter[str] = Counter()
         """What happened since the server has started: created, removed, expired, sweeps."""
         self.touches = Touches()

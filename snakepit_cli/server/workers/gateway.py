@@ -83,11 +83,12 @@ class WorkerLink:
         block: pb.Block | None = None,
         nan_is_null: bool = False,
         metadata: bytes = b"",
+        tool: bool = False,
     ) -> None:
         self._message().calls.add(
             id=call_id, command=command, args=args, session=session, timeout_seconds=timeout, stream=stream, cwd=cwd,
             credit_bytes=WINDOW if stream else 0, block=block, nan_is_null=nan_is_null,
-            metadata=metadata,
+            metadata=metadata, tool=tool,
         )  # fmt: skip
 
     def cancel(self, call_id: int) -> None:
@@ -110,6 +111,10 @@ class WorkerLink:
 
     def recall(self, call_ids: Iterable[int]) -> None:
         self._message().recalls.extend(call_ids)
+
+    def close(self) -> None:
+        self.send()
+        self._stream.finish(Status.OK)
 
     def ping(self, nonce: int) -> None:
         self._message().ping.nonce = nonce

@@ -155,6 +155,9 @@ class Talker(asyncio.Protocol):
     def end_sessions(self, sessions: Iterable[str]) -> None:
         """It is not told."""
 
+    def close(self) -> None:
+        self.sink.close()
+
     def drain(self) -> None:
         """The end of its input."""
         self.sink.close()

@@ -26,6 +26,8 @@ class Worker:
     link: Link | None = None
     nested: NestedCalls | None = None
     """The calls that its handlers make; there when `link` is."""
+    capacity: int = 1
+    """Calls that it runs at a time."""
     requests: int = 0
     heard: bool = True
     """It has said something since `liveness` looked."""

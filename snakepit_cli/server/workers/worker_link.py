@@ -28,6 +28,7 @@ class Link(Protocol):
         block: pb.Block | None = None,
         nan_is_null: bool = False,
         metadata: bytes = b"",
+        tool: bool = False,
     ) -> None: ...
 
     def cancel(self, call_id: int) -> None: ...
@@ -43,6 +44,9 @@ class Link(Protocol):
     def end_sessions(self, sessions: Iterable[str]) -> None: ...
 
     def credit(self, call_id: int, count: int) -> None: ...
+
+    def close(self) -> None:
+        """Ends the conversation."""
 
     def ping(self, nonce: int) -> None: ...
 

@@ -71,6 +71,9 @@ class Link:
     def credit(self, call_id: int, count: int) -> None:
         self.granted += count
 
+    def close(self) -> None:
+        self.closed = True
+
     def ping(self, nonce: int) -> None:
         self.pings += 1
 

@@ -18,6 +18,14 @@ module Snakepit
       4 => [:parameters, PARAMETER_SPEC, true],
       5 => [:open, :flag]
     }.freeze
+    TOOL_SPEC = {
+      1 => [:session, :text],
+      2 => [:name, :text],
+      3 => [:description, :text],
+      4 => [:streaming, :flag],
+      5 => [:parameters, PARAMETER_SPEC, true],
+      6 => [:metadata, :bytes]
+    }.freeze
     HELLO = {
       1 => [:token, :text],
       2 => [:worker, :text],
@@ -28,7 +36,8 @@ module Snakepit
       7 => [:capacity, :number],
       8 => [:commands, COMMAND_SPEC, true],
       9 => [:pid, :number],
-      10 => [:sessions, :text, true]
+      10 => [:sessions, :text, true],
+      11 => [:tools, TOOL_SPEC, true]
     }.freeze
     FAILURE = {
       1 => [:kind, :number],
@@ -68,7 +77,8 @@ module Snakepit
       7 => [:timeout_seconds, :double],
       8 => [:query, :bytes],
       9 => [:stream, :flag],
-      10 => [:credit_bytes, :number]
+      10 => [:credit_bytes, :number],
+      11 => [:tool, :flag]
     }.freeze
     CREDIT = {
       1 => [:id, :number],
@@ -107,6 +117,7 @@ module Snakepit
       8 => [:credit_bytes, :number],
       10 => [:metadata, :bytes],
       11 => [:nan_is_null, :flag],
+      12 => [:tool, :flag],
       9 => [:block, BLOCK]
     }.freeze
     CANCEL = {

@@ -1,0 +1,53 @@
+"""Lets a worker in that a client has started, and offers its commands as tools for as long as the client wants."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.server.instance import Instance
+from snakepit_cli.server.ops import tools
+from snakepit_cli.server.ops.streams import Say
+from snakepit_cli.server.pools.guests import Guest
+from snakepit_cli.server.state.state import Origin
+from snakepit_cli.server.tools import registry
+from snakepit_cli.wire.state import ToolServe
+
+_encode = msgspec.json.Encoder().encode
+
+
+async def serve(instance: Instance, request: ToolServe, say: Say) -> Any:
+    """First what the worker needs to come in, then its tools; ends when it has gone, or the session has ended.
+
+    Raises PitError.
+    """
+    await tools.in_session(instance.state, request.session, Origin())
+    feed = instance.state.feeds.join(request.session)
+    guest = instance.invite(request.adapter)
+    try:
+        way = {"worker": guest.worker, "token": guest.token, "gateway": instance.gateway}
+        await say(_encode(way) + b"\n")
+        hello = await guest.hello
+        made = [registry.of_command(one, request.session, guest.worker, hello.language) for one in hello.commands]
+        if not made:
+            raise PitError("usage", f"{request.adapter or guest.worker} offers no functions")
+        instance.state.tools.add(made)
+        await say(_encode({"tools": [one.answer() for one in made]}) + b"\n")
+        return {"reason": await _end(guest, feed.over)}
+    finally:
+        instance.state.feeds.leave(request.session, feed)
+        instance.dismiss(guest)
+
+
+async def _end(guest: Guest, ended: asyncio.Event) -> str:
+    """Waits for the end of either."""
+    waits = [asyncio.ensure_future(guest.over.wait()), asyncio.ensure_future(ended.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+    return "the session has ended" if ended.is_set() else "the worker has gone"

@@ -1,0 +1,85 @@
+"""Workers that nobody spawned: somebody has started one by hand, and it may come in with a token that was asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from typing import Any
+
+from snakepit_cli.base.errors import PitError
+from snakepit_cli.launch.plan import Launch, Spec
+from snakepit_cli.server.calls.nested_calls import Host
+from snakepit_cli.server.coalescer import Coalescer
+from snakepit_cli.server.pools.pool import Pool
+from snakepit_cli.server.workers.worker import Survivor, Survivors
+from snakepit_cli.wire import worker_pb2 as pb
+
+_NO_PROGRAM = Launch(argv=(), template=None, why_cold=None, env={}, template_env={}, key="", go={})
+_NOT_WANTED = {"reason": "is not wanted any more", "log": []}
+
+
+class _NoWarden:
+    """Starts no process, and ends none: what a pool wants ended loses its stream."""
+
+    def __init__(self) -> None:
+        self.guest: Guest
+
+    def send(self, op: str, **fields: Any) -> None:
+        loop = asyncio.get_running_loop()
+        if op == "spawn":  # in the place of the guest, which is gone
+            for worker in fields["tokens"]:
+                loop.call_soon(self.guest.pool.exited, worker, _NOT_WANTED)
+        elif op in {"stop", "kill"}:
+            loop.call_soon(self.guest.turn_out, fields["worker"])
+
+
+class Guest:
+    """A worker by itself. It is a pool of one, so that its calls wait, end and are cancelled like all others."""
+
+    def __init__(self, name: str, spec: Spec, coalescer: Coalescer, host: Host) -> None:
+        warden = _NoWarden()
+        warden.guest = self
+        self.worker = f"{name}-1"
+        self.token = secrets.token_hex(16)
+        self.hello: asyncio.Future[pb.Hello] = asyncio.get_running_loop().create_future()
+        """Raises PitError when it cannot get ready."""
+        self.over = asyncio.Event()
+        """It is gone."""
+        survivor = Survivor(self.worker, self.token, None, 0, time.monotonic())
+        self.pool = Pool(
+            spec, _NO_PROGRAM, warden, coalescer, self._changed, host,  # type: ignore[arg-type]
+            Survivors([survivor], 2, "exec", None),
+        )  # fmt: skip
+
+    def greeted(self, hello: pb.Hello) -> None:
+        """It is attached."""
+        if not self.hello.done():
+            self.hello.set_result(hello)
+
+    def turn_out(self, worker: str) -> None:
+        """Ends its stream. It exits by itself."""
+        known = self.pool.workers.get(worker)
+        if known is not None and known.link is not None:
+            known.link.close()
+        self.pool.exited(worker, {"reason": "has gone", "log": []})
+        self.leave()
+
+    def leave(self) -> None:
+        """No further calls; those that run are given up."""
+        if not self.over.is_set():
+            self.over.set()
+            self.pool.drain(0.0)
+
+    def _changed(self, pool: Pool) -> None:
+        reason = pool.snapshot()["reason"]
+        if reason is not None and not self.hello.done():
+            self.hello.set_exception(PitError.from_dict(reason))
+        if self.worker not in pool.workers or pool.drained.is_set():
+            if not self.hello.done():
+                self.hello.set_exception(PitError("worker_crashed", "it has gone before it was ready"))
+            asyncio.get_running_loop().call_soon(self.leave)
+
+
+def describe(name: str, adapter: str, limits: dict[str, float]) -> Spec:
+    return Spec(name=name, adapter=adapter, size=1, cwd="/", env={}, limits=limits)

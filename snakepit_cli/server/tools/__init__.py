@@ -1,0 +1,1 @@
+"""Tools: functions that a process offers to all that use a session."""
