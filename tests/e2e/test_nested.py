@@ -57,7 +57,7 @@ def test_what_fails_is_told_with_the_others_words(pit: Pit) -> None:
 
 
 def test_a_pool_that_waits_for_itself_is_told(pit: Pit) -> None:
-    assert pit.json("exec", "within")[0] == "queue_timeout"
+    assert pit.json("exec", "within")[0] == "call_loop"
 
 
 def test_the_time_that_is_left_shrinks_on_the_way(pit: Pit) -> None:

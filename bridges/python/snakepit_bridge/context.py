@@ -90,8 +90,7 @@ class CallContext:
         """The result of another command, of this pool or of `pool`, whatever its language.
 
         It inherits this call's deadline and is cancelled with it. Raises CallFailedError. Async handlers use
-        `await ctx.call_async(…)`. When all workers of a pool wait for calls to the same pool, these fail with
-        `queue_timeout`.
+        `await ctx.call_async(…)`. A call that all workers of its pool wait for is refused with `call_loop`.
         """
         return self._ask().wait(command, arguments, pool=pool, session=session, timeout=timeout)
 
