@@ -12,7 +12,29 @@ class Words(BaseAdapter):
 from __future__ import annotations
 
 from snakepit_bridge.adapters.base import BaseAdapter, command
-from snakepit_bridge.context import CallCancelled, CallContext, CallFailedError
+from snakepit_bridge.context import CallCancelled, CallContext
+from snakepit_bridge.errors import (
+    AlreadyExistsError,
+    CallFailedError,
+    HistoryLostError,
+    InUseError,
+    InvalidValueError,
+    NoSessionError,
+    ProgramNotFoundError,
+    QuotaExceededError,
+    SessionExpiredError,
+    StateUnavailableError,
+    VariableNotFoundError,
+    VersionConflictError,
+)
+from snakepit_bridge.session_context import SessionContext
+from snakepit_bridge.types import TypeValidator, VariableType
+from snakepit_bridge.variables import VariableProxy
 
 __version__ = "0.1.0"
-__all__ = ["BaseAdapter", "CallCancelled", "CallContext", "CallFailedError", "__version__", "command"]
+__all__ = [
+    "AlreadyExistsError", "BaseAdapter", "CallCancelled", "CallContext", "CallFailedError", "HistoryLostError",
+    "InUseError", "InvalidValueError", "NoSessionError", "ProgramNotFoundError", "QuotaExceededError", "SessionContext",
+    "SessionExpiredError", "StateUnavailableError", "TypeValidator", "VariableNotFoundError", "VariableProxy",
+    "VariableType", "VersionConflictError", "__version__", "command",
+]  # fmt: skip

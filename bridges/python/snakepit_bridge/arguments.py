@@ -19,7 +19,9 @@ __all__ = ["Bound", "bind_all", "find", "parse"]
 class Bound:
     """A command of one adapter object, ready to be called."""
 
-    __slots__ = ("_accepted", "_method", "_required", "command", "convert", "plain")
+    __slots__ = (
+        "_accepted", "_announce", "_method", "_required", "_set", "command", "convert", "plain", "wants_context",
+    )  # fmt: skip
 
     def __init__(self, adapter: Any, command: Command) -> None:
         self.command = command
@@ -28,7 +30,12 @@ class Bound:
         self._required = frozenset(one.name for one in command.parameters if one.default is one.empty)
         self.convert = converter_of(self._method, command.parameters)
         """Makes of the arguments what the annotations say; None when they say nothing."""
-        special = command.whole or command.open or command.positional or command.context is not None
+        self._announce: Callable[[Any], Any] | None = announcer(adapter)
+        self._set = tuple(name for name in (command.context, command.session) if name is not None)
+        """Parameters that the bridge sets."""
+        self.wants_context = bool(self._set) or self._announce is not None
+        """The call's context is needed."""
+        special = command.whole or command.open or command.positional or self.wants_context
         bare = inspect.isroutine(self._method) and not hasattr(self._method, "__wrapped__")
         self.plain: Callable[..., Any] | None = self._method if bare and not special else None
         """The method itself when it takes keywords and nothing else, and begins only if they fit: for blocks."""
@@ -42,8 +49,9 @@ class Bound:
             missing = [one.name for one in command.parameters if one.name in self._required and one.name not in args]
             raise self._refusal(f"missing {_listed(missing)}{self._near(args, missing)}")
         if command.open:
-            if command.context in args:
-                raise self._refusal(f"`{command.context}` is set by the bridge, it cannot be an argument")
+            for name in self._set:
+                if name in args:
+                    raise self._refusal(f"`{name}` is set by the bridge, it cannot be an argument")
         elif not args.keys() <= self._accepted:
             unknown = [name for name in args if name not in self._accepted]
             hint = did_you_mean(unknown[0], self._accepted) or self._takes()
@@ -57,14 +65,24 @@ class Bound:
     def __call__(self, args: dict[str, Any], context: CallContext | None) -> Any:
         """Calls the method. The arguments have been checked."""
         command = self.command
+        keywords = self._prepare(context) if context is not None and self.wants_context else {}
         if command.whole is not None:
-            keywords = {} if command.context is None else {command.context: context}
             return self._method(args, **keywords)
-        if command.context is not None:
-            args[command.context] = context
+        args.update(keywords)
         if not command.positional:
             return self._method(**args)
         return self._method(*self._take_positional(args), **args)
+
+    def _prepare(self, context: CallContext) -> dict[str, Any]:
+        """Tells the adapter its session; what the bridge sets, by parameter."""
+        if self._announce is not None:
+            self._announce(context.session)
+        keywords: dict[str, Any] = {}
+        if self.command.context is not None:
+            keywords[self.command.context] = context
+        if self.command.session is not None:
+            keywords[self.command.session] = context.session
+        return keywords
 
     def _take_positional(self, args: dict[str, Any]) -> list[Any]:
         values = []
@@ -93,6 +111,16 @@ class Bound:
 
 def _listed(names: list[str]) -> str:
     return ("argument " if len(names) == 1 else "arguments ") + ", ".join(f"`{name}`" for name in names[:10])
+
+
+def announcer(adapter: Any) -> Callable[[Any], Any] | None:
+    """The adapter's `set_session_context`. One that only a `__getattr__` makes up is none."""
+    if inspect.getattr_static(adapter, "set_session_context", None) is None:
+        return None
+    method: Callable[[Any], Any] = adapter.set_session_context
+    if inspect.iscoroutinefunction(method):
+        raise TypeError("set_session_context() must not be async: it only keeps the context")
+    return method
 
 
 def bind_all(adapter: Any, commands: Mapping[str, Command]) -> dict[str, Bound]:

@@ -6,6 +6,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
 
+from snakepit_bridge.errors import CallFailedError
+from snakepit_bridge.session_context import Server, SessionContext
+
 __all__ = ["CallCancelled", "CallContext", "CallFailedError"]
 
 
@@ -16,22 +19,8 @@ class CallCancelled(BaseException):
     """
 
 
-class CallFailedError(Exception):
-    """A call that a handler made has failed. `kind` is one of snakepit's kinds of error ("worker_crashed", …).
-
-    `type` and `traceback` are those of what the other handler raised, in its language; empty when it raised nothing.
-    """
-
-    def __init__(self, kind: str, message: str, type_: str = "", traceback: str = "") -> None:
-        super().__init__(f"{kind}: {type_}: {message}" if type_ else f"{kind}: {message}")
-        self.kind = kind
-        self.message = message
-        self.type = type_
-        self.traceback = traceback
-
-
-class Asks(Protocol):
-    """Makes calls for a handler."""
+class Asks(Server, Protocol):
+    """Makes calls and queries for a handler: runtime/asker.py."""
 
     def wait(self, command: str, args: dict[str, Any], **more: Any) -> Any: ...
 
@@ -41,25 +30,36 @@ class Asks(Protocol):
 class CallContext:
     """One call, as its handler sees it. Ask for it with a parameter annotated `CallContext`."""
 
-    __slots__ = ("_asker", "_cancelled", "command", "cwd", "deadline", "session")
+    __slots__ = ("_asker", "_cancelled", "_session", "command", "cwd", "deadline", "metadata", "session_id")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         command: str,
         session: str = "",
         cwd: str = "",
         deadline: float | None = None,
         asker: Asks | None = None,
+        metadata: dict[str, str] | None = None,
     ) -> None:
         self.command = command
-        self.session = session
+        self.session_id = session
         """The caller's session; empty without one."""
+        self.metadata = metadata if metadata is not None else {}
+        """What the caller has said about the call: `snakepit exec --meta key=value`."""
         self.cwd = cwd
         """The caller's directory; empty when it is not known."""
         self.deadline = deadline
         """The deadline, an instant of `time.monotonic()`; None without one."""
         self._cancelled = False
         self._asker = asker
+        self._session: SessionContext | None = None
+
+    @property
+    def session(self) -> SessionContext:
+        """Variables and programs of the caller's session. Without a session it is false, and its methods raise."""
+        if self._session is None:
+            self._session = SessionContext(self._asker, self.session_id, metadata=self.metadata)
+        return self._session
 
     @property
     def cancelled(self) -> bool:

@@ -31,6 +31,8 @@ class Command:
     """The one parameter that takes all arguments as a dict."""
     context: str | None = None
     """The parameter that takes the CallContext."""
+    session: str | None = None
+    """The parameter that takes the SessionContext."""
     positional: list[str] = field(default_factory=list)
     """Positional-only parameters, in order."""
     parameters: list[inspect.Parameter] = field(default_factory=list)
@@ -126,19 +128,20 @@ def _classify(command: Command, parameter: inspect.Parameter) -> None:
     if parameter.kind is parameter.VAR_KEYWORD:
         command.open = True
         return
-    if command.context is None and _is_context(parameter):
-        command.context = parameter.name
-        return
+    for role, kind in (("context", "CallContext"), ("session", "SessionContext")):
+        if getattr(command, role) is None and _is_annotated(parameter, kind):
+            setattr(command, role, parameter.name)
+            return
     if parameter.kind is parameter.POSITIONAL_ONLY:
         command.positional.append(parameter.name)
     command.parameters.append(parameter)
 
 
-def _is_context(parameter: inspect.Parameter) -> bool:
+def _is_annotated(parameter: inspect.Parameter, kind: str) -> bool:
     text = _type_text(parameter.annotation).replace(" ", "")
     if text.startswith("Optional["):
         text = text[text.index("[") + 1 : -1]
-    return any(part.rsplit(".", 1)[-1] == "CallContext" for part in text.split("|"))
+    return any(part.rsplit(".", 1)[-1] == kind for part in text.split("|"))
 
 
 def _find_whole(command: Command) -> None:

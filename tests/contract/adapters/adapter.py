@@ -110,7 +110,7 @@ class Adapter(BaseAdapter):
 
     @command
     def session(self, ctx: CallContext) -> str:
-        return ctx.session
+        return ctx.session_id
 
     @command
     def ask(self, command: str, args: dict[str, Any], pool: str, ctx: CallContext) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import threading
@@ -36,6 +37,11 @@ class Attached:
         self.failed: dict[int, list[int]] = {}
         self.messages = 0
         self.pongs: list[int] = []
+        self.requests: list[pb.Request] = []
+        self.withdrawals: list[int] = []
+        self.invalidated: list[int] = []
+        self.granted: dict[int, int] = {}
+        """Room for the chunks of requests."""
         self._next = 0
 
     # ------------------------------------------------------------------ saying
@@ -84,6 +90,11 @@ class Attached:
         for result in message.results:
             assert result.id not in self.results, "a second result"
             self.results[result.id] = result
+        self.requests.extend(message.requests)
+        self.withdrawals.extend(message.withdrawals)
+        self.invalidated.extend(message.invalidated)
+        for credit in message.credits:
+            self.granted[credit.id] = self.granted.get(credit.id, 0) + credit.bytes
         if message.HasField("pong"):
             self.pongs.append(message.pong.nonce)
 
@@ -104,6 +115,33 @@ class Attached:
         result = self.result(self.call(command, args, **more))
         assert result.WhichOneof("outcome") == "failure", result.value[:200]
         return result.failure
+
+    # ------------------------------------------------------------------ requests of handlers
+
+    def request(self) -> pb.Request:
+        """The next request that a handler makes."""
+        self.until(lambda: bool(self.requests))
+        return self.requests.pop(0)
+
+    def query(self) -> tuple[int, dict[str, Any]]:
+        """The number of the next request, and what it asks."""
+        request = self.request()
+        asked: dict[str, Any] = json.loads(request.query)
+        return request.id, asked
+
+    def reply(self, number: int, value: Any) -> None:
+        self.say(replies=[pb.Result(id=number, value=json.dumps(value).encode())])
+
+    def refuse(self, number: int, kind: str, message: str = "no") -> None:
+        failure = pb.Failure(name=kind, message=message)
+        self.say(replies=[pb.Result(id=number, failure=failure)])
+
+    def reply_part(self, number: int, *values: Any) -> None:
+        lines = b"".join(json.dumps(one).encode() + b"\n" for one in values)
+        self.say(reply_chunks=[pb.Chunks(id=number, lines=lines, count=len(values))])
+
+    def invalidate(self, number: int, session: str, *names: str) -> None:
+        self.say(invalidations=[pb.Invalidation(id=number, session=session, names=names)])
 
     def ping(self, nonce: int = 7) -> None:
         """Returns when the worker has handled everything that was sent before."""

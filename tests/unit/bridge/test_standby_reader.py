@@ -38,6 +38,8 @@ class ScriptedLink:
         """The thread that waits for the server."""
         self.asleep = False
         """Somebody waits for a word only."""
+        self.stopped = False
+        """The clock: no wait for a word ends by itself."""
         self.to_say = 0
         self.said = 0
         self.before_hearing: Callable[[], None] = lambda: None
@@ -82,13 +84,16 @@ class ScriptedLink:
             self.when_asked.popleft()()
         return self.to_say > 0
 
-    def await_word(self, wake: int) -> None:
-        self.asleep = True
+    def await_word(self, wake: int, patience: float | None = None) -> None:
+        if self.stopped:
+            patience = None
+        self.asleep = patience is None
         poll = select.poll()
         poll.register(wake, select.POLLIN)
-        poll.poll()
+        rung = poll.poll(None if patience is None else 1000 * patience)
         self.asleep = False
-        os.read(wake, 4096)
+        if rung:
+            os.read(wake, 4096)
 
 
 @pytest.fixture
@@ -146,6 +151,21 @@ def test_it_reads_while_the_main_thread_is_in_a_call(link: ScriptedLink, standby
     link.say(b"abc")
     wait.until(lambda: len(link.heard) == 3, "it to hear")
     assert link.heard == [(STANDBY, b"a"), (STANDBY, b"b"), (STANDBY, b"c")]
+
+
+def test_it_reads_at_once_when_the_handler_waits_for_a_reply(
+    link: ScriptedLink, standby_reader: StandbyReader, wake: int
+) -> None:
+    link.stopped = True
+    for at in range(1, 20):
+        standby_reader.enter()
+        standby_reader.hurry()
+        link.say(b"x")
+        wait.until(lambda at=at: len(link.heard) == at, "it to hear")  # type: ignore[misc]
+        standby_reader.hurry()  # the second request of this handler
+        standby_reader.leave()
+        standby_reader.read(wake)
+    standby_reader.hurry()  # not in a call: the main thread reads
 
 
 def test_it_gives_back_when_the_main_thread_comes(link: ScriptedLink, standby_reader: StandbyReader, wake: int) -> None:

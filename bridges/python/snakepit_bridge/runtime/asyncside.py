@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import sys
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
@@ -48,6 +49,7 @@ class AsyncSide:
         self._limit = limit
         self._waiting: deque[Call] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._hooks: set[asyncio.Task[None]] = set()
         self._capacity = 1
         self._when_idle: list[Callable[[], None]] = []
         self.loop = asyncio.new_event_loop()
@@ -118,6 +120,26 @@ class AsyncSide:
             self._start_waiting()
 
         self.loop.call_soon_threadsafe(note)
+
+    def soon(self, hook: Callable[[], Any], name: str) -> None:
+        """Runs a hook of the adapter in the loop, plain or async. What it raises is logged."""
+
+        async def run() -> None:
+            try:
+                result = hook()
+                if hasattr(type(result), "__await__"):
+                    await result
+                leave_if_forked()
+            except BaseException as error:  # noqa: BLE001 - it concerns no call
+                leave_if_forked(error)
+                print(f"snakepit_bridge: {name} raised {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+
+        def start() -> None:
+            task = self.loop.create_task(run())
+            self._hooks.add(task)
+            task.add_done_callback(self._hooks.discard)
+
+        self._soon(start)
 
     # ---------------------------------------------------------------------------------- in the loop
 
@@ -190,7 +212,7 @@ class AsyncSide:
             try:
                 if isinstance(args, Refusal):
                     raise args
-                if bound.command.context is not None:
+                if bound.wants_context:
                     call.renew()
                 report.add(await self._one(call, bound, args))
                 leave_if_forked()
@@ -203,7 +225,7 @@ class AsyncSide:
 
     async def _one(self, call: Call, bound: Bound, args: dict[str, Any]) -> bytes:
         bound.check(args)
-        value = bound(args, call.context() if bound.command.context is not None else None)
+        value = bound(args, call.context() if bound.wants_context else None)
         if isinstance(value, AsyncGeneratorType):
             return await self._stream(call, value)
         if hasattr(type(value), "__await__"):

@@ -207,7 +207,7 @@ class BlockRun:
                 self._send()
             if isinstance(args, Refusal):
                 raise args
-            if self._bound.command.context is not None:
+            if self._bound.wants_context:
                 self._call.renew()
             self._report.add(self._handlers.one(self._call, self._bound, args))
 

@@ -7,11 +7,13 @@ from collections import OrderedDict
 from time import monotonic
 from typing import Callable
 
+from snakepit_bridge import jsonio
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.context import CallCancelled, CallContext
 from snakepit_bridge.failures import failure
+from snakepit_bridge.runtime.asker import Asker
 from snakepit_bridge.runtime.outbox import LONG, Outbox
-from snakepit_bridge.runtime.requests import Asker, Requests
+from snakepit_bridge.runtime.requests import Requests
 
 __all__ = ["Call", "CallTable", "wait_for_room"]
 
@@ -93,7 +95,7 @@ class Call:
             spec = self._spec
             deadline = self.arrived + spec.timeout_seconds if spec.timeout_seconds > 0 else None
             asker = Asker(self.requests, self.outbox, self.id) if self.requests is not None else None
-            self._context = CallContext(spec.command, spec.session, spec.cwd, deadline, asker)
+            self._context = CallContext(spec.command, spec.session, spec.cwd, deadline, asker, _texts(spec.metadata))
             if self.cancelled:
                 self._context.cancel()
         return self._context
@@ -163,6 +165,10 @@ class CallTable:
             if len(self._sessions) > SESSIONS_KEPT:
                 self._sessions.popitem(last=False)
 
+    def forget_session(self, session: str) -> None:
+        """It has ended: no hello names it any more."""
+        self._sessions.pop(session, None)
+
     def start(self, call: Call) -> bool:
         """Takes the call to run it; False if it has been answered already."""
         self._running[call.id] = call
@@ -205,6 +211,15 @@ class CallTable:
     def more(self) -> bool:
         """Calls wait."""
         return bool(self._waiting)
+
+
+def _texts(data: bytes) -> dict[str, str]:
+    """Metadata of a call. What is no object of strings is the caller's mistake, and nothing that a handler can mend."""
+    try:
+        found = jsonio.loads_object(data)
+    except jsonio.InvalidJson:
+        return {}
+    return {key: value if isinstance(value, str) else str(value) for key, value in found.items()}
 
 
 def wait_for_room(call: Call, room: int) -> int:

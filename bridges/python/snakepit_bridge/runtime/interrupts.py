@@ -30,6 +30,7 @@ import signal
 import threading
 from time import sleep
 from types import FrameType
+from typing import Any, Callable
 
 from snakepit_bridge.context import CallCancelled
 from snakepit_bridge.runtime.calls import Call
@@ -66,6 +67,19 @@ class Interrupts:
         if call is not None and call.cancelled:
             self.armed = None
             raise CallCancelled
+
+    def shield(self, action: Callable[[], Any]) -> Any:
+        """Runs what must not be interrupted halfway. A cancel that came meanwhile is raised after it."""
+        if threading.get_ident() != self._main:
+            return action()
+        call, self.armed = self.armed, None
+        try:
+            return action()
+        finally:
+            self.armed = call
+            if call is not None and call.cancelled:
+                self.armed = None
+                raise CallCancelled
 
     def poke(self) -> None:
         """Makes the main thread look, whatever it is doing. From any thread."""

@@ -33,6 +33,7 @@ class Listener(Protocol):
     """Callbacks for what arrives."""
 
     def on_call(self, call: Call) -> None: ...
+    def on_session_ended(self, session: str) -> None: ...
     def on_drain(self) -> None: ...
     def on_gone(self, code: int, reason: str) -> None:
         """There is no way back: the worker should exit with this code."""
@@ -46,7 +47,7 @@ class Link:
         self._first = first
         self._table = table
         self._listener = listener
-        self._requests = Requests()
+        self.requests = Requests()
         self._stream: GatewayStream | None = None
         self._attached = False
         self._status = http2.UNAVAILABLE
@@ -74,6 +75,7 @@ class Link:
     def abandon(self) -> None:
         """In a forked child: the stream is the worker's. Whatever would be sent ends the child."""
         stream = self._stream
+        self.requests.cache.abandon()
         if stream is not None:
             stream.outbox.abandon(leave_if_forked)
 
@@ -102,12 +104,12 @@ class Link:
             else:
                 self._receive(stream)
 
-    def await_word(self, wake: int) -> None:
-        """Waits for a byte in `wake` only."""
+    def await_word(self, wake: int, patience: float | None = None) -> None:
+        """Waits for a byte in `wake` only, for `patience` seconds at most."""
         poll = _new_poll()
         poll.register(wake, select.POLLIN)
-        poll.poll()
-        _hear(wake)
+        if poll.poll(None if patience is None else patience * 1000):
+            _hear(wake)
 
     def farewell(self, wake: int) -> None:
         """Sends the first message and nothing else; returns when the server has taken it."""
@@ -145,7 +147,7 @@ class Link:
         self._status = code
         # These answers are not awaited any more; on the next stream the ids would mean other calls.
         self._table.cancel_all()
-        self._requests.lost()
+        self.requests.lost()
         now = monotonic()
         if self._attached:
             self._attached = False
@@ -161,13 +163,13 @@ class Link:
     def _take(self, message: pb.ToWorker, outbox: Outbox) -> None:
         """Hands over one message. Fields are looked at in the order of the contract."""
         for spec in message.calls:
-            call = Call(spec, outbox, self._requests)
+            call = Call(spec, outbox, self.requests)
             self._table.arrive(call)
             self._listener.on_call(call)
         for cancel in message.cancels:
             self._table.cancel(cancel.id)
-        for result in message.replies:
-            self._requests.replied(result)
+        if message.replies or message.reply_chunks or message.invalidations or message.ended_sessions:
+            self._take_state(message, outbox)
         for call_id in message.recalls:
             self._table.recall(call_id)
         for credit in message.credits:
@@ -179,6 +181,19 @@ class Link:
             self.limit = message.welcome.max_message_bytes or DEFAULT_LIMIT
         if message.HasField("drain"):
             self._listener.on_drain()
+
+    def _take_state(self, message: pb.ToWorker, outbox: Outbox) -> None:
+        """What concerns the requests of handlers and the sessions that they use."""
+        for part in message.reply_chunks:
+            self.requests.part(part)
+        for result in message.replies:
+            self.requests.replied(result)
+        for invalidation in message.invalidations:
+            self.requests.cache.drop(invalidation.session, invalidation.names)
+            outbox.put_invalidated(invalidation.id)
+        for session in message.ended_sessions:
+            self.requests.cache.drop(session)
+            self._listener.on_session_ended(session)
 
 
 _HOPELESS = {

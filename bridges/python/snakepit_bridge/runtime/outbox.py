@@ -51,6 +51,8 @@ class Outbox:
         self._pongs: deque[int] = deque()
         self._requests: deque[pb.Request] = deque()
         self._withdrawals: deque[int] = deque()
+        self._credits: deque[tuple[int, int]] = deque()
+        self._invalidated: deque[int] = deque()
         self.closing = False
         """Nothing will be added any more: end the worker's half of the stream when all is said."""
         self.idle = False
@@ -96,6 +98,17 @@ class Outbox:
         if self.idle:
             self.wake()
 
+    def put_credit(self, request_id: int, room: int) -> None:
+        """More room for the chunks of a request."""
+        self._credits.append((request_id, room))
+        if self.idle:
+            self.wake()
+
+    def put_invalidated(self, number: int) -> None:
+        self._invalidated.append(number)
+        if self.idle:
+            self.wake()
+
     def open_stream(self, call: Stream) -> None:
         """From now on the call's `lines` are sent. Ends with the call's result."""
         self._streams[call.id] = call
@@ -115,6 +128,8 @@ class Outbox:
     def pending(self) -> bool:
         """There is something to say. The transport asks again after it has set `idle`."""
         if self._results or self._pongs or self._requests or self._withdrawals or self._first is not None:
+            return True
+        if self._credits or self._invalidated:
             return True
         return any(call.lines for call in list(self._streams.values()))
 
@@ -160,6 +175,13 @@ class Outbox:
             message = message or pb.FromWorker()
             while self._withdrawals:
                 message.withdrawals.append(self._withdrawals.popleft())
+        if self._invalidated or self._credits:
+            message = message or pb.FromWorker()
+            while self._invalidated:
+                message.invalidated.append(self._invalidated.popleft())
+            while self._credits:
+                request_id, room = self._credits.popleft()
+                message.credits.add(id=request_id, bytes=room)
         return message
 
     def _take_lines(self) -> tuple[pb.FromWorker | None, int]:

@@ -97,7 +97,7 @@ class Runner:
         return self._async
 
     def _invoke(self, call: Call, bound: Bound, args: dict[str, Any]) -> Any:
-        context = call.context() if bound.command.context is not None else None
+        context = call.context() if bound.wants_context else None
         interrupts = self.interrupts
         try:
             interrupts.armed = call

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from time import sleep
 
 from snakepit_bridge.runtime.link import Link
 
@@ -38,6 +37,8 @@ class StandbyReader:
         """The main thread is in a call."""
         self._asleep = False
         """Sees nothing before it is rung for. Written by both sides: see `_nothing_to_do`."""
+        self._wanted = 0
+        """The call whose handler waits for a reply."""
         self._reading = threading.Lock()
         """Held by the thread that reads the stream."""
         self._bell, self._rope = os.pipe()
@@ -83,23 +84,29 @@ class StandbyReader:
         with contextlib.suppress(BlockingIOError):
             os.write(self._rope, b"\0")
 
+    def hurry(self) -> None:
+        """Takes over reading at once: the handler of this call waits for a reply."""
+        if self._busy and self._wanted != self._calls:
+            self._wanted = self._calls
+            self.ring()
+
     # ------------------------------------------------------------------------------------- its thread
 
     def _run(self) -> None:
         seen = -1
         while True:
             calls = self._calls
-            if self._busy and calls == seen and self._reading.acquire(False):
+            if self._busy and calls in (seen, self._wanted) and self._reading.acquire(False):
                 try:
                     self._read_while_in(calls)
                 finally:
                     self._reading.release()
             if self._link.flush():
                 seen = calls
-                sleep(MOMENT)
+                self._link.await_word(self._bell, MOMENT)
             elif self._busy or calls != seen:
                 seen = calls
-                sleep(LOOK)
+                self._link.await_word(self._bell, LOOK)
             elif self._nothing_to_do():
                 self._link.await_word(self._bell)
                 self._asleep = False

@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass
 from time import monotonic, sleep
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from snakepit_bridge import arguments, forms
 from snakepit_bridge import worker_pb2 as pb
@@ -68,6 +68,12 @@ class Stop:
         self.reason = reason
 
 
+class SessionEnded(NamedTuple):
+    """In the work queue: a session of which the adapter should drop what it keeps."""
+
+    session: str
+
+
 class Worker:
     """Everything between hello and exit."""
 
@@ -91,6 +97,7 @@ class Worker:
         self._link = Link(launch.gateway, self._first_message, self._table, self)
         self._standby = StandbyReader(self._link)
         self._link.later = self._standby.later
+        self._link.requests.hurry = self._standby.hurry
         self._ready = False
         self._runner: Runner | None = None
 
@@ -137,6 +144,9 @@ class Worker:
             while work:
                 item = work.popleft()
                 if type(item) is not Call:
+                    if type(item) is SessionEnded:
+                        self._tell_session_ended(item.session)
+                        continue
                     stop: Stop = item
                     return stop
                 standby_reader.enter()
@@ -179,6 +189,7 @@ class Worker:
             bound = arguments.bind_all(self._adapter, self._commands)
             limit = self._limit
             self._runner = runner = Runner(bound, self._table, limit)
+            self._link.requests.shield = runner.interrupts.shield
             if wants_async or inspect.iscoroutinefunction(getattr(cls, "initialize", None)):
                 self._async = AsyncSide(bound, self._table, limit)
                 self._async.serve(self._capacity)
@@ -193,16 +204,24 @@ class Worker:
     def _limit(self) -> int:
         return self._link.limit
 
-    def _call_hook(self, name: str) -> None:
-        """initialize() or cleanup(), plain or async. One that only a `__getattr__` makes up is none."""
+    def _call_hook(self, name: str, *args: Any) -> None:
+        """initialize() or another hook, plain or async. One that only a `__getattr__` makes up is none."""
         if inspect.getattr_static(self._adapter, name, None) is None:
             return
-        result = getattr(self._adapter, name)()
+        result = getattr(self._adapter, name)(*args)
         if not hasattr(type(result), "__await__"):
             return
         if self._async is None:
             self._async = AsyncSide({}, self._table, self._limit)
         self._async.wait(result)
+
+    def _tell_session_ended(self, session: str) -> None:
+        try:
+            self._call_hook("session_ended", session)
+            forks.leave_if_forked()
+        except BaseException as error:  # noqa: BLE001 - it concerns no call
+            forks.leave_if_forked(error)
+            _say(f"session_ended() raised {type(error).__name__}: {error}")
 
     def _fail_to_start(self, reason: pb.Failure) -> int:
         """Tells the server why, as the first and only message, and on stderr for the log."""
@@ -240,6 +259,15 @@ class Worker:
             self._async.submit(call)
         else:
             self._work.append(call)
+
+    def on_session_ended(self, session: str) -> None:
+        self._table.forget_session(session)
+        if inspect.getattr_static(self._adapter, "session_ended", None) is None:
+            return
+        if self._direct and self._async is not None:
+            self._async.soon(lambda: self._adapter.session_ended(session), "session_ended()")
+        else:
+            self._work.append(SessionEnded(session))
 
     def on_drain(self) -> None:
         self._stop_when_idle()
@@ -327,12 +355,13 @@ def import_all() -> None:
     import datetime
     import decimal
     import difflib
+    import dis
     import enum
     import importlib.metadata
     import traceback
     import uuid
 
-    _ = (base64, datetime, decimal, difflib, enum, importlib.metadata, traceback, uuid)
+    _ = (base64, datetime, decimal, difflib, dis, enum, importlib.metadata, traceback, uuid)
 
 
 def run(launch: Launch) -> None:

@@ -61,7 +61,7 @@ class Sample(BaseAdapter):
     def about(self, ctx: CallContext, name: str = "x") -> Any:
         return {
             "command": ctx.command,
-            "session": ctx.session,
+            "session": ctx.session_id,
             "cwd": ctx.cwd,
             "path": str(ctx.path(name)),
             "limited": ctx.deadline is not None and 0 < (ctx.remaining() or 0) <= 5,

@@ -1,0 +1,143 @@
+"""Requests of a handler: calls of other commands, and queries about sessions, variables and programs."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from typing import Any
+
+from snakepit_bridge import jsonio
+from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.errors import CallFailedError, InvalidValueError, error_of
+from snakepit_bridge.runtime.forks import is_forked
+from snakepit_bridge.runtime.outbox import Outbox
+from snakepit_bridge.runtime.replies import Replies
+from snakepit_bridge.runtime.requests import Requests
+from snakepit_bridge.runtime.variable_cache import VariableCache
+
+__all__ = ["Asker"]
+
+
+class Asker:
+    """Makes the requests of one call's handler. From any thread."""
+
+    def __init__(self, requests: Requests, outbox: Outbox, parent: int) -> None:
+        self._requests = requests
+        self._outbox = outbox
+        self._parent = parent
+
+    @property
+    def cache(self) -> VariableCache:
+        return self._requests.cache
+
+    def wait(self, command: str, args: dict[str, Any], **more: Any) -> Any:
+        """The value of a command. Blocks. Raises CallFailedError."""
+        return jsonio.loads(self._wait(self._call(command, args, more)))
+
+    async def later(self, command: str, args: dict[str, Any], **more: Any) -> Any:
+        """`wait` for an event loop."""
+        return jsonio.loads(await self._later(self._call(command, args, more)))
+
+    def query(self, query: dict[str, Any]) -> Any:
+        """The answer to a query. Blocks. Raises CallFailedError."""
+        return _answer(self._wait(self._query(query)))
+
+    async def query_later(self, query: dict[str, Any]) -> Any:
+        """`query` for an event loop."""
+        return _answer(await self._later(self._query(query)))
+
+    def stream(self, query: dict[str, Any]) -> Replies:
+        """The answers to a query that has many."""
+        _refuse_in_fork()
+        return Replies(self._requests, self._outbox, self._query(query))
+
+    def _wait(self, request: pb.Request) -> bytes:
+        _refuse_in_fork()
+        inbox = _Waiting()
+        number = self._requests.send(self._outbox, request, inbox)
+        try:
+            self._requests.hurry()
+            result = inbox.came.get()
+        except BaseException:
+            self._requests.give_up(self._outbox, number)
+            raise
+        return _value(result)
+
+    async def _later(self, request: pb.Request) -> bytes:
+        _refuse_in_fork()
+        inbox = _Awaited()
+        number = self._requests.send(self._outbox, request, inbox)
+        try:
+            self._requests.hurry()
+            result = await inbox.came
+        except BaseException:
+            self._requests.give_up(self._outbox, number)
+            raise
+        return _value(result)
+
+    def _call(self, command: str, args: dict[str, Any], more: dict[str, Any]) -> pb.Request:
+        return pb.Request(
+            parent=self._parent, command=command, args=jsonio.dumps(args), pool=more["pool"], session=more["session"],
+            timeout_seconds=more["timeout"] or 0.0,
+        )  # fmt: skip
+
+    def _query(self, query: dict[str, Any]) -> pb.Request:
+        try:
+            return pb.Request(parent=self._parent, query=jsonio.dumps(query))
+        except jsonio.NoJsonForm as error:
+            raise InvalidValueError("invalid_value", str(error)) from None
+
+
+class _Waiting:
+    """The inbox of a thread that waits."""
+
+    def __init__(self) -> None:
+        self.came: queue.SimpleQueue[pb.Result] = queue.SimpleQueue()
+
+    def answered(self, result: pb.Result) -> None:
+        self.came.put(result)
+
+    def part(self, chunks: pb.Chunks) -> None:
+        """Only what has asked for a stream gets parts."""
+
+
+class _Awaited:
+    """The inbox of a task that waits. Must be made in its event loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.came: asyncio.Future[pb.Result] = self._loop.create_future()
+
+    def answered(self, result: pb.Result) -> None:
+        try:
+            self._loop.call_soon_threadsafe(_deliver, self.came, result)
+        except RuntimeError:  # the loop was closed meanwhile: nobody waits
+            return
+
+    def part(self, chunks: pb.Chunks) -> None:
+        """Only what has asked for a stream gets parts."""
+
+
+def _refuse_in_fork() -> None:
+    if is_forked():
+        raise CallFailedError("unavailable", "a process that a handler has forked cannot make calls")
+
+
+def _deliver(came: asyncio.Future[pb.Result], result: pb.Result) -> None:
+    if not came.done():
+        came.set_result(result)
+
+
+def _value(result: pb.Result) -> bytes:
+    if result.HasField("failure"):
+        said = result.failure
+        raise error_of(said.name or "command_failed", said.message, said.type, said.traceback)
+    return result.value
+
+
+def _answer(data: bytes) -> Any:
+    """The JSON of a reply. One that may be kept says how large it is."""
+    answer = jsonio.loads(data)
+    if type(answer) is dict and "lease" in answer:
+        answer["size"] = len(data)
+    return answer
