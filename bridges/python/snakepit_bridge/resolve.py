@@ -1,6 +1,6 @@
 """From an adapter reference to a class.
 
-    showcase                a short name
+    showcase, python        a short name
     package.module:Class    or package.module.Class
     path/to/file.py:Class   or path/to/file.py, when the file defines exactly one adapter
     name                    as an installed package registers it: entry point group `snakepit.adapters`
@@ -27,7 +27,10 @@ from snakepit_bridge.failures import Refusal, did_you_mean, failure, from_except
 
 __all__ = ["no_commands", "own_argv", "resolve"]
 
-SHORT_NAMES = {"showcase": "snakepit_bridge.adapters.showcase:ShowcaseAdapter"}
+SHORT_NAMES = {
+    "showcase": "snakepit_bridge.adapters.showcase:ShowcaseAdapter",
+    "python": "snakepit_bridge.adapters.modules:ModulesAdapter",
+}
 GROUP = "snakepit.adapters"
 """Entry points by which packages register adapters."""
 _NOT_FOUND = pb.Failure.Kind.ADAPTER_NOT_FOUND

@@ -22,6 +22,10 @@ snakepit adapters list
 snakepit adapters check showcase
 snakepit adapters check node:./examples/words.mjs
 """
+_OURS = {
+    "showcase": "examples of all that a worker can do",
+    "python": "calls functions of the modules that the pool names",
+}
 _FIRST = {
     "list": "snakepit adapters list\nsnakepit adapters list --json",
     "show": "snakepit adapters show showcase\nsnakepit adapters show showcase --json",
@@ -38,7 +42,8 @@ def _known() -> Iterator[dict[str, Any]]:
 
     from snakepit_cli.settings import load
 
-    yield {"name": "showcase", "from": "snakepit", "what": "examples of all that a worker can do"}
+    for name, what in _OURS.items():
+        yield {"name": name, "from": "snakepit", "what": what}
     for name, one in load.load().adapters.items():
         what = shlex.join([one.executable, *one.args])
         yield {"name": name, "from": "configuration", "what": what, "settings": to_builtins(one)}
