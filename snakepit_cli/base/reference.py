@@ -1,4 +1,7 @@
-"""References to adapters: `pkg.mod:Class`, `path/file.py:Class`, `node:./file.js`, `exec:PROGRAM …`."""
+"""References to adapters: `pkg.mod:Class`, `path/file.py:Class`, `node:./file.js`, `exec:PROGRAM …`.
+
+The name of a language alone is the adapter that comes with its bridge.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ def absolute(adapter: str, folder: str) -> str:
     if adapter.startswith(tuple(DIALECTS)):
         return adapter  # a command line: the program runs there
     language, colon, rest = adapter.partition(":")
-    if language in LANGUAGES:
+    if colon and language in LANGUAGES:
         return f"{language}:{os.path.normpath(os.path.join(folder, os.path.expanduser(rest)))}"
     reference = rest if colon and language == "python" else adapter
     path = reference.partition(".py:")[0] + ".py" if ".py:" in reference else reference
@@ -26,6 +29,7 @@ def absolute(adapter: str, folder: str) -> str:
 
 def is_located(adapter: str) -> bool:
     """Whether it names a file or a program, and so depends on the folder that it is meant from."""
-    language, _, rest = adapter.partition(":")
-    reference = rest if language == "python" else adapter
-    return f"{language}:" in DIALECTS or language in LANGUAGES or ".py:" in reference or reference.endswith(".py")
+    language, colon, rest = adapter.partition(":")
+    reference = rest if colon and language == "python" else adapter
+    is_named = f"{language}:" in DIALECTS or language in LANGUAGES
+    return (colon == ":" and is_named) or ".py:" in reference or reference.endswith(".py")

@@ -35,6 +35,8 @@ class Bridge:
     """Kind of package manager → name of the runtime's package there."""
     worker: tuple[str, ...]
     """Command line of a worker."""
+    builtin: str
+    """File of the adapter that is named as the language is; empty when there is none."""
     prepare: tuple[str, ...]
     """Run in the bridge's folder, it makes the first start of a worker quick. Empty when there is nothing to do."""
 
@@ -92,7 +94,7 @@ def load(language: str) -> Bridge:
     return Bridge(
         folder=folder, language=said["language"], runtime=said["runtime"], minimum=said["minimum"],
         version=tuple(said["version"]), package=said["package"], worker=tuple(said["worker"]),
-        prepare=tuple(said.get("prepare", ())),
+        builtin=said.get("builtin", ""), prepare=tuple(said.get("prepare", ())),
     )  # fmt: skip
 
 

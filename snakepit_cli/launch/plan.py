@@ -163,7 +163,13 @@ def _bridge(spec: Spec, gateway: str) -> Launch:
     """A worker of another language, as the manifest of its bridge says. Raises PitError."""
     bridge = manifest.load(spec.language)
     runtime = bridge.find(spec.env)
-    reference = spec.adapter.partition(":")[2]
+    _, colon, reference = spec.adapter.partition(":")
+    if not colon and bridge.builtin:
+        reference = str(bridge.folder / bridge.builtin)
+    elif not colon:
+        raise PitError(
+            "adapter_not_found", f"no adapter is named {spec.adapter!r}", hint=f"for example {spec.language}:./adapter"
+        )
     if not os.path.exists(os.path.join(spec.cwd, _CLASS.sub("", reference))):
         raise PitError("adapter_not_found", f"there is no {reference}", hint=f"for example {spec.language}:./adapter")
     holes = {

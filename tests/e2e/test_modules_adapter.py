@@ -49,4 +49,4 @@ def test_an_object_without_a_json_form_is_refused_by_type_and_kept_by_name(pit: 
 
 def test_it_is_in_the_list(pit: Pit) -> None:
     names = [one["name"] for one in pit.json("adapters", "list", "--json")["adapters"]]
-    assert names[:2] == ["showcase", "python"]
+    assert names[:3] == ["showcase", "node", "python"]

@@ -24,6 +24,7 @@ snakepit adapters check node:./examples/words.mjs
 """
 _OURS = {
     "showcase": "examples of all that a worker can do",
+    "node": "the same in Node.js: ping, echo, compute, random, info",
     "python": "calls functions of the modules that the pool names",
 }
 _FIRST = {

@@ -114,7 +114,7 @@ def _tell(voice: Voice, pool: api.Json, took: float) -> None:
     if pool.get("note"):
         voice.note(f"note: {pool['note']}")
     other = "" if name == "default" else f" --pool {name}"
-    ping = "ping" if pool["adapter"] == "showcase" else "COMMAND"
+    ping = "ping" if pool["adapter"] in {"showcase", "node"} else "COMMAND"
     voice.next(f"snakepit exec {ping}{other}" if ping == "ping" else f"snakepit commands{other}")
 
 
