@@ -68,6 +68,7 @@ def call_body(
     idempotent: bool = False,
     metadata: Mapping[str, str] | None = None,
     nan: str | None = None,
+    tool: bool = False,
     block: str = "",
 ) -> bytes:
     """Body of a CALL: what the server needs to know, a line break, then the arguments as they are.
@@ -81,12 +82,11 @@ def call_body(
         head.append(f',"session":{_quote(session)}')
     if timeout is not None:
         head.append(f',"timeout":{timeout!r}')
-    if stream:
-        head.append(',"stream":true')
+    for name, wanted in (("stream", stream), ("idempotent", idempotent), ("tool", tool)):
+        if wanted:
+            head.append(f',"{name}":true')
     if affinity is not None:
         head.append(f',"affinity":{_quote(affinity)}')
-    if idempotent:
-        head.append(',"idempotent":true')
     if metadata:
         members = [f"{_quote(key)}:{_quote(value)}" for key, value in metadata.items()]
         head.append(f',"metadata":{{{",".join(members)}}}')

@@ -104,7 +104,7 @@ class Request:
 
     __slots__ = (
         "_body", "_frame", "affinity", "args", "command", "field", "idempotent", "items", "json", "metadata", "nan",
-        "pool", "progress", "raw", "session", "shared", "stream", "timeout",
+        "pool", "progress", "raw", "session", "shared", "stream", "timeout", "tool",
     )  # fmt: skip
 
     def __init__(
@@ -126,6 +126,7 @@ class Request:
         idempotent: bool = False,
         meta: Iterable[str] | None = None,
         nan: str | None = None,
+        tool: bool = False,
     ) -> None:
         self.shared = shared
         self.stream = stream
@@ -143,6 +144,7 @@ class Request:
         self.idempotent = idempotent
         self.metadata = labels(meta) if meta else None
         self.nan = None if nan is None else nan_form(nan)
+        self.tool = tool
         self._body: bytes | None = None
         self._frame: bytes | None = None
         if json and raw:
@@ -172,7 +174,7 @@ class Request:
             call = front.call_body(
                 self.command, self.arguments(), version=snakepit_cli.__version__, cwd=cwd(), pool=self.pool,
                 session=self.session, timeout=self.timeout, stream=self.stream, affinity=self.affinity,
-                idempotent=self.idempotent, metadata=self.metadata, nan=self.nan,
+                idempotent=self.idempotent, metadata=self.metadata, nan=self.nan, tool=self.tool,
             )  # fmt: skip
             self._frame = front.frame(front.CALL, CALL_ID, call)
         return self._frame

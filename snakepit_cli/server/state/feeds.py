@@ -42,9 +42,7 @@ class Feed:
 
     def since(self, revision: int) -> list[tuple[int, str, bytes]] | None:
         """Changes after a revision; None when they are not all here."""
-        if not self._latest:
-            return []
-        if self._latest[0][0] > revision + 1:
+        if not self._latest or self._latest[0][0] > revision + 1:
             return None
         return [one for one in self._latest if one[0] > revision]
 
