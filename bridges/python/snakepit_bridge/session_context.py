@@ -240,8 +240,7 @@ class SessionContext:
 
     def cleanup(self, force: bool = False) -> Any:  # noqa: ARG002 - the original has it
         """Removes the session with all that is in it."""
-        self._kept.drop()
-        return answer(self._use(), state.one({"op": "session_rm"}, "removed"))
+        return answer(self._use(), state.clear(self._kept))
 
     # ----------------------------------------------------------------------------------------------- itself
 

@@ -321,6 +321,28 @@ def test_an_own_write_drops_what_was_kept(worker: Attached) -> None:
     assert value(worker, call) == [1, 1, 2]
 
 
+def test_a_write_that_was_given_up_drops_what_was_read_before_its_reply(worker: Attached) -> None:
+    call = begin(worker, "assign", name="t", value=2)
+    write, _ = worker.query()
+    worker.cancel(call)
+    assert worker.result(call).failure.kind == pb.Failure.Kind.CANCELLED
+    lease(worker, "t", 1)
+    assert worker.value("get", b'{"name":"t"}', session="s") == b"1"
+    worker.reply(write, {"name": "t", "version": 1})
+    call = begin(worker, "get", name="t")
+    serve(worker, call, variable("t", 2))
+    assert value(worker, call) == 2
+
+
+def test_a_write_by_id_drops_all_of_the_session(worker: Attached) -> None:
+    lease(worker, "t", 1)
+    call = begin(worker, "assign", name="var_t_1", value=2)
+    serve(worker, call, {"name": "t", "version": 1})
+    assert value(worker, call) is None
+    call = begin(worker, "get", name="t")
+    assert serve(worker, call, variable("t", 2))
+
+
 def test_when_the_server_is_lost_nothing_is_kept(worker: Attached, gateway: Gateway) -> None:
     lease(worker, "t", 1)
     worker.hang_up()

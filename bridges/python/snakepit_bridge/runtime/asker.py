@@ -13,7 +13,7 @@ from snakepit_bridge.runtime.forks import is_forked
 from snakepit_bridge.runtime.outbox import Outbox
 from snakepit_bridge.runtime.replies import Replies
 from snakepit_bridge.runtime.requests import Requests
-from snakepit_bridge.runtime.variable_cache import VariableCache
+from snakepit_bridge.runtime.variable_cache import Change, Changes, VariableCache
 
 __all__ = ["Asker"]
 
@@ -40,20 +40,20 @@ class Asker:
 
     def query(self, query: dict[str, Any]) -> Any:
         """The answer to a query. Blocks. Raises CallFailedError."""
-        return _answer(self._wait(self._query(query)))
+        return _answer(self._wait(self._query(query), _changes(query)))
 
     async def query_later(self, query: dict[str, Any]) -> Any:
         """`query` for an event loop."""
-        return _answer(await self._later(self._query(query)))
+        return _answer(await self._later(self._query(query), _changes(query)))
 
     def stream(self, query: dict[str, Any]) -> Replies:
         """The answers to a query that has many."""
         _refuse_in_fork()
         return Replies(self._requests, self._outbox, self._query(query))
 
-    def _wait(self, request: pb.Request) -> bytes:
+    def _wait(self, request: pb.Request, changes: Changes = None) -> bytes:
         _refuse_in_fork()
-        inbox = _Waiting()
+        inbox = _Waiting(changes)
         number = self._requests.send(self._outbox, request, inbox)
         try:
             self._requests.hurry()
@@ -63,9 +63,9 @@ class Asker:
             raise
         return _value(result)
 
-    async def _later(self, request: pb.Request) -> bytes:
+    async def _later(self, request: pb.Request, changes: Changes = None) -> bytes:
         _refuse_in_fork()
-        inbox = _Awaited()
+        inbox = _Awaited(changes)
         number = self._requests.send(self._outbox, request, inbox)
         try:
             self._requests.hurry()
@@ -91,7 +91,8 @@ class Asker:
 class _Waiting:
     """The inbox of a thread that waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, changes: Changes) -> None:
+        self.changes = changes
         self.came: queue.SimpleQueue[pb.Result] = queue.SimpleQueue()
 
     def answered(self, result: pb.Result) -> None:
@@ -104,7 +105,8 @@ class _Waiting:
 class _Awaited:
     """The inbox of a task that waits. Must be made in its event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, changes: Changes) -> None:
+        self.changes = changes
         self._loop = asyncio.get_running_loop()
         self.came: asyncio.Future[pb.Result] = self._loop.create_future()
 
@@ -116,6 +118,10 @@ class _Awaited:
 
     def part(self, chunks: pb.Chunks) -> None:
         """Only what has asked for a stream gets parts."""
+
+
+def _changes(query: dict[str, Any]) -> Changes:
+    return query.changes if isinstance(query, Change) else None
 
 
 def _refuse_in_fork() -> None:

@@ -113,6 +113,7 @@ class _Inbox:
     """Filled by the reader. Holds nothing of the one who reads it, who may go away."""
 
     def __init__(self) -> None:
+        self.changes = None
         self.came: queue.SimpleQueue[pb.Chunks | pb.Result] = queue.SimpleQueue()
         self._notify: Callable[[], None] | None = None
 

@@ -8,13 +8,17 @@ from typing import Any, Callable, Protocol
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.failures import failure
 from snakepit_bridge.runtime.outbox import Outbox
-from snakepit_bridge.runtime.variable_cache import VariableCache
+from snakepit_bridge.runtime.variable_cache import Changes, VariableCache
 
 __all__ = ["Inbox", "Requests"]
 
 
 class Inbox(Protocol):
-    """Where the answer of a request goes. Both are called by the reader."""
+    """Where the answer of a request goes. The methods are called by the reader."""
+
+    @property
+    def changes(self) -> Changes:
+        """The variables that the request changes."""
 
     def answered(self, result: pb.Result) -> None:
         """Called once, with the reply."""
@@ -45,14 +49,22 @@ class Requests:
         return number
 
     def give_up(self, outbox: Outbox, number: int) -> None:
-        """Cancels the request."""
-        if self._waiting.pop(number, None) is not None:
-            self.shield(lambda: outbox.put_withdrawal(number))
+        """Cancels the request. A change may be made all the same, so its reply is still looked at."""
+        inbox = self._waiting.get(number)
+        if inbox is None:
+            return
+        if inbox.changes is None:
+            self._waiting.pop(number, None)
+        self.shield(lambda: outbox.put_withdrawal(number))
 
     def replied(self, result: pb.Result) -> None:
         inbox = self._waiting.pop(result.id, None)
-        if inbox is not None:
-            inbox.answered(result)
+        if inbox is None:
+            return
+        if inbox.changes is not None:
+            # The server tells all workers but the one that changes a value. What was read meanwhile may be the old one.
+            self.cache.drop(*inbox.changes)
+        inbox.answered(result)
 
     def part(self, chunks: pb.Chunks) -> None:
         inbox = self._waiting.get(chunks.id)

@@ -12,10 +12,14 @@ from typing import Any
 
 from snakepit_bridge.errors import InvalidValueError, SessionExpiredError, VariableNotFoundError
 from snakepit_bridge.runtime.awaited import Steps
-from snakepit_bridge.runtime.variable_cache import VariableCache
+from snakepit_bridge.runtime.variable_cache import Change, VariableCache
 from snakepit_bridge.types import TypeName, from_json, to_json, type_name
 
 __all__ = ["Kept", "change"]
+
+
+_IDS = "var_"
+"""How the server's ids of variables begin. Which variable an id means, only the server knows."""
 
 
 def seconds(time: float | timedelta | None) -> float | None:
@@ -60,15 +64,12 @@ class Kept:
             self._cache.keep(ticket, name, value, lease, size)
         return value
 
-    def write(self, query: dict[str, Any], *names: str) -> Steps:
-        """A change. What is kept of these variables is dropped before it and, because it may have been read meanwhile,
-        after it, also when nobody waits for the answer any more.
-        """
+    def write(self, *names: str, **query: Any) -> Steps:
+        """A change of these variables, or of all. What is kept of them is dropped now, and again with the reply."""
+        if any(name.startswith(_IDS) for name in names):
+            names = ()
         self.drop(*names)
-        try:
-            return (yield query)
-        finally:
-            self.drop(*names)
+        return (yield Change(self.session, *names, **query))
 
 
 def show(name: str) -> Steps:
@@ -91,7 +92,7 @@ def register(kept: Kept, name: str, var_type: TypeName, value: Any, **more: Any)
     """The id of the new variable."""
     kind = type_name(var_type)
     query = {"op": "var_register", "name": name, "type": kind, "value": to_json(value, kind), **without_none(**more)}
-    return (yield from kept.write(query, name))["id"]
+    return (yield from kept.write(name, **query))["id"]
 
 
 def update(kept: Kept, name: str, value: Any, metadata: Any, expect: int | None, *, create: bool) -> Steps:
@@ -99,7 +100,7 @@ def update(kept: Kept, name: str, value: Any, metadata: Any, expect: int | None,
     query = {"op": "var_set", "name": name, "value": to_json(value), "create": create}
     query.update(without_none(metadata=metadata, expect=expect))
     try:
-        return (yield from kept.write(query, name))["version"]
+        return (yield from kept.write(name, **query))["version"]
     except SessionExpiredError:
         if create:
             raise
@@ -116,7 +117,7 @@ def listed(pattern: str | None) -> Steps:
 
 def remove(kept: Kept, name: str) -> Steps:
     try:
-        yield from kept.write({"op": "var_rm", "name": name}, name)
+        yield from kept.write(name, op="var_rm", name=name)
     except SessionExpiredError:
         raise _nothing_yet([name]) from None
 
@@ -149,7 +150,7 @@ def update_many(
         "atomic": atomic, "create": create, **without_none(metadata=metadata, expect=expect),
     }  # fmt: skip
     try:
-        found = yield from kept.write(query, *values)
+        found = yield from kept.write(*values, **query)
     except SessionExpiredError:
         if create:
             raise
@@ -165,13 +166,18 @@ def history(name: str, limit: int | None) -> Steps:
 def roll_back(kept: Kept, name: str, version: int, expect: int | None) -> Steps:
     """The new version."""
     query = {"op": "var_rollback", "name": name, "version": version, **without_none(expect=expect)}
-    return (yield from kept.write(query, name))["version"]
+    return (yield from kept.write(name, **query))["version"]
 
 
 def one(query: dict[str, Any], field: str = "") -> Steps:
     """The answer to one query, or a field of it."""
     found = yield query
     return found[field] if field else found
+
+
+def clear(kept: Kept) -> Steps:
+    """Whether there was a session to remove."""
+    return (yield from kept.write(op="session_rm"))["removed"]
 
 
 def described(variable: dict[str, Any]) -> dict[str, Any]:

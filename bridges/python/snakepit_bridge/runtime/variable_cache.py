@@ -12,9 +12,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from time import monotonic
-from typing import Any
+from typing import Any, Callable, Optional
 
-__all__ = ["MISSING", "Ticket", "VariableCache"]
+__all__ = ["MISSING", "Change", "Changes", "Ticket", "VariableCache"]
 
 MOST_ENTRIES = 10_000
 MOST_BYTES = 64 << 20
@@ -30,8 +30,8 @@ MISSING = _Missing()
 """What `get` returns when nothing is kept."""
 
 
-_Entry = tuple[Any, float, float, int]
-"""A value, when it was asked for, when its lease is over, and its size in bytes."""
+_Entry = tuple[Any, float, float, int, Optional[Callable[[Any], Any]]]
+"""A value, when it was asked for, when its lease is over, its size in bytes, and how to copy it, if it can change."""
 
 
 class _Session:
@@ -57,6 +57,18 @@ class Ticket:
         self.sent = monotonic()
 
 
+Changes = Optional[tuple[str, tuple[str, ...]]]
+"""Session and variables that a request changes; no names for all; None when it changes none."""
+
+
+class Change(dict[str, Any]):
+    """A query that changes these variables of a session; without names all."""
+
+    def __init__(self, session: str, *names: str, **fields: Any) -> None:
+        super().__init__(fields)
+        self.changes = session, names
+
+
 class VariableCache:
     """All values that one worker keeps."""
 
@@ -75,11 +87,11 @@ class VariableCache:
         entry = held.entries.get(name)
         if entry is None:
             return MISSING
-        value, sent, until, _ = entry
+        value, sent, until, _, copy = entry
         now = monotonic()
         if now >= until or (most is not None and now - sent >= most):
             return MISSING
-        return copied(value) if type(value) in _CONTAINERS else value
+        return value if copy is None else copy(value)
 
     def ticket(self, session: str) -> Ticket:
         """Must be taken before the request is sent."""
@@ -87,6 +99,8 @@ class VariableCache:
             held = self._sessions.get(session)
             if held is None:
                 held = _Session()
+                if len(self._sessions) >= MOST_ENTRIES:
+                    self._empty()
                 if not self._off:
                     self._sessions[session] = held
             return Ticket(session, held)
@@ -95,7 +109,7 @@ class VariableCache:
         """Keeps (a copy of) a value that was asked for with `ticket`, unless it has been invalidated since."""
         if lease <= 0 or size > LARGEST:
             return
-        if self._entries >= MOST_ENTRIES or self._bytes + size > MOST_BYTES or len(self._sessions) > MOST_ENTRIES:
+        if self._entries >= MOST_ENTRIES or self._bytes + size > MOST_BYTES:
             self.clear()
             return
         value = copied(value)
@@ -104,7 +118,7 @@ class VariableCache:
             if self._sessions.get(ticket.session) is not held or held.generation != ticket.generation:
                 return
             self._forget(held.entries.pop(name, None))
-            held.entries[name] = (value, ticket.sent, ticket.sent + lease, size)
+            held.entries[name] = (value, ticket.sent, ticket.sent + lease, size, _copier(value))
             self._entries += 1
             self._bytes += size
 
@@ -129,8 +143,11 @@ class VariableCache:
     def clear(self) -> None:
         """Drops everything."""
         with self._lock:
-            self._sessions = {}
-            self._entries = self._bytes = 0
+            self._empty()
+
+    def _empty(self) -> None:
+        self._sessions = {}
+        self._entries = self._bytes = 0
 
     def abandon(self) -> None:
         """In a forked child, which no invalidation reaches: nothing is kept any more."""
@@ -140,6 +157,14 @@ class VariableCache:
 
 
 _CONTAINERS = frozenset({list, dict})
+
+
+def _copier(value: Any) -> Callable[[Any], Any] | None:
+    kind = type(value)
+    if kind not in _CONTAINERS:
+        return None
+    inside = value.values() if kind is dict else value
+    return copied if any(type(one) in _CONTAINERS for one in inside) else kind.copy
 
 
 def copied(value: Any) -> Any:
