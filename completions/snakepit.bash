@@ -12,7 +12,7 @@ _snakepit() {
         word=${words[i]}
         case "$verb $word" in
             (*' --progress') [[ ' auto bar plain jsonl none ' == *" ${words[i + 1]} "* ]] && i=$((i + 1)) ;;
-            (*' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --meta'|'exec --nan'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs --since'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --meta'|'map --nan'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'stream --affinity'|'stream --args'|'stream --field'|'stream --meta'|'stream --nan'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'wait --timeout'|'workers --pool'|'workers -p') i=$((i + 1)) ;;
+            (*' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --meta'|'exec --nan'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs --since'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --meta'|'map --nan'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'program get --field'|'program get --session'|'program list --session'|'program put --session'|'program rm --session'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'session create --meta'|'session create --ttl'|'session list --limit'|'session update --drop-meta'|'session update --meta'|'session update --ttl'|'sessions --limit'|'stream --affinity'|'stream --args'|'stream --field'|'stream --meta'|'stream --nan'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'var depend --session'|'var export --session'|'var get --field'|'var get --session'|'var history --limit'|'var history --session'|'var import --session'|'var list --session'|'var mget --session'|'var mset --expect'|'var mset --meta'|'var mset --session'|'var register --constraint'|'var register --constraints'|'var register --meta'|'var register --session'|'var register --ttl'|'var rm --expect'|'var rm --session'|'var rollback --expect'|'var rollback --session'|'var set --expect'|'var set --meta'|'var set --session'|'var watch --after'|'var watch --field'|'var watch --from'|'var watch --session'|'wait --timeout'|'workers --pool'|'workers -p') i=$((i + 1)) ;;
             (*' -'*) ;;
             (*)
                 case $verb in
@@ -20,7 +20,10 @@ _snakepit() {
                     (adapters) verb="adapters $word" ;;
                     (bridge) verb="bridge $word" ;;
                     (debug) verb="debug $word" ;;
+                    (program) verb="program $word" ;;
                     (server) verb="server $word" ;;
+                    (session) verb="session $word" ;;
+                    (var) verb="var $word" ;;
                     (*) given=$((given + 1)) ;;
                 esac
                 ;;
@@ -45,6 +48,7 @@ _snakepit() {
             'streams') offered+='--json' ;;
             'wait') offered+=$'--timeout\n--json' ;;
             'cancel') offered+='--json' ;;
+            'sessions') offered+=$'--limit\n--json' ;;
             'up') offered+=$'--size\n--adapter\n--capacity\n--contain\n--spare\n--python\n--env\n--timeout\n--no-wait\n--json' ;;
             'down') offered+=$'--all\n--timeout\n--json' ;;
             'scale') offered+=$'--timeout\n--json' ;;
@@ -57,6 +61,31 @@ _snakepit() {
             'explain') offered+=$'--recent\n--json' ;;
             'logs') offered+=$'--follow\n-f\n--lines\n-n\n--since' ;;
             'reap') offered+=$'--dry-run\n--json' ;;
+            'session create') offered+=$'--ttl\n--meta\n--json' ;;
+            'session list') offered+=$'--limit\n--json' ;;
+            'session show') offered+='--json' ;;
+            'session touch') offered+='--json' ;;
+            'session update') offered+=$'--ttl\n--meta\n--drop-meta\n--json' ;;
+            'session rm') offered+='--json' ;;
+            'session stats') offered+='--json' ;;
+            'session gc') offered+='--json' ;;
+            'var register') offered+=$'--constraints\n--constraint\n--ttl\n--replace\n--meta\n--string\n--json-value\n--session\n--json' ;;
+            'var set') offered+=$'--expect\n--no-create\n--meta\n--string\n--json-value\n--session\n--json' ;;
+            'var get') offered+=$'--session\n--json\n--field\n--raw' ;;
+            'var list') offered+=$'--session\n--json' ;;
+            'var rm') offered+=$'--expect\n--session\n--json' ;;
+            'var history') offered+=$'--limit\n--session\n--json' ;;
+            'var rollback') offered+=$'--expect\n--session\n--json' ;;
+            'var depend') offered+=$'--none\n--session\n--json' ;;
+            'var mget') offered+=$'--session\n--json' ;;
+            'var mset') offered+=$'--atomic\n--expect\n--no-create\n--meta\n--session\n--json' ;;
+            'var export') offered+=$'--session\n--json' ;;
+            'var import') offered+=$'--session\n--json' ;;
+            'var watch') offered+=$'--from\n--after\n--session\n--json\n--field\n--raw' ;;
+            'program put') offered+=$'--global\n--create\n--session\n--json' ;;
+            'program get') offered+=$'--global\n--session\n--json\n--field\n--raw' ;;
+            'program list') offered+=$'--global\n--session\n--json' ;;
+            'program rm') offered+=$'--global\n--session\n--json' ;;
             'adapters list') offered+='--json' ;;
             'adapters show') offered+='--json' ;;
             'adapters check') offered+='--json' ;;
@@ -71,34 +100,55 @@ _snakepit() {
         case "$verb $previous" in
             *' --color') offered=$'auto\nalways\nnever' ;;
             'exec --pool'|'exec -p'|'stream --pool'|'stream -p'|'commands --pool'|'commands -p'|'map --pool'|'map -p'|'workers --pool'|'workers -p') offered="$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)" ;;
+            'exec --session'|'stream --session'|'map --session'|'var register --session'|'var set --session'|'var get --session'|'var list --session'|'var rm --session'|'var history --session'|'var rollback --session'|'var depend --session'|'var mget --session'|'var mset --session'|'var export --session'|'var import --session'|'var watch --session'|'program put --session'|'program get --session'|'program list --session'|'program rm --session') offered="$(snakepit __complete sessions "${words[@]:1:here-1}" 2>/dev/null)" ;;
             'exec --affinity'|'stream --affinity') offered=$'hint\nstrict_queue\nstrict_fail_fast' ;;
             'exec --nan'|'stream --nan'|'map --nan') offered=$'refuse\nnull' ;;
             'stream --progress'|'map --progress'|'tail --progress') offered=$'auto\nbar\nplain\njsonl\nnone' ;;
             'map --on-error') offered=$'record\nstop' ;;
             'up --contain') offered=$'standard\nstrict' ;;
-            *' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --meta'|'exec --nan'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs --since'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --meta'|'map --nan'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'stream --affinity'|'stream --args'|'stream --field'|'stream --meta'|'stream --nan'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'wait --timeout'|'workers --pool'|'workers -p') return ;;
+            *' -L'|*' --instance'|*' --color'|'bridge check --adapter'|'commands --pool'|'commands -p'|'down --timeout'|'drain --timeout'|'exec --affinity'|'exec --args'|'exec --field'|'exec --meta'|'exec --nan'|'exec --pool'|'exec --session'|'exec --timeout'|'exec -p'|'logs --lines'|'logs --since'|'logs -n'|'map --arg'|'map --input'|'map --joblog'|'map --max-failures'|'map --meta'|'map --nan'|'map --on-error'|'map --output'|'map --pool'|'map --progress'|'map --retries'|'map --session'|'map --timeout'|'map -p'|'program get --field'|'program get --session'|'program list --session'|'program put --session'|'program rm --session'|'restart --timeout'|'scale --timeout'|'server restart --timeout'|'server stop --timeout'|'session create --meta'|'session create --ttl'|'session list --limit'|'session update --drop-meta'|'session update --meta'|'session update --ttl'|'sessions --limit'|'stream --affinity'|'stream --args'|'stream --field'|'stream --meta'|'stream --nan'|'stream --pool'|'stream --progress'|'stream --session'|'stream --timeout'|'stream -p'|'tail --field'|'tail --from'|'tail --progress'|'up --adapter'|'up --capacity'|'up --contain'|'up --env'|'up --python'|'up --size'|'up --spare'|'up --timeout'|'var depend --session'|'var export --session'|'var get --field'|'var get --session'|'var history --limit'|'var history --session'|'var import --session'|'var list --session'|'var mget --session'|'var mset --expect'|'var mset --meta'|'var mset --session'|'var register --constraint'|'var register --constraints'|'var register --meta'|'var register --session'|'var register --ttl'|'var rm --expect'|'var rm --session'|'var rollback --expect'|'var rollback --session'|'var set --expect'|'var set --meta'|'var set --session'|'var watch --after'|'var watch --field'|'var watch --from'|'var watch --session'|'wait --timeout'|'workers --pool'|'workers -p') return ;;
             *)
                 case $verb:$given in
-                    :0) offered=$'exec\nstream\ncommands\nmap\ntail\nstreams\nwait\ncancel\nup\ndown\nscale\npause\nresume\ndrain\nrestart\nstatus\nworkers\nexplain\nlogs\nreap\ncompletion\nadapters\nbridge\nserver\ndebug' ;;
+                    :0) offered=$'exec\nstream\ncommands\nmap\ntail\nstreams\nwait\ncancel\nsessions\nup\ndown\nscale\npause\nresume\ndrain\nrestart\nstatus\nworkers\nexplain\nlogs\nreap\ncompletion\nsession\nvar\nprogram\nadapters\nbridge\nserver\ndebug' ;;
                     adapters:0) offered=$'list\nshow\ncheck' ;;
                     bridge:0) offered=$'list\ninstall\ncheck' ;;
                     debug:0) offered='failpoints' ;;
+                    program:0) offered=$'put\nget\nlist\nrm' ;;
                     server:0) offered=$'run\nstart\nstop\nrestart\nstatus' ;;
-                    exec:*) offered="$(snakepit __complete call "${words[@]:1:here-1}" 2>/dev/null)" ;;
-                    stream:*) offered="$(snakepit __complete call "${words[@]:1:here-1}" 2>/dev/null)" ;;
-                    map:*) offered="$(snakepit __complete call "${words[@]:1:here-1}" 2>/dev/null)" ;;
-                    up:0) offered="$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)" ;;
-                    down:0) offered="$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)" ;;
-                    logs:0) offered="$(snakepit __complete workers "${words[@]:1:here-1}" 2>/dev/null)"$'\n'"$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)"$'\n'$'server\nwarden' ;;
-                    scale:0) offered="$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)" ;;
-                    pause:0) offered="$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)" ;;
-                    resume:0) offered="$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)" ;;
-                    drain:0) offered="$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)" ;;
-                    restart:0) offered="$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)"$'\n'"$(snakepit __complete workers "${words[@]:1:here-1}" 2>/dev/null)" ;;
-                    tail:0) offered="$(snakepit __complete streams "${words[@]:1:here-1}" 2>/dev/null)" ;;
-                    wait:0) offered="$(snakepit __complete streams "${words[@]:1:here-1}" 2>/dev/null)" ;;
-                    cancel:0) offered="$(snakepit __complete streams "${words[@]:1:here-1}" 2>/dev/null)" ;;
-                    completion:0) offered=$'bash\nzsh\nfish' ;;
+                    session:0) offered=$'create\nlist\nshow\nexists\ntouch\nupdate\nrm\nstats\ngc' ;;
+                    var:0) offered=$'register\nset\nget\nlist\nrm\nhistory\nrollback\ndepend\nmget\nmset\nexport\nimport\nwatch' ;;
+                    'exec':*) offered="$(snakepit __complete call "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'stream':*) offered="$(snakepit __complete call "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'map':*) offered="$(snakepit __complete call "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'up':0) offered="$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'down':0) offered="$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'logs':0) offered="$(snakepit __complete workers "${words[@]:1:here-1}" 2>/dev/null)"$'\n'"$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)"$'\n'$'server\nwarden' ;;
+                    'scale':0) offered="$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'pause':0) offered="$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'resume':0) offered="$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'drain':0) offered="$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'restart':0) offered="$(snakepit __complete pools "${words[@]:1:here-1}" 2>/dev/null)"$'\n'"$(snakepit __complete workers "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'tail':0) offered="$(snakepit __complete streams "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'wait':0) offered="$(snakepit __complete streams "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'cancel':0) offered="$(snakepit __complete streams "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'completion':0) offered=$'bash\nzsh\nfish' ;;
+                    'session show':0) offered="$(snakepit __complete sessions "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'session exists':0) offered="$(snakepit __complete sessions "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'session touch':0) offered="$(snakepit __complete sessions "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'session update':0) offered="$(snakepit __complete sessions "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'session rm':0) offered="$(snakepit __complete sessions "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'var set':0) offered="$(snakepit __complete variables "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'var get':0) offered="$(snakepit __complete variables "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'var list':0) offered="$(snakepit __complete variables "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'var rm':0) offered="$(snakepit __complete variables "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'var mget':0) offered="$(snakepit __complete variables "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'var watch':0) offered="$(snakepit __complete variables "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'var history':0) offered="$(snakepit __complete variables "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'var rollback':0) offered="$(snakepit __complete variables "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'var depend':0) offered="$(snakepit __complete variables "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'program put':0) offered="$(snakepit __complete programs "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'program get':0) offered="$(snakepit __complete programs "${words[@]:1:here-1}" 2>/dev/null)" ;;
+                    'program rm':0) offered="$(snakepit __complete programs "${words[@]:1:here-1}" 2>/dev/null)" ;;
                 esac
                 ;;
         esac

@@ -135,7 +135,34 @@ def _light(argv: list[str]) -> int | None:
         from snakepit_cli.cli.output import shipped
 
         return shipped.script(argv[1])
-    return _status(argv) if "status" in argv else None
+    for verb, answer in (("status", _status), ("var", _state), ("session", _state)):
+        if verb in argv and (code := answer(argv)) is not None:
+            return code
+    return None
+
+
+def _state(argv: list[str]) -> int | None:
+    """A variable that is read or written, or whether a session exists."""
+    from snakepit_cli.client.call import state_query
+
+    try:
+        shared, rest = hoist(argv)
+        verb = " ".join(rest[:2])
+        _, _, flags, values = state_query.PLAIN[verb]
+        given, words = _options(rest[1:], flags, values)
+    except (UsageError, LookupError):
+        return None
+    if shared.debug or shared.color != "auto" or (sock := nearby(shared.instance)) is None:
+        return None
+    try:
+        query = state_query.plain(shared, verb, words, given)
+        from snakepit_cli.cli.output import state_results
+
+        return state_results.perform(sock, query)
+    except UsageError:  # before anything was sent
+        return None
+    finally:
+        sock.close()
 
 
 def _status(argv: list[str]) -> int | None:

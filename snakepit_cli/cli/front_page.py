@@ -23,11 +23,11 @@ snakepit keeps warm, supervised pools of workers in any language behind one shor
 
 calls      exec  stream  map  commands
 streams    tail  streams  wait  cancel
+state      session  sessions  var  program
 pools      up  down  scale  restart  pause  resume  drain
 look       status  workers  explain  logs
 server     server  reap  debug
-languages  adapters  bridge
-shell      completion
+setup      adapters  bridge  completion
 
 `snakepit VERB --help` shows examples and options of a verb.
 """

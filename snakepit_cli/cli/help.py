@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from snakepit_cli.cli.front_page import SHARED
+
+_NEGATIVE = re.compile(r"-\.?\d")
 
 
 def _write(command: Any, ctx: Any, formatter: Any) -> None:
@@ -48,6 +51,15 @@ class Verb(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         _write(self, ctx, formatter)
+
+
+class ValueVerb(Verb):
+    """A verb that takes a value, which may be a negative number: that is not an option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        words = args[: args.index("--")] if "--" in args else args
+        ctx.ignore_unknown_options = any(_NEGATIVE.match(word) for word in words)
+        return super().parse_args(ctx, args)
 
 
 class Verbs(TyperGroup):

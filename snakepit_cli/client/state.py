@@ -109,7 +109,7 @@ class Session(_Asking):
         var_type: str,
         value: Any,
         *,
-        constraints: Facts | None = None,
+        constraints: Facts | JsonText | None = None,
         metadata: Facts | None = None,
         ttl: float | None = None,
         replace: bool = False,
@@ -150,7 +150,7 @@ class Session(_Asking):
 
     def mset(
         self,
-        values: Mapping[str, Any],
+        values: Mapping[str, Any] | JsonText,
         *,
         atomic: bool = False,
         create: bool = True,
@@ -158,7 +158,11 @@ class Session(_Asking):
         metadata: Facts | None = None,
     ) -> Json:
         """`results`: by name a `version` or an `error`. With `atomic` all or none: it raises when one is wrong."""
-        texts = JsonText(members({name: _text(value, name) for name, value in values.items()}))
+        texts = (
+            values
+            if isinstance(values, JsonText)
+            else JsonText(members({name: _text(value, name) for name, value in values.items()}))
+        )
         answer: Json = self._ask(
             "var_mset", values=texts, atomic=atomic or None, expect=expect, metadata=metadata, **_create(create)
         )

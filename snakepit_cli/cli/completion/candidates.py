@@ -2,9 +2,9 @@
 
     snakepit __complete WHAT [WORD...]
 
-WHAT is one of pools, workers, streams, call. The WORDs are those of the command line between `snakepit` and the one
-that is completed: they name the instance, the pool and the command. `call` completes the words of exec, stream and
-map: the command first, then its arguments.
+WHAT is one of pools, workers, streams, sessions, variables, programs, call. The WORDs are those of the command line
+between `snakepit` and the one that is completed: they name the instance, the pool, the session and the command. `call`
+completes the words of exec, stream and map: the command first, then its arguments.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from snakepit_cli.client.call.request import PROGRESS, UsageError, hoist
 from snakepit_cli.client.connect.find import find
 
 _SECONDS = 0.1
+_MOST = 1000
+"""Sessions that are offered."""
+_STATE = {"sessions": "session_list", "variables": "var_list", "programs": "program_list"}
 _VALUED = {
     "-p", "--pool", "--args", "--session", "--timeout", "--field", "--affinity", "--input", "--output", "--arg",
     "--joblog", "--retries", "--max-failures", "--on-error", "--meta", "--nan",
@@ -45,6 +48,9 @@ def _names(connection: api.Connection, what: str, words: list[str]) -> Iterator[
     if what in {"streams", "workers"}:
         yield from (str(one["id"]) for one in connection.query(what, patience=_SECONDS))
         return
+    if what in _STATE:
+        yield from _state(connection, what, words)
+        return
     pools = connection.query("status", patience=_SECONDS)["pools"]
     if what == "pools":
         yield from (str(one["name"]) for one in pools)
@@ -57,6 +63,28 @@ def _names(connection: api.Connection, what: str, words: list[str]) -> Iterator[
         else:
             for command in [one for one in known if one["name"] == plain[1]]:
                 yield from _arguments(command["parameters"], plain[2:])
+
+
+def _state(connection: api.Connection, what: str, words: list[str]) -> Iterator[str]:
+    """Names in the session that the line names, of one that need not exist."""
+    if what == "sessions":
+        found = connection.query("session_list", patience=_SECONDS, limit=_MOST)["sessions"]
+    else:
+        session = _value(words, "--session") or os.environ.get("SNAKEPIT_SESSION")
+        everywhere = True if what == "programs" and ("--global" in words or not session) else None
+        if session is None and everywhere is None:
+            return
+        scope = {"global": everywhere} if everywhere else {"session": session}
+        found = connection.query(_STATE[what], patience=_SECONDS, **scope)
+    yield from (str(one["name" if what == "variables" else "id"]) for one in found)
+
+
+def _value(words: list[str], option: str) -> str:
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if name == option:
+            return value if equals else following
+    return ""
 
 
 def _parsed(words: list[str]) -> tuple[str, list[str]]:

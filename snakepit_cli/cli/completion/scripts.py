@@ -122,7 +122,10 @@ def _bash(entries: tuple[Entry, ...], shared: tuple[Option, ...], words: Mapping
             f"                    {group}:0) offered={_bash_lines(_last(_children(entries, group)))} ;;"
             for group in ["", *groups]
         ),
-        *(f"                    {verb}:{_place(what)}) offered={_bash_words(what)} ;;" for verb, what in words.items()),
+        *(
+            f"                    '{verb}':{_place(what)}) offered={_bash_words(what)} ;;"
+            for verb, what in words.items()
+        ),
         "                esac",
         "                ;;",
         "        esac",
@@ -199,7 +202,7 @@ def _zsh(entries: tuple[Entry, ...], shared: tuple[Option, ...], words: Mapping[
             for group in ["", *groups]
         ),
         *(
-            f"        ({verb}:{_place(what)}) {_ZSH_CALL if '@call' in what else f'compadd -- {_zsh_words(what)}'} ;;"
+            f"        ('{verb}':{_place(what)}) {_ZSH_CALL if '@call' in what else f'compadd -- {_zsh_words(what)}'} ;;"
             for verb, what in words.items()
         ),
         "        (*) _files ;;",

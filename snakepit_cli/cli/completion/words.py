@@ -16,7 +16,17 @@ WORDS = {
     "scale": "@pools", "pause": "@pools", "resume": "@pools", "drain": "@pools", "restart": "@pools @workers",
     "tail": "@streams", "wait": "@streams", "cancel": "@streams",
     "completion": "bash zsh fish",
+    **dict.fromkeys((f"session {verb}" for verb in ("show", "exists", "touch", "update", "rm")), "@sessions"),
+    **dict.fromkeys(
+        (f"var {verb}" for verb in ("set", "get", "list", "rm", "mget", "watch", "history", "rollback", "depend")),
+        "@variables",
+    ),
+    **dict.fromkeys((f"program {verb}" for verb in ("put", "get", "rm")), "@programs"),
 }  # fmt: skip
+
+
+_ASKED = {"--pool": "@pools", "--session": "@sessions"}
+"""Options whose values are names to ask for."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,8 @@ def _options(verb: Any) -> Iterator[Option]:
     for one in verb.params:
         if one.param_type_name == "option":
             fixed = "|" in (one.metavar or "") and one.metavar.islower()
-            words = "@pools" if "--pool" in one.opts else one.metavar.replace("|", " ") if fixed else ""
+            asked = next((words for name, words in _ASKED.items() if name in one.opts), "")
+            words = asked or (one.metavar.replace("|", " ") if fixed else "")
             yield Option(tuple(one.opts), (one.help or "").rstrip("."), not one.is_flag, words)
 
 

@@ -12,6 +12,7 @@ from snakepit_cli.client.call.request import Request
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from snakepit_cli.cli.output.json_path import Picker
+    from snakepit_cli.client.call.state_query import StateQuery
 
 
 def converse(
@@ -28,7 +29,7 @@ def converse(
     picker = _picker(request) if request.stream else None
 
     def chunks(data: bytes) -> None:
-        write(_shown(data if picker is None else picker.lines(data), request))
+        write(shown(data if picker is None else picker.lines(data), request))
 
     talk = Talk(sock, request, chunks, leave) if seen is None else _beside(sock, request, chunks, seen, leave)
     body = talk.run()
@@ -37,7 +38,7 @@ def converse(
     if picker is not None:
         picker.end()
     elif not request.stream:
-        _show(request, body)
+        show(request, body)
     return 0
 
 
@@ -62,20 +63,21 @@ def _beside(
     return Talk(sock, request, both, leave, say)
 
 
-def _show(request: Request, body: bytes | memoryview) -> None:
+def show(request: Request | StateQuery, body: bytes | memoryview) -> None:
+    """A whole result, or the part of it that is asked for."""
     if request.field is not None or request.raw:
         from snakepit_cli.cli.output.json_path import pick
 
-        write_line(_shown(pick(bytes(body).decode(errors="replace"), request.field, raw=request.raw), request))
+        write_line(shown(pick(bytes(body).decode(errors="replace"), request.field, raw=request.raw), request))
     elif not request.json and os.isatty(1):
         from snakepit_cli.cli.output.pretty import pretty
 
         write(pretty(bytes(body), request.shared.color))
     else:
-        write_line(_shown(body, request))
+        write_line(shown(body, request))
 
 
-def _shown(data: bytes | memoryview, request: Request) -> bytes | memoryview:
+def shown(data: bytes | memoryview, request: Request | StateQuery) -> bytes | memoryview:
     """What a terminal may see of it; whatever else reads it gets it as it is."""
     if not os.isatty(1):
         return data

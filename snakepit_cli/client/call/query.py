@@ -17,7 +17,7 @@ _SECONDS = 30.0
 class Query:
     """What `Talk` needs of it. `body` is its JSON."""
 
-    timeout = _SECONDS
+    timeout: float | None = _SECONDS
     stream = False
     parting = "interrupted"
 

@@ -77,6 +77,25 @@ def test_candidates_start_nothing(fake: Fake, places: Path) -> None:
     assert finish(start("__complete")) == (0, "", "")
 
 
+def test_names_in_a_session(fake: Fake, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SNAKEPIT_SESSION", raising=False)
+    fake.queries["session_list"] = {"sessions": [{"id": "s1"}, {"id": "s2"}], "next": None}
+    fake.queries |= {"var_list": [{"id": "v", "name": "temperature"}], "program_list": [{"id": "p"}]}
+    assert ask("sessions", "session", "show").split() == ["s1", "s2"]
+    assert ask("variables", "var", "get") == ""
+    assert ask("variables", "var", "get", "--session", "s1") == "temperature\n"
+    assert ask("variables", "var", "get", "--session=s2") == "temperature\n"
+    assert ask("programs", "program", "get") == "p\n"
+    monkeypatch.setenv("SNAKEPIT_SESSION", "s3")
+    assert ask("variables", "var", "get") == "temperature\n"
+    assert ask("programs", "program", "get", "--global") == "p\n"
+    assert [{**one, "limit": 0} for one in fake.asked] == [
+        {"op": "session_list", "limit": 0}, {"op": "var_list", "session": "s1", "limit": 0},
+        {"op": "var_list", "session": "s2", "limit": 0}, {"op": "program_list", "global": True, "limit": 0},
+        {"op": "var_list", "session": "s3", "limit": 0}, {"op": "program_list", "global": True, "limit": 0},
+    ]  # fmt: skip
+
+
 STUB = "snakepit() { shift; echo asked; echo \"$1:${*:2}\" | tr ' ' /; echo text=; }"
 BASH = {
     "snakepit st": "stream streams status",
@@ -91,6 +110,9 @@ BASH = {
     "snakepit map x --lines ca": "call:map/x/--lines",
     "snakepit logs --lines 3 se": "server",
     "snakepit up --pool x --adapter ": "",
+    "snakepit var get ": "asked variables:var/get text=",
+    "snakepit var get x --session ": "asked sessions:var/get/x/--session text=",
+    "snakepit session ex": "exists",
 }
 
 

@@ -1,0 +1,64 @@
+"""snakepit var watch."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import Annotated
+
+import typer
+
+from snakepit_cli.cli.connection import opened
+from snakepit_cli.cli.help import Verb, argument, option
+from snakepit_cli.cli.options import Field, JsonAnswer, Raw, SessionOf
+from snakepit_cli.cli.output.json_path import Picker
+from snakepit_cli.cli.output.messages import Voice
+from snakepit_cli.cli.output.results import shown
+from snakepit_cli.client.call import state_query
+from snakepit_cli.client.call.call import Talk, write
+from snakepit_cli.client.call.request import Shared
+
+_EXAMPLES = """
+snakepit var set temperature 0.9 --session s1; snakepit var watch temperature --from 0 --session s1 | head -1
+snakepit var watch --after 0 --field name --raw --session s1 | head -1
+"""
+
+
+def watch(
+    ctx: typer.Context,
+    *,
+    pattern: Annotated[str, argument("PATTERN", "Variables to watch: *, ?, [abc], [!abc].")] = "*",
+    version: Annotated[
+        str | None, option("--from", "Begin with this version of the variable PATTERN.", "VERSION")
+    ] = None,
+    after: Annotated[
+        str | None, option("--after", "Begin with the change after this one of the session.", "REVISION")
+    ] = None,
+    session: SessionOf = None,
+    json: JsonAnswer = False,
+    field: Field = None,
+    raw: Raw = False,
+) -> int:
+    """Print each change of variables when it happens, one JSON object a line, until the session ends.
+
+    Without --from and --after it begins with the next change. To go on after an interruption, give the
+    `revision` of the last line to --after.
+    """
+    shared: Shared = ctx.obj
+    query = state_query.var_watch(shared, pattern, session=session, version=version, after=after, field=field, raw=raw)
+    picker = Picker(field, raw=raw) if field is not None or raw else None
+
+    def chunks(data: bytes) -> None:
+        write(shown(data if picker is None else picker.lines(data), query))
+
+    with opened(shared, json=json) as sock:
+        answer = Talk(sock, query, chunks).run()
+    if answer is None:
+        return 130
+    if picker is not None:
+        picker.end()
+    Voice(shared).note(f"the watch ended: {jsonlib.loads(bytes(answer))['reason']}")
+    return 0
+
+
+def register(verbs: typer.Typer) -> None:
+    verbs.command("watch", cls=Verb, epilog=_EXAMPLES)(watch)
