@@ -32,7 +32,15 @@ def _list(state: State, work: Work, request: ops.SessionList) -> Any:
     return {"sessions": [_shown(state, work, row) for row in rows], "next": following}
 
 
-def _show(state: State, work: Work, request: ops.SessionShow | ops.SessionTouch) -> Any:
+def _show(state: State, work: Work, request: ops.SessionShow) -> Any:
+    """Looking at a session does not make it last longer. For a worker it is the one that its call uses."""
+    row = sessions.look(work, request.session)
+    if row is None:
+        raise sessions.missing(request.session)
+    return _shown(state, work, row)
+
+
+def _touch(state: State, work: Work, request: ops.SessionTouch) -> Any:
     return _shown(state, work, sessions.get(work, request.session))
 
 
@@ -67,7 +75,7 @@ JOBS: dict[type[ops.StateOp], Callable[[State, Work, Any], Any]] = {
     ops.SessionCreate: _create,
     ops.SessionList: _list,
     ops.SessionShow: _show,
-    ops.SessionTouch: _show,
+    ops.SessionTouch: _touch,
     ops.SessionUpdate: _update,
     ops.SessionRm: _rm,
     ops.SessionStats: _stats,

@@ -44,24 +44,35 @@ class Row(NamedTuple):
 
 
 def find(work: Work, session: str) -> Row | None:
-    """The session, which is in use from now on; None when there is none."""
+    """The session, whose time begins anew; None when there is none."""
+    row = look(work, session)
+    if row is not None:
+        work.touches.note(session, work.now)
+    return row
+
+
+def look(work: Work, session: str) -> Row | None:
+    """The session, whose time goes on as it is; None when there is none."""
     found = work.db.execute(f"SELECT {_COLUMNS} FROM sessions WHERE id = ?", (session,)).fetchone()
     if found is None:
         return None
     row = Row(*found)
     if work.touches.last(session, row.touched, row.ttl) + row.ttl <= work.now:
         return None
-    work.touches.note(session, work.now)
     return row
 
 
 def get(work: Work, session: str) -> Row:
     """Raises PitError `session_not_found`."""
-    if not session:
-        raise PitError("usage", "no session is named", hint="name one with --session or SNAKEPIT_SESSION")
     if (row := find(work, session)) is None:
-        raise PitError("session_not_found", f"no session {session!r}: it was never created, or its time is over")
+        raise missing(session)
     return row
+
+
+def missing(session: str) -> PitError:
+    if not session:
+        return PitError("usage", "no session is named", hint="name one with --session or SNAKEPIT_SESSION")
+    return PitError("session_not_found", f"no session {session!r}: it was never created, or its time is over")
 
 
 def need(work: Work, session: str) -> Row:

@@ -249,6 +249,24 @@ def test_calls_count_and_keep_a_session(tmp_path: Path) -> None:
     run(test, tmp_path)
 
 
+def test_looking_at_a_session_leaves_its_time_as_it_is(tmp_path: Path) -> None:
+    async def left(harness: Harness, op: str) -> float:
+        return float((await ask(harness, op, session="s"))["left"])
+
+    async def test(harness: Harness) -> None:
+        await ask(harness, "session_create", session="s", ttl=100)
+        assert 100 > await left(harness, "session_show") > await left(harness, "session_show")
+        assert await left(harness, "session_touch") == 100
+        with pytest.raises(PitError) as raised:
+            await ask(harness, "session_show", session="other")
+        assert raised.value.kind == "session_not_found"
+        with pytest.raises(PitError) as raised:
+            await ask(harness, "session_show")
+        assert raised.value.kind == "usage"
+
+    run(test, tmp_path)
+
+
 def test_calls_without_a_session_do_not_touch_the_store(tmp_path: Path) -> None:
     async def test(harness: Harness) -> None:
         await harness.call().answer

@@ -46,7 +46,7 @@ def test_a_use_that_is_not_written_down_counts(store: Store) -> None:
     store.ask("session_create", session="s", ttl=10)
     store.touches.note("s", store.now + 5, calls=2)
     store.now += 12
-    assert store.ask("session_show", session="s")["calls"] == 2
+    assert store.ask("session_touch", session="s")["calls"] == 2
     store.flush()
     store.now += 9
     assert store.ask("session_show", session="s")["calls"] == 2
