@@ -212,6 +212,8 @@ def _draw(session: api.Json, shared: Shared) -> None:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 

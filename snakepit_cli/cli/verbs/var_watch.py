@@ -56,7 +56,7 @@ def watch(
         return 130
     if picker is not None:
         picker.end()
-    Voice(shared).note(f"the watch ended: {jsonlib.loads(bytes(answer))['reason']}")
+    Voice(shared).note(jsonlib.loads(bytes(answer))["reason"])
     return 0
 
 

@@ -479,14 +479,14 @@ def test_import_of_a_file_that_is_not_there(fake: Fake, full: Run) -> None:
 def changes(peer: Peer, request: int, _: Any) -> None:
     peer.send(front.CHUNKS, request, b'{"revision":1,"value":"a"}\n')
     peer.send(front.CHUNKS, request, b'{"revision":2,"value":2}\n{"revision":3,"value":null}\n')
-    peer.send(front.RESULT, request, {"reason": "removed"})
+    peer.send(front.RESULT, request, {"reason": "the session has ended"})
 
 
 def test_watch(fake: Fake, full: Run) -> None:
     fake.queries["var_watch"] = changes
     done = full("var", "watch", "t", "--from", "0")
     assert [json.loads(line)["revision"] for line in done.out.splitlines()] == [1, 2, 3]
-    assert (done.code, done.err) == (0, "the watch ended: removed\n")
+    assert (done.code, done.err) == (0, "the session has ended\n")
     assert full("var", "watch", "--after", "7", "--field", "value", "--raw", "-q") == (0, "a\n2\nnull\n", "")
     assert fake.asked == [
         {"op": "var_watch", "session": "s1", "pattern": "t", "version": 0},

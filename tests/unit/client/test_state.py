@@ -68,8 +68,8 @@ CALLS: list[tuple[Call, dict[str, Any]]] = [
     ),
     (lambda c: Session(c, "s").export(), {"op": "var_export", "session": "s", "pattern": "*"}),
     (
-        lambda c: Session(c, "s").import_(({"name": "a"},)),
-        {"op": "var_import", "session": "s", "variables": [{"name": "a"}]},
+        lambda c: Session(c, "s").import_(({"name": "a", "type": "list", "value": []},)),
+        {"op": "var_import", "session": "s", "variables": [{"name": "a", "type": "list", "value": []}]},
     ),
     (
         lambda c: Session(c, "s").history("t", limit=5),
