@@ -154,11 +154,21 @@ def _boolean(value: Any) -> bool:
     return known[value]
 
 
-def _embedding(value: Any) -> list[float]:
+def _embedding(value: Any) -> list[Any]:
+    """One, or a batch: a list of embeddings that are equally long."""
     plain = to_json(value, "embedding")
-    if not isinstance(plain, (list, tuple)) or not all(map(_is_number, plain)):
+    if isinstance(plain, (list, tuple)) and plain and all(isinstance(one, (list, tuple)) for one in plain):
+        rows = [_numbers(one) for one in plain]
+        if len(set(map(len, rows))) > 1:
+            raise _Wrong("must be a list of numbers, or lists of one length")
+        return rows
+    return _numbers(plain)
+
+
+def _numbers(value: Any) -> list[float]:
+    if not isinstance(value, (list, tuple)) or not all(map(_is_number, value)):
         raise _Wrong("must be a list of numbers")
-    return [float(one) for one in plain]
+    return [float(one) for one in value]
 
 
 def _tensor(value: Any) -> dict[str, Any]:

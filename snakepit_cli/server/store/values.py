@@ -156,9 +156,19 @@ def _module(value: Any) -> str:
     return value
 
 
-def _embedding(value: Any) -> list[float]:
+def _embedding(value: Any) -> list[float] | list[list[float]]:
+    """One, or a batch: a list of embeddings that are equally long."""
     if not isinstance(value, list):
         raise _UnfitError("must be a list of numbers")
+    if not value or not all(isinstance(one, list) for one in value):
+        return _numbers(value)
+    rows = [_numbers(one) for one in value]
+    if len({len(one) for one in rows}) > 1:
+        raise _UnfitError("must be a numeric list, or lists of one length")
+    return rows
+
+
+def _numbers(value: list[Any]) -> list[float]:
     if not all(map(_is_number, value)):
         raise _UnfitError("must be a numeric list")
     return [_as_float(one) for one in value]
@@ -262,8 +272,9 @@ def _allowed_module(value: str, allowed: list[str]) -> str | None:
     return f"{shown(value)} must be one of the allowed modules: {', '.join(allowed)}"
 
 
-def _dimensions(value: list[float], count: int) -> str | None:
-    return None if len(value) == count else f"must have exactly {count} dimensions, got {len(value)}"
+def _dimensions(value: list[Any], count: int) -> str | None:
+    found = len(value[0]) if value and isinstance(value[0], list) else len(value)
+    return None if found == count else f"must have exactly {count} dimensions, got {found}"
 
 
 def _shape(value: dict[str, Any], shape: list[int]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -31,11 +32,25 @@ class Variable(NamedTuple):
     stale: int
 
 
+_ID = re.compile(r"var_(.+)_([1-9]\d{0,17})", re.DOTALL)
+
+
 def find(work: Work, row: Row, name: str) -> Variable | None:
-    found = work.db.execute(
-        f"SELECT {_COLUMNS} FROM variables WHERE session = ? AND name = ? AND {_LIVE}", (row.n, name, work.now)
-    ).fetchone()
+    """By its name or its id."""
+    found = _row(work, row, name)
+    return None if found is None or not _is_live(found, work.now) else found
+
+
+def _row(work: Work, row: Row, name: str) -> Variable | None:
+    query = f"SELECT {_COLUMNS} FROM variables WHERE session = ? AND name = ?"
+    found = work.db.execute(query, (row.n, name)).fetchone()
+    if found is None and (known := _ID.fullmatch(name)):
+        found = work.db.execute(f"{query} AND n = ?", (row.n, known[1], int(known[2]))).fetchone()
     return None if found is None else Variable(*found)
+
+
+def _is_live(variable: Variable, now: float) -> bool:
+    return variable.ttl is None or variable.updated + variable.ttl > now
 
 
 def get(work: Work, row: Row, name: str) -> Variable:
@@ -214,16 +229,11 @@ class Writer:
 
     def _find(self, name: str) -> Variable | None:
         """One whose time is over is removed, so that another can take its name."""
-        found = self.work.db.execute(
-            f"SELECT {_COLUMNS} FROM variables WHERE session = ? AND name = ?", (self.row.n, name)
-        ).fetchone()
-        if found is None:
-            return None
-        known = Variable(*found)
-        if known.ttl is not None and known.updated + known.ttl <= self.work.now:
-            self._remove(known)
-            return None
-        return known
+        known = _row(self.work, self.row, name)
+        if known is None or _is_live(known, self.work.now):
+            return known
+        self._remove(known)
+        return None
 
     def _need(self, name: str) -> Variable:
         if (known := self._find(name)) is None:

@@ -221,7 +221,8 @@ def test_types_are_inferred(value: Any, kind: str) -> None:
         ("boolean", "true", True), ("boolean", 0, False),
         ("choice", "a", "a"), ("module", "m", "m"), ("embedding", (1, 2), [1.0, 2.0]),
         ("tensor", {"shape": [2, 2], "data": [[1, 2], [3, 4]]}, {"shape": [2, 2], "data": [[1, 2], [3, 4]]}),
-        ("map", {"a": 1}, {"a": 1}), ("list", (1,), [1]), (VariableType.FLOAT, 1, 1.0),
+        ("embedding", [[1, 2], [3, 4]], [[1.0, 2.0], [3.0, 4.0]]), ("map", {"a": 1}, {"a": 1}),
+        ("list", (1,), [1]), (VariableType.FLOAT, 1, 1.0),
     ],
 )  # fmt: skip
 def test_values_are_made_what_the_type_holds(kind: str, value: Any, made: Any) -> None:
@@ -237,6 +238,7 @@ def test_values_are_made_what_the_type_holds(kind: str, value: Any, made: Any) -
         ("integer", 1.5, "must be a whole number, got 1.5"), ("integer", math.inf, "must be a whole number, got inf"),
         ("string", 1, "must be a string"), ("boolean", 2, "must be a boolean"), ("boolean", [], "must be a boolean"),
         ("module", 1, "must be a module name"), ("embedding", ["a"], "must be a list of numbers"),
+        ("embedding", [[1], [1, 2]], "lists of one length"),
         ("embedding", "ab", "must be a list of numbers"), ("tensor", [1], "must be a tensor with shape and data"),
         ("tensor", {"shape": [3], "data": [1]}, "data size doesn't match shape"), ("map", [], "must be a map"),
         ("list", "ab", "must be a list"), ("colour", 1, "no type `colour`; there are float"),

@@ -26,6 +26,20 @@ def test_versions_count_from_0(store: Store) -> None:
     assert found["id"].startswith("var_x_")
 
 
+def test_a_variable_has_an_id_that_does_for_its_name(store: Store) -> None:
+    put(store, "x_1", 7)
+    id_ = store.ask("var_get", session="s", name="x_1")["id"]
+    assert store.ask("var_get", session="s", name=id_)["name"] == "x_1"
+    assert store.ask("var_set", session="s", name=id_, value=8) == {"name": "x_1", "version": 1}
+    assert value(store, "x_1") == 8
+    assert store.ask("var_mget", session="s", names=[id_])["found"][id_]["value"] == 8
+    put(store, "other", 1)
+    for strange in ("var_x_1_999", "var_other_1", "var_x_1_", "var__1", f"{id_}0", f"x{id_}"):
+        assert store.refused("var_get", session="s", name=strange).kind == "variable_not_found"
+    store.ask("var_rm", session="s", name=id_)
+    assert store.refused("var_get", session="s", name=id_).kind == "variable_not_found"
+
+
 def test_registering_twice_is_refused_unless_it_is_to_replace(store: Store) -> None:
     first = {"session": "s", "name": "x", "type": "float", "value": 1, "constraints": {"max": 2}}
     assert store.ask("var_register", **first)["value"] == 1.0
