@@ -10,7 +10,7 @@ from snakepit_bridge import docstrings, jsonio
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.adapters.base import COMMAND_MARK
 
-__all__ = ["Command", "commands_of", "has_commands"]
+__all__ = ["Command", "commands_of", "has_commands", "read"]
 
 PREFIX = "execute_"
 _MAPPINGS = frozenset({"dict", "Dict", "Mapping", "MutableMapping"})
@@ -69,7 +69,7 @@ def commands_of(cls: type) -> dict[str, Command]:
     for attribute, name in _names(cls).items():
         if name in commands:
             raise ValueError(f"command `{name}` is defined twice, by {commands[name].attribute} and {attribute}")
-        commands[name] = _read(cls, attribute, name)
+        commands[name] = read(cls, attribute, name)
     return commands
 
 
@@ -89,7 +89,8 @@ def _names(cls: type) -> dict[str, str]:
     return found
 
 
-def _read(cls: type, attribute: str, name: str) -> Command:
+def read(cls: type, attribute: str, name: str) -> Command:
+    """What a method of the class is as a command."""
     function = getattr(cls, attribute)
     inner = inspect.unwrap(function)
     summary, docs = docstrings.parse(function)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 __all__ = [
     "AlreadyExistsError", "CallFailedError", "HistoryLostError", "InUseError", "InvalidValueError", "NoSessionError",
-    "ProgramNotFoundError", "QuotaExceededError", "SessionExpiredError", "StateUnavailableError",
+    "ProgramNotFoundError", "QuotaExceededError", "SessionExpiredError", "StateUnavailableError", "ToolNotFoundError",
+    "ToolUnavailableError",
     "VariableNotFoundError", "VersionConflictError", "error_of",
 ]  # fmt: skip
 
@@ -49,6 +50,14 @@ class ProgramNotFoundError(CallFailedError, KeyError):
     """There is no such program."""
 
 
+class ToolNotFoundError(CallFailedError, KeyError):
+    """The session has no such tool."""
+
+
+class ToolUnavailableError(CallFailedError):
+    """The process that offered the tool is gone."""
+
+
 class InvalidValueError(CallFailedError, ValueError):
     """The value does not fit the variable's type or its constraints."""
 
@@ -81,6 +90,8 @@ _CLASSES: dict[str, type[CallFailedError]] = {
     "session_not_found": SessionExpiredError,
     "variable_not_found": VariableNotFoundError,
     "program_not_found": ProgramNotFoundError,
+    "tool_not_found": ToolNotFoundError,
+    "tool_unavailable": ToolUnavailableError,
     "invalid_value": InvalidValueError,
     "already_exists": AlreadyExistsError,
     "in_use": InUseError,

@@ -17,11 +17,11 @@ import sys
 import zlib
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, NoReturn
 
 from snakepit_bridge import worker_pb2 as pb
-from snakepit_bridge.adapters.base import BaseAdapter
+from snakepit_bridge.adapters.base import BaseAdapter, command
 from snakepit_bridge.describe import commands_of, has_commands, is_hooks
 from snakepit_bridge.failures import Refusal, did_you_mean, failure, from_exception
 
@@ -207,7 +207,21 @@ def _only_adapter(module: ModuleType) -> type:
     ]
     if len(adapters) == 1:
         return adapters[0]
+    if not adapters and (functions := _functions(module)):
+        return type(module.__name__, (BaseAdapter,), {name: staticmethod(one) for name, one in functions.items()})
     if not adapters:
-        raise Refusal(failure(_NOT_FOUND, f"{module.__file__} defines no adapter class"))
+        raise Refusal(failure(_NOT_FOUND, f"{module.__file__} defines no adapter class and no public function"))
     names = ", ".join(one.__name__ for one in adapters)
     raise Refusal(failure(_NOT_FOUND, f"{module.__file__} defines several adapters ({names}): add :Class"))
+
+
+def _functions(module: ModuleType) -> dict[str, FunctionType]:
+    """The public functions that a file without an adapter class defines: its commands."""
+    found = {
+        name: one
+        for name, one in vars(module).items()
+        if isinstance(one, FunctionType) and one.__module__ == module.__name__ and not name.startswith("_")
+    }
+    for one in found.values():
+        command(one)
+    return found

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Callable, Protocol
 
 from snakepit_bridge.errors import CallFailedError, NoSessionError
 from snakepit_bridge.runtime import state
-from snakepit_bridge.runtime.awaited import answer, now, ready
+from snakepit_bridge.runtime.awaited import Query, answer, now, ready
 from snakepit_bridge.runtime.replies import Replies
 from snakepit_bridge.runtime.state import Kept
 from snakepit_bridge.runtime.variable_cache import MISSING, VariableCache
+from snakepit_bridge.tools import Offered, OfferedTools, ToolCall, Tools, offer
 from snakepit_bridge.types import TypeName
 from snakepit_bridge.variables import BatchUpdates, VariableNamespace, VariableProxy
 
@@ -28,11 +29,14 @@ class Server(Protocol):
     @property
     def cache(self) -> VariableCache: ...
 
-    def query(self, query: dict[str, Any]) -> Any: ...
+    @property
+    def tools(self) -> OfferedTools: ...
 
-    async def query_later(self, query: dict[str, Any]) -> Any: ...
+    def query(self, query: Query) -> Any: ...
 
-    def stream(self, query: dict[str, Any]) -> Replies: ...
+    async def query_later(self, query: Query) -> Any: ...
+
+    def stream(self, query: Query) -> Replies: ...
 
 
 class SessionContext:
@@ -227,6 +231,64 @@ class SessionContext:
         """Removes it. Raises ProgramNotFoundError."""
         query = {"op": "program_rm", "id": program_id, "global": everywhere}
         return answer(self._use(everywhere), state.one(query, "removed"))
+
+    # ----------------------------------------------------------------------------------------------- tools
+
+    def call_tool(self, tool_name: str, /, **arguments: Any) -> Any:
+        """The result of a function that some process offers in this session, whatever its language.
+
+        It inherits the call's deadline and is cancelled with it. Raises ToolNotFoundError, ToolUnavailableError, and
+        what the provider's function raised as CallFailedError.
+        """
+        return answer(self._use(), state.one(ToolCall(tool_name, arguments)))
+
+    def stream_tool(self, tool_name: str, /, **arguments: Any) -> Replies:
+        """The chunks of a tool as they come: `for chunk in …`, or `async for`."""
+        return self._use().stream(ToolCall(tool_name, arguments))
+
+    def list_tools(self, pattern: str = "*") -> Any:
+        """Those that the session has now, as dicts: name, description, streaming, parameters, worker, language, …"""
+        return answer(self._use(), state.one({"op": "tool_list", "pattern": pattern}))
+
+    @property
+    def tools(self) -> Tools:
+        """The tools that the session has now, by name: `ctx.tools["parse_json"](json_string="{}")`."""
+        return Tools(self, now(self._use(), state.one({"op": "tool_list"})))
+
+    def register_tool(
+        self,
+        function: Callable[..., Any],
+        name: str | None = None,
+        description: str | None = None,
+        *,
+        streaming: bool | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Offers a function of this worker to all that use the session; its name.
+
+        What is not said is taken from its `@tool`, its signature and its docstring. Raises AlreadyExistsError when
+        another worker offers one of that name.
+        """
+        steps = state.registered(
+            self._use(), self.session_id, [offer(function, name, description, streaming, metadata)]
+        )
+        return answer(self._use(), state.first(steps))
+
+    def register_tools(self, functions: Iterable[Callable[..., Any]]) -> Any:
+        """As `register_tool`, for several: all or none. Their names."""
+        offered: list[Offered] = [offer(one) for one in functions]
+        return answer(self._use(), state.registered(self._use(), self.session_id, offered))
+
+    def unregister_tool(self, name: str) -> Any:
+        """Takes a tool of this worker back. Raises ToolNotFoundError."""
+        return answer(self._use(), state.unregistered(self._use(), self.session_id, name))
+
+    call_elixir_tool = call_tool
+
+    @property
+    def elixir_tools(self) -> Tools:
+        """The original's name of `tools`."""
+        return self.tools
 
     # -------------------------------------------------------------------------------------------- the cache
 

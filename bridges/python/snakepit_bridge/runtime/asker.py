@@ -14,6 +14,7 @@ from snakepit_bridge.runtime.outbox import Outbox
 from snakepit_bridge.runtime.replies import Replies
 from snakepit_bridge.runtime.requests import Requests
 from snakepit_bridge.runtime.variable_cache import Change, Changes, VariableCache
+from snakepit_bridge.tools import OfferedTools, ToolCall
 
 __all__ = ["Asker"]
 
@@ -27,6 +28,10 @@ class Asker:
         self._parent = parent
 
     @property
+    def tools(self) -> OfferedTools:
+        return self._requests.tools
+
+    @property
     def cache(self) -> VariableCache:
         return self._requests.cache
 
@@ -38,15 +43,15 @@ class Asker:
         """`wait` for an event loop."""
         return jsonio.loads(await self._later(self._call(command, args, more)))
 
-    def query(self, query: dict[str, Any]) -> Any:
+    def query(self, query: dict[str, Any] | ToolCall) -> Any:
         """The answer to a query. Blocks. Raises CallFailedError."""
         return _answer(self._wait(self._query(query), _changes(query)))
 
-    async def query_later(self, query: dict[str, Any]) -> Any:
+    async def query_later(self, query: dict[str, Any] | ToolCall) -> Any:
         """`query` for an event loop."""
         return _answer(await self._later(self._query(query), _changes(query)))
 
-    def stream(self, query: dict[str, Any]) -> Replies:
+    def stream(self, query: dict[str, Any] | ToolCall) -> Replies:
         """The answers to a query that has many."""
         _refuse_in_fork()
         return Replies(self._requests, self._outbox, self._query(query))
@@ -81,8 +86,11 @@ class Asker:
             timeout_seconds=more["timeout"] or 0.0,
         )  # fmt: skip
 
-    def _query(self, query: dict[str, Any]) -> pb.Request:
+    def _query(self, query: dict[str, Any] | ToolCall) -> pb.Request:
         try:
+            if isinstance(query, ToolCall):
+                data = jsonio.dumps(query.arguments)
+                return pb.Request(parent=self._parent, command=query.name, args=data, tool=True)
             return pb.Request(parent=self._parent, query=jsonio.dumps(query))
         except jsonio.NoJsonForm as error:
             raise InvalidValueError("invalid_value", str(error)) from None
@@ -120,7 +128,7 @@ class _Awaited:
         """Only what has asked for a stream gets parts."""
 
 
-def _changes(query: dict[str, Any]) -> Changes:
+def _changes(query: dict[str, Any] | ToolCall) -> Changes:
     return query.changes if isinstance(query, Change) else None
 
 

@@ -25,13 +25,15 @@ from collections.abc import Generator
 from functools import partial
 from sys import _getframe as _frame
 from types import CodeType, FrameType
-from typing import Any, Callable, Protocol
+from typing import Any, Callable, Protocol, Union
 
 from snakepit_bridge.errors import CallFailedError
+from snakepit_bridge.tools import ToolCall
 
 __all__ = ["Queries", "Steps", "answer", "later", "now", "ready"]
 
-Steps = Generator[dict[str, Any], Any, Any]
+Query = Union[dict[str, Any], ToolCall]
+Steps = Generator[Query, Any, Any]
 """Yields queries, is sent their answers (or thrown their errors), returns a value."""
 _MOST_PLACES = 10_000
 
@@ -39,9 +41,9 @@ _MOST_PLACES = 10_000
 class Queries(Protocol):
     """Asks the server."""
 
-    def query(self, query: dict[str, Any]) -> Any: ...
+    def query(self, query: Query) -> Any: ...
 
-    async def query_later(self, query: dict[str, Any]) -> Any: ...
+    async def query_later(self, query: Query) -> Any: ...
 
 
 def answer(queries: Queries, steps: Steps) -> Any:
@@ -62,7 +64,7 @@ def ready(value: Any) -> Any:
 
 def now(queries: Queries, steps: Steps) -> Any:
     """Blocks until the steps are done."""
-    step: Callable[[], dict[str, Any]] = partial(next, steps)
+    step: Callable[[], Query] = partial(next, steps)
     try:
         while True:
             query = step()
@@ -78,7 +80,7 @@ def now(queries: Queries, steps: Steps) -> Any:
 
 async def later(queries: Queries, steps: Steps) -> Any:
     """Waits in the event loop until the steps are done."""
-    step: Callable[[], dict[str, Any]] = partial(next, steps)
+    step: Callable[[], Query] = partial(next, steps)
     try:
         while True:
             query = step()

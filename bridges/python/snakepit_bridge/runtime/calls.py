@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import queue
 from collections import OrderedDict
+from collections.abc import Mapping
 from time import monotonic
 from typing import Callable
 
 from snakepit_bridge import jsonio
 from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.arguments import Bound, find
 from snakepit_bridge.context import CallCancelled, CallContext
 from snakepit_bridge.failures import failure
 from snakepit_bridge.runtime.asker import Asker
@@ -99,6 +101,16 @@ class Call:
             if self.cancelled:
                 self._context.cancel()
         return self._context
+
+    def bound(self, commands: Mapping[str, Bound]) -> Bound:
+        """What runs it: a command, or a tool that this worker has registered. Raises the refusal with near names."""
+        if self._spec.tool and self.requests is not None:
+            tool = self.requests.tools.get(self._spec.session, self.command)
+            if tool is not None:
+                tool.bound = tool.bound or Bound(tool.adapter, tool.command)
+                bound: Bound = tool.bound
+                return bound
+        return find(commands, self.command)
 
     def renew(self) -> None:
         """The next item of a block begins: its handler gets a context of its own."""

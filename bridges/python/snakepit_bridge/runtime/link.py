@@ -193,6 +193,7 @@ class Link:
             outbox.put_invalidated(invalidation.id)
         for session in message.ended_sessions:
             self.requests.cache.drop(session)
+            self.requests.tools.end(session)
             self._listener.on_session_ended(session)
 
 

@@ -9,6 +9,7 @@ from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.failures import failure
 from snakepit_bridge.runtime.outbox import Outbox
 from snakepit_bridge.runtime.variable_cache import Changes, VariableCache
+from snakepit_bridge.tools import OfferedTools
 
 __all__ = ["Inbox", "Requests"]
 
@@ -35,6 +36,8 @@ class Requests:
         self._waiting: dict[int, Inbox] = {}
         self.cache = VariableCache()
         """Values of variables that handlers have read."""
+        self.tools = OfferedTools()
+        """Functions that this worker offers."""
         self.hurry: Callable[[], None] = _nothing
         """Has the stream read at once, because a handler waits for a reply. Set by the worker."""
         self.shield: Callable[[Callable[[], Any]], Any] = _run

@@ -64,7 +64,7 @@ class Runner:
             self._table.finish(call)
 
     def _outcome(self, call: Call) -> bytes:
-        bound = arguments.find(self._commands, call.command)
+        bound = call.bound(self._commands)
         args = arguments.parse(call.args)
         block = call.block
         if block is not None:

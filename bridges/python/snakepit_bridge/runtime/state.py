@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from snakepit_bridge.errors import InvalidValueError, SessionExpiredError, VariableNotFoundError
-from snakepit_bridge.runtime.awaited import Steps
+from snakepit_bridge.runtime.awaited import Query, Steps
 from snakepit_bridge.runtime.variable_cache import Change, VariableCache
+from snakepit_bridge.tools import Offered, OfferedTools
 from snakepit_bridge.types import TypeName, from_json, to_json, type_name
 
 __all__ = ["Kept", "change"]
@@ -169,7 +170,7 @@ def roll_back(kept: Kept, name: str, version: int, expect: int | None) -> Steps:
     return (yield from kept.write(name, **query))["version"]
 
 
-def one(query: dict[str, Any], field: str = "") -> Steps:
+def one(query: Query, field: str = "") -> Steps:
     """The answer to one query, or a field of it."""
     found = yield query
     return found[field] if field else found
@@ -178,6 +179,36 @@ def one(query: dict[str, Any], field: str = "") -> Steps:
 def clear(kept: Kept) -> Steps:
     """Whether there was a session to remove."""
     return (yield from kept.write(op="session_rm"))["removed"]
+
+
+class Providing(Protocol):
+    """What registers tools."""
+
+    @property
+    def tools(self) -> OfferedTools: ...
+
+
+def registered(server: Providing, session: str, offered: list[Offered]) -> Steps:
+    """Names of the new tools. They can be called before the answer comes, so they are known first."""
+    known = [one for one in offered if server.tools.get(session, one.command.name) is None]
+    for one in offered:
+        server.tools.add(session, one)
+    try:
+        return (yield {"op": "tool_register", "tools": [one.described() for one in offered]})["registered"]
+    except BaseException:
+        for one in known:
+            server.tools.remove(session, one.command.name)
+        raise
+
+
+def unregistered(server: Providing, session: str, name: str) -> Steps:
+    yield {"op": "tool_rm", "name": name}
+    server.tools.remove(session, name)
+
+
+def first(steps: Steps) -> Steps:
+    """The first of what they return."""
+    return (yield from steps)[0]
 
 
 def described(variable: dict[str, Any]) -> dict[str, Any]:

@@ -249,6 +249,7 @@ class Worker:
                 commands=[one.to_spec() for one in self._commands.values()],
                 pid=os.getpid(),
                 sessions=self._table.sessions,
+                tools=self._link.requests.tools.specs(),
             )
         )
 
