@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from snakepit_bridge.adapters.base import BaseAdapter, command
 from snakepit_bridge.context import CallCancelled, CallContext
+from snakepit_bridge.datatypes import TypeValidator, VariableType
 from snakepit_bridge.errors import (
     AlreadyExistsError,
     CallFailedError,
@@ -28,7 +29,6 @@ from snakepit_bridge.errors import (
     VersionConflictError,
 )
 from snakepit_bridge.session_context import SessionContext
-from snakepit_bridge.types import TypeValidator, VariableType
 from snakepit_bridge.variables import VariableProxy
 
 __version__ = "0.1.0"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Callable, Protocol
 
+from snakepit_bridge.datatypes import TypeName
 from snakepit_bridge.errors import CallFailedError, NoSessionError
 from snakepit_bridge.runtime import state
 from snakepit_bridge.runtime.awaited import Query, answer, now, ready
@@ -17,7 +18,6 @@ from snakepit_bridge.runtime.replies import Replies
 from snakepit_bridge.runtime.state import Kept
 from snakepit_bridge.runtime.variable_cache import MISSING, VariableCache
 from snakepit_bridge.tools import Offered, OfferedTools, ToolCall, Tools, offer
-from snakepit_bridge.types import TypeName
 from snakepit_bridge.variables import BatchUpdates, VariableNamespace, VariableProxy
 
 __all__ = ["SessionContext"]

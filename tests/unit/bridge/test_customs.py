@@ -183,7 +183,7 @@ def test_an_answer_does_not_depend_on_how_it_is_asked_for_or_on_what_else_it_hol
     for command, answer in wanted.items():
         assert everywhere(worker, command, last) == [answer] * 3
     for command, words in {
-        "pairs": "builtins.tuple cannot be a key", "nan": "(at .rows[1].x)", "table": 'return .to_dict("records")',
+        "pairs": "$ has a key of type tuple", "nan": "$.rows[1].x", "table": "Table",
     }.items():  # fmt: skip
         messages = everywhere(worker, command, last)
         assert [words in one for one in messages] == [True] * 3, messages

@@ -25,10 +25,10 @@ from snakepit_bridge import (
     errors,
     jsonio,
 )
+from snakepit_bridge.datatypes import from_json, to_json
 from snakepit_bridge.runtime import variable_cache
 from snakepit_bridge.runtime.replies import Replies
 from snakepit_bridge.runtime.variable_cache import MISSING, VariableCache
-from snakepit_bridge.types import from_json, to_json
 
 
 class Clock:

@@ -143,7 +143,8 @@ def test_noise_is_only_log(start: Start, gateway: Gateway) -> None:
 def test_results_without_json_form(worker: Attached, what: str) -> None:
     failure = worker.failure("odd", json.dumps({"what": what}).encode())
     assert failure.kind == Kind.INVALID_RESULT
-    assert ("builtins.object" if what == "object" else "NaN") in failure.message
+    words = {"nan": "is NaN", "inf": "$[0] is Infinity", "object": "$ is of type object"}
+    assert words[what] in failure.message
 
 
 def test_results_with_an_obvious_json_form(worker: Attached) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 
+from snakepit_bridge.datatypes import TypeName, from_json, to_json, type_name
 from snakepit_bridge.errors import InvalidValueError, SessionExpiredError, VariableNotFoundError
 from snakepit_bridge.runtime.awaited import Query, Steps
 from snakepit_bridge.runtime.variable_cache import Change, VariableCache
 from snakepit_bridge.tools import Offered, OfferedTools
-from snakepit_bridge.types import TypeName, from_json, to_json, type_name
 
 __all__ = ["Kept", "change"]
 
