@@ -20,12 +20,14 @@ class BasicCommands:
     """ping, echo, info, sleep, fail, ping_stream."""
 
     @command
-    def ping(self, message: str | None = None) -> dict[str, Any]:
+    def ping(self, message: str | None = None, test: bool = False) -> dict[str, Any]:
         """Answers at once.
 
         Args:
             message: Sent back with the answer.
+            test: Changes nothing.
         """
+        _ = test
         answer = {"status": "pong", "timestamp": time.time()}
         return answer if message is None else {**answer, "message": message}
 

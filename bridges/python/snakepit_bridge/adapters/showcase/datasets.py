@@ -21,7 +21,7 @@ FIELD_LIMIT = (1 << 31) - 1
 
 
 class DatasetCommands:
-    """process_large_dataset."""
+    """process_large_dataset, process_dataset."""
 
     @command
     def process_large_dataset(
@@ -43,6 +43,25 @@ class DatasetCommands:
         if not path.exists():
             raise FileNotFoundError(f"no such file: {path}")
         return _analyse(path, chunk_size)
+
+    @command
+    def process_dataset(self, file_path: str, chunk_size: int = 1000, *, ctx: CallContext) -> Iterator[dict[str, Any]]:
+        """As process_large_dataset, with other names: progress, records_processed, total_records.
+
+        Args:
+            file_path: The CSV file, relative to the caller's directory.
+            chunk_size: Rows between two reports of progress.
+        """
+        return _renamed(self.process_large_dataset(file_path, chunk_size, ctx=ctx))
+
+
+def _renamed(chunks: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for chunk in chunks:
+        names = {"progress_percent": "progress", "processed_rows": "records_processed", "total_rows": "total_records"}
+        renamed = {new: chunk[old] for old, new in names.items()}
+        if chunk["is_final"]:
+            renamed.update(total_processed=chunk["processed_rows"], final_stats=chunk["final_stats"])
+        yield {**renamed, "is_final": chunk["is_final"]}
 
 
 class Survey:

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-__all__ = ["from_array", "read"]
+__all__ = ["from_array", "read", "rows"]
 
 SIDE = 8
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
@@ -17,14 +17,19 @@ Rows = list[list[float]]
 
 def read(path: Path) -> list[float]:
     """Raises OSError; ValueError when it is no image that is understood."""
+    return _shrink(rows(path))
+
+
+def rows(path: Path) -> Rows:
+    """All pixels, from 0 to 1. Raises OSError; ValueError when it is no image that is understood."""
+    if not path.exists():
+        raise FileNotFoundError(f"no such file: {path}")
     data = path.read_bytes()
     if data[:8] == b"\x89PNG\r\n\x1a\n":
-        rows = _png(data)
-    elif data[:2] in (b"P2", b"P5"):
-        rows = _pgm(data)
-    else:
-        raise ValueError(f"{path.name}: neither PNG nor PGM")
-    return _shrink(rows)
+        return _png(data)
+    if data[:2] in (b"P2", b"P5"):
+        return _pgm(data)
+    raise ValueError(f"{path.name}: neither PNG nor PGM")
 
 
 def from_array(array: Any) -> list[float]:
@@ -34,9 +39,9 @@ def from_array(array: Any) -> list[float]:
     flat = not isinstance(array[0], list)
     if flat and len(array) != SIDE * SIDE:
         raise ValueError(f"a flat image has {SIDE * SIDE} numbers, not {len(array)}")
-    rows = [array[at : at + SIDE] for at in range(0, len(array), SIDE)] if flat else array
+    lines = [array[at : at + SIDE] for at in range(0, len(array), SIDE)] if flat else array
     try:
-        numbers = [[float(value) for value in row] for row in rows]
+        numbers = [[float(value) for value in row] for row in lines]
     except (TypeError, ValueError):
         raise ValueError("the pixels of an image are numbers") from None
     if len({len(row) for row in numbers}) != 1 or not numbers[0]:
@@ -46,20 +51,20 @@ def from_array(array: Any) -> list[float]:
     return _fit([[min(1.0, max(0.0, value / scale)) for value in row] for row in numbers])
 
 
-def _shrink(rows: Rows) -> list[float]:
+def _shrink(picture: Rows) -> list[float]:
     """Of a picture: dark ink on light paper is turned round."""
-    pixels = [value for row in rows for value in row]
+    pixels = [value for row in picture for value in row]
     if sum(pixels) > len(pixels) / 2:
-        rows = [[1.0 - value for value in row] for row in rows]
-    return _fit(rows)
+        picture = [[1.0 - value for value in row] for row in picture]
+    return _fit(picture)
 
 
-def _fit(rows: Rows) -> list[float]:
+def _fit(picture: Rows) -> list[float]:
     """The mean of each of 8 by 8 areas."""
-    height, width = len(rows), len(rows[0])
+    height, width = len(picture), len(picture[0])
     out = []
     for y in range(SIDE):
-        lines = rows[y * height // SIDE : max((y + 1) * height // SIDE, y * height // SIDE + 1)]
+        lines = picture[y * height // SIDE : max((y + 1) * height // SIDE, y * height // SIDE + 1)]
         for x in range(SIDE):
             left = x * width // SIDE
             area = [line[at] for line in lines for at in range(left, max((x + 1) * width // SIDE, left + 1))]

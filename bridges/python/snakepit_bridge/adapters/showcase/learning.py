@@ -1,65 +1,38 @@
-"""A real model over real images, and its training, spread over the workers of the pool."""
+"""The training of a real model over real images, spread over the workers of the pool."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from snakepit_bridge.adapters.base import command
-from snakepit_bridge.adapters.showcase import digits, images
+from snakepit_bridge.adapters.showcase import digits
 from snakepit_bridge.adapters.showcase.network import Network, average
 from snakepit_bridge.context import CallContext
 
 __all__ = ["LearningCommands"]
 
 _MOST_SHARDS = 64
-Classify = Callable[[list[list[float]]], list[list[float]]]
-"""Probabilities of the classes for each image."""
+_SETTINGS = ("epochs", "shards", "learning_rate", "seed")
 
 
 class LearningCommands:
-    """batch_inference, distributed_training, train_shard."""
+    """distributed_training, train_shard."""
 
     @command
-    def batch_inference(
-        self,
-        inputs: list[Any] | None = None,
-        model_path: str | None = None,
-        batch_size: int = 32,
-        *,
-        ctx: CallContext,
-    ) -> Iterator[dict[str, Any]]:
-        """Reads handwritten digits and streams what they are, batch by batch.
-
-        Without inputs it reads the 300 held-out images of the data set, and says how many it got right.
-
-        Args:
-            inputs: File names (PNG, PGM) and images as arrays (64 numbers, or rows of numbers).
-            model_path: A model that distributed_training has saved, or an .onnx file; the built-in one otherwise.
-            batch_size: Images in a batch.
-        """
-        if batch_size < 1:
-            raise ValueError("batch_size must be at least 1")
-        classify, name = _model(ctx.path(model_path) if model_path else digits.MODEL)
-        if inputs is None:
-            test = digits.part("test")
-            return _inference(list(range(len(test.labels))), test.images, test.labels, classify, name, batch_size)
-        loaded = [images.read(ctx.path(one)) if isinstance(one, str) else images.from_array(one) for one in inputs]
-        names = [one if isinstance(one, str) else number for number, one in enumerate(inputs)]
-        return _inference(names, loaded, None, classify, name, batch_size)
-
-    @command
-    async def distributed_training(
+    async def distributed_training(  # noqa: PLR0917 - the names are what callers use
         self,
         epochs: int = 5,
         shards: int = 2,
         learning_rate: float = 0.05,
         model_path: str = "digits-model.json",
         seed: int = 1,
+        model_config: dict[str, Any] | None = None,
+        training_config: dict[str, Any] | None = None,
+        dataset_path: str | None = None,
         *,
         ctx: CallContext,
     ) -> AsyncIterator[dict[str, Any]]:
@@ -75,9 +48,18 @@ class LearningCommands:
             learning_rate: Size of a step; it shrinks with each epoch.
             model_path: Where the best model is saved, relative to the caller's directory.
             seed: Of the first weights and of the order of the images.
+            model_config: The same settings by name (epochs, shards, learning_rate, seed); they come first.
+            training_config: As model_config, and before it.
+            dataset_path: A CSV file of images: 64 pixels and the digit in each row. Every fifth row is for validation.
+                The data set that is shipped otherwise.
         """
+        given: dict[str, Any] = {"epochs": epochs, "shards": shards, "learning_rate": learning_rate, "seed": seed}
+        given = _configured(given, model_config, training_config)
+        epochs, shards, learning_rate, seed = (given[name] for name in _SETTINGS)
+        dataset = None if dataset_path is None else str(ctx.path(dataset_path))
         if epochs < 1 or not 1 <= shards <= _MOST_SHARDS or learning_rate <= 0:
             raise ValueError(f"epochs: at least 1; shards: 1 to {_MOST_SHARDS}; learning_rate: above 0")
+        digits.of_dataset("train", dataset)
         network, best, target = Network.fresh(seed), 0.0, ctx.path(model_path)
         for epoch in range(1, epochs + 1):
             rate = learning_rate * 0.9 ** (epoch - 1)
@@ -86,13 +68,15 @@ class LearningCommands:
                 "seed": seed + epoch,
                 "learning_rate": rate,
                 "parameters": network.as_dict(),
+                "dataset_path": dataset,
             }
             others = [ctx.call_async("train_shard", shard=n, **work) for n in range(1, shards)]
             own = asyncio.get_running_loop().run_in_executor(None, partial(_train, shard=0, **work))
             trained, *answers = await asyncio.gather(own, *others)
             network = average([Network.of(one["parameters"]) for one in (trained, *answers)])
-            row = _report(network, epoch, epochs, rate)
-            if row["val_acc"] > best:
+            row = _report(network, epoch, epochs, rate, dataset)
+            row["is_final"] = epoch == epochs
+            if row["val_acc"] > best or epoch == 1:
                 best = row["val_acc"]
                 network.save(target)
             if epoch == epochs:
@@ -100,15 +84,26 @@ class LearningCommands:
             yield row
 
     @command
-    def train_shard(
-        self, parameters: dict[str, Any], shard: int, shards: int, learning_rate: float, seed: int
+    def train_shard(  # noqa: PLR0917
+        self,
+        parameters: dict[str, Any],
+        shard: int,
+        shards: int,
+        learning_rate: float,
+        seed: int,
+        dataset_path: str | None = None,
     ) -> dict[str, Any]:
         """Trains a model on one shard of the images, once: a part of distributed_training."""
-        return _train(parameters=parameters, shard=shard, shards=shards, learning_rate=learning_rate, seed=seed)
+        return _train(
+            parameters=parameters, shard=shard, shards=shards, learning_rate=learning_rate, seed=seed,
+            dataset_path=dataset_path,
+        )  # fmt: skip
 
 
-def _train(*, parameters: dict[str, Any], shard: int, shards: int, learning_rate: float, seed: int) -> dict[str, Any]:
-    network, data = Network.of(parameters), digits.part("train")
+def _train(
+    *, parameters: dict[str, Any], shard: int, shards: int, learning_rate: float, seed: int, dataset_path: str | None
+) -> dict[str, Any]:
+    network, data = Network.of(parameters), digits.of_dataset("train", dataset_path)
     mine = list(range(len(data.labels)))[shard::shards]
     random.Random(seed).shuffle(mine)  # noqa: S311 - nothing secret depends on it
     for number in mine:
@@ -116,9 +111,21 @@ def _train(*, parameters: dict[str, Any], shard: int, shards: int, learning_rate
     return {"parameters": network.as_dict(), "images": len(mine)}
 
 
-def _report(network: Network, epoch: int, epochs: int, rate: float) -> dict[str, Any]:
-    train_loss, train_acc = network.score(*digits.part("train"))
-    val_loss, val_acc = network.score(*digits.part("validation"))
+def _configured(given: dict[str, Any], *configs: dict[str, Any] | None) -> dict[str, Any]:
+    for config in configs:
+        for name, value in (config or {}).items():
+            if name not in given:
+                raise ValueError(f"no setting `{name}`; known are {', '.join(_SETTINGS)}")
+            is_rate = name == "learning_rate"
+            if type(value) not in ((int, float) if is_rate else (int,)):
+                raise ValueError(f"{name} must be a {'number' if is_rate else 'whole number'}, not {value!r}")
+            given[name] = value
+    return given
+
+
+def _report(network: Network, epoch: int, epochs: int, rate: float, dataset: str | None) -> dict[str, Any]:
+    train_loss, train_acc = network.score(*digits.of_dataset("train", dataset))
+    val_loss, val_acc = network.score(*digits.of_dataset("validation", dataset))
     return {
         "epoch": epoch,
         "epochs": epochs,
@@ -128,52 +135,3 @@ def _report(network: Network, epoch: int, epochs: int, rate: float) -> dict[str,
         "val_acc": round(val_acc, 5),
         "learning_rate": rate,
     }
-
-
-def _model(path: Path) -> tuple[Classify, str]:
-    if path.suffix == ".onnx":
-        return _onnx(path), path.name
-    network = Network.load(path)
-    return (lambda batch: [network.probabilities(image) for image in batch]), path.name
-
-
-def _onnx(path: Path) -> Classify:
-    """A pre-trained model: its input is a batch of 64 floats each, its last output ten scores."""
-    try:
-        import onnxruntime  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    except ImportError:
-        raise RuntimeError("an .onnx model needs onnxruntime in the pool's Python: pip install onnxruntime") from None
-    session = onnxruntime.InferenceSession(str(path))
-    wanted = session.get_inputs()[0].name
-
-    def classify(batch: list[list[float]]) -> list[list[float]]:
-        import numpy  # type: ignore[import-not-found,unused-ignore]  # onnxruntime brings it
-
-        scores = session.run(None, {wanted: numpy.asarray(batch, dtype=numpy.float32)})[-1]
-        return [[float(score) for score in row] for row in scores]
-
-    return classify
-
-
-def _inference(  # noqa: PLR0917
-    names: list[Any],
-    pictures: list[list[float]],
-    labels: list[int] | None,
-    classify: Classify,
-    model: str,
-    size: int,
-) -> Iterator[dict[str, Any]]:
-    total, right = len(pictures), 0
-    if not total:
-        yield {"model": model, "processed": 0, "total": 0, "predictions": []}
-    for start in range(0, total, size):
-        predictions = []
-        for number, found in enumerate(classify(pictures[start : start + size]), start):
-            digit = found.index(max(found))
-            predictions.append({"input": names[number], "digit": digit, "confidence": round(found[digit], 4)})
-            right += labels is not None and labels[number] == digit
-        done = min(start + size, total)
-        chunk = {"model": model, "processed": done, "total": total, "predictions": predictions}
-        if labels is not None and done == total:
-            chunk["accuracy"] = round(right / total, 4)
-        yield chunk
