@@ -33,7 +33,7 @@ snakepit down
 _FILES = {
     "exec": "exec_", "stream": "exec_", "commands": "exec_", "map": "map_",
     **dict.fromkeys(("tail", "streams", "wait", "cancel"), "streams"),
-    "session": "session", "sessions": "session", "var": "var", "program": "program",
+    "session": "session", "sessions": "session", "var": "var", "program": "program", "tools": "tools",
     "up": "up", "down": "down", **dict.fromkeys(("scale", "restart", "pause", "resume", "drain"), "pools"),
     **dict.fromkeys(("status", "workers"), "status"),
     **{name: name for name in ("explain", "logs", "reap", "adapters", "bridge", "server", "debug", "completion")},

@@ -23,7 +23,7 @@ snakepit keeps warm, supervised pools of workers in any language behind one shor
 
 calls      exec  stream  map  commands
 streams    tail  streams  wait  cancel
-state      session  sessions  var  program
+state      session  sessions  var  program  tools
 pools      up  down  scale  restart  pause  resume  drain
 look       status  workers  explain  logs
 server     server  reap  debug
