@@ -4,10 +4,33 @@ const DEEPEST = 900
 const LONGEST = 200 // characters of a path
 const MARK = '__unserializable__'
 const FORMLESS = [Promise, RegExp, WeakMap, WeakSet, WeakRef, ArrayBuffer, DataView]
+const SPECIAL = [...FORMLESS, Map, Set, Error]
 const marking = process.env.SNAKEPIT_UNSERIALIZABLE === 'mark'
 
 /** Says what is wrong with a value: `$.scores[3] is NaN, …`. */
 export class NoJsonForm extends Error {}
+
+/** Whether JSON.stringify, which has written the value, may have lost something of it. */
+export function isOdd(value) {
+  switch (typeof value) {
+    case 'number': return !Number.isFinite(value)
+    case 'object': return value !== null && (Array.isArray(value) ? value.some(isOdd) : isOddObject(value))
+    case 'function': case 'symbol': return true
+    default: return false
+  }
+}
+
+function isOddObject(value) {
+  const kind = Object.getPrototypeOf(value)
+  if (kind !== Object.prototype && kind !== null && !(value instanceof Date)) {
+    if (typeof value.toJSON === 'function' || SPECIAL.some((one) => value instanceof one)) return true
+  }
+  for (const key in value) {
+    const one = value[key]
+    if (typeof one !== 'function' && typeof one !== 'symbol' && isOdd(one)) return true
+  }
+  return false
+}
 
 /**
  * A value that JSON.stringify writes in full. Members of objects that are undefined or functions are left out, as it does.

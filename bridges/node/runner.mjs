@@ -5,7 +5,7 @@ import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { parentPort, workerData } from 'node:worker_threads'
 import { read, write } from './json.mjs'
-import { writable } from './places.mjs'
+import { isOdd, writable } from './places.mjs'
 import { parametersOf } from './parameters.mjs'
 import { syntaxError, trace } from './traces.mjs'
 import { Kind } from './messages.mjs'
@@ -345,7 +345,8 @@ function written(value, nanIsNull) {
   } catch {
     return write(writable(value, nanIsNull))
   }
-  return text === undefined || text.includes('null') || text.includes('{}') ? write(writable(value, nanIsNull)) : text
+  const may = text === undefined || text.includes('null') || text.includes('{}')
+  return may && isOdd(value) ? write(writable(value, nanIsNull)) : text
 }
 
 function failure(error) {

@@ -151,6 +151,10 @@ def refuses_unfit_results(peer: Peer, _: pb.Hello) -> None:
     need(value(peer, "echo", {"a": 1}) == {"a": 1}, "it is of no use afterwards")
 
 
+def writes_nan_as_null(peer: Peer, _: pb.Hello) -> None:
+    need(value(peer, "unfit", nan_is_null=True) is None, "it was something else")
+
+
 def keeps_messages_small(peer: Peer, _: pb.Hello) -> None:
     failure(peer, call(peer, "big", {"size": LIMIT + 1}), Kind.INVALID_RESULT)
 
@@ -357,6 +361,7 @@ CHECKS = (
     Check("texts, whole numbers and floats are preserved", preserves_values, ("echo",)),
     Check("an error is told with type and text", tells_errors, ("fail",)),
     Check("a result without a JSON form is refused", refuses_unfit_results, ("unfit", "echo")),
+    Check("NaN becomes null when the call wants it", writes_nan_as_null, ("unfit",)),
     Check("an answer that is too large is refused", keeps_messages_small, ("big",)),
     Check("32 MiB pass both ways", takes_large_messages, ("echo",)),
     Check("what is printed disturbs nothing", prints_safely, ("say", "echo")),

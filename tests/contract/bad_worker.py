@@ -14,7 +14,7 @@ from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.runtime.http2 import GatewayStream
 
 FAULT = sys.argv[1]
-NAMES = ("conformance", "echo", "count", "nap", "say", "add", "fail")
+NAMES = ("conformance", "echo", "count", "nap", "say", "add", "fail", "unfit")
 
 
 class Box:
@@ -69,6 +69,10 @@ def answer(box: Box, call: pb.Call) -> None:
         box.say(
             results=[failure(call, kinds.COMMAND_FAILED, args["message"], type="" if FAULT == "untyped" else "Err")]
         )
+    elif call.command == "unfit" and (not call.nan_is_null or FAULT == "strict"):
+        box.say(results=[failure(call, kinds.INVALID_RESULT, "NaN")])
+    elif call.command == "unfit":
+        box.say(results=[pb.Result(id=call.id, value=b"null")])
     elif call.command == "add" and "a" not in args:
         box.say(results=[failure(call, kinds.INVALID_ARGUMENTS, "missing")])
     elif call.command == "count":

@@ -46,6 +46,7 @@ FAULTS = {
     "wrong-id": "each call is answered once",
     "twice": "each call is answered once",
     "floats": "texts, whole numbers and floats are preserved",
+    "strict": "NaN becomes null when the call wants it",
     "untyped": "an error is told with type and text",
     "endless": "a streaming command sends its chunks in order",
     "miscounts": "a streaming command sends its chunks in order",

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { NoJsonForm, writable } from '../places.mjs'
+import { NoJsonForm, isOdd, writable } from '../places.mjs'
 
 const circle = { a: [1, {}] }
 circle.a[1].back = circle
@@ -37,4 +37,13 @@ test('what JSON.stringify would lose is kept', () => {
 
 test('NaN is null when that is wanted', () => {
   assert.deepEqual(writable({ a: [NaN, Infinity], b: 1n }, true), { a: [null, null], b: 1n })
+})
+
+test('what may have lost something is found', () => {
+  class Point { constructor(x) { this.x = x } }
+  for (const value of [NaN, [Infinity], { a: [{ b: NaN }] }, new Map(), [new Set()], { e: new Error('x') }, Symbol('s'), [() => 1], new Point(NaN),
+    { p: Promise.resolve() }, { b: Buffer.from('x') }, /x/]) assert(isOdd(value))
+  for (const value of [1, 'x', null, undefined, 1n, { a: null, f() {} }, [undefined, null, {}], new Date(NaN), new Point(null), Object.create(null)]) {
+    assert(!isOdd(value))
+  }
 })
