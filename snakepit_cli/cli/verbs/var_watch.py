@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import select
 from typing import Annotated
 
 import typer
@@ -14,13 +15,30 @@ from snakepit_cli.cli.output.json_path import Picker
 from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.cli.output.results import shown
 from snakepit_cli.client.call import state_query
-from snakepit_cli.client.call.call import Talk, write
+from snakepit_cli.client.call.call import StoppedError, Talk, write
 from snakepit_cli.client.call.request import Shared
 
 _EXAMPLES = """
 snakepit var set temperature 0.9 --session s1; snakepit var watch temperature --from 0 --session s1 | head -1
 snakepit var watch --after 0 --field name --raw --session s1 | head -1
 """
+
+
+_GONE = select.POLLERR | select.POLLHUP
+
+
+class _Watching(Talk):
+    """Ends when the reader of the output goes away, as `head` does, not only when there is something to write."""
+
+    __slots__ = ()
+
+    def _receive(self) -> bytes:
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        poll.register(1, 0)
+        if any(descriptor == 1 and events & _GONE for descriptor, events in poll.poll()):
+            raise StoppedError("output_closed", "the reader of the output went away")
+        return super()._receive()
 
 
 def watch(
@@ -51,7 +69,7 @@ def watch(
         write(shown(data if picker is None else picker.lines(data), query))
 
     with opened(shared, json=json) as sock:
-        answer = Talk(sock, query, chunks).run()
+        answer = _Watching(sock, query, chunks).run()
     if answer is None:
         return 130
     if picker is not None:

@@ -16,7 +16,7 @@ from snakepit_cli.cli.verbs import var
 from snakepit_cli.client.call.state_query import value_text
 from snakepit_cli.wire import front, state
 from tests.unit.cli.conftest import Run
-from tests.unit.cli.test_process import finish, start
+from tests.unit.cli.test_process import SECONDS, finish, start
 from tests.unit.client.fake import Fake, Peer, error
 
 SESSION = {
@@ -516,6 +516,18 @@ def test_each_change_is_printed_when_it_comes_and_ctrl_c_ends_the_watch(fake: Fa
     code, out, err = finish(process)
     assert (code, out, err.strip()) == (130, "", "the watch ends")
     assert fake.cancelled.is_set()
+
+
+def test_a_watch_ends_when_its_reader_does(fake: Fake) -> None:
+    fake.queries["var_watch"] = lambda peer, request, _: peer.send(front.CHUNKS, request, b'{"revision":1}\n')
+    process = start("var", "watch")
+    assert process.stdout is not None
+    assert process.stdout.readline() == b'{"revision":1}\n'
+    process.stdout.close()
+    assert process.wait(SECONDS) == KINDS["output_closed"].exit
+    assert process.stderr is not None
+    with process.stderr:
+        assert process.stderr.read() == b""
 
 
 def test_watch_of_a_server_that_is_lost(fake: Fake, full: Run) -> None:
