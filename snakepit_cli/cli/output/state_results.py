@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from _socket import socket
 
-from snakepit_cli.cli.output.results import show
-from snakepit_cli.client.call.call import RefusedError, Talk
+from snakepit_cli.client.call.call import RefusedError, Talk, write_line
 from snakepit_cli.client.call.state_query import StateQuery
 
 
@@ -20,12 +20,21 @@ def perform(sock: socket, query: StateQuery) -> int:
     if answer is None:
         return 130
     if query.part is not None:
-        from snakepit_cli.cli.output.json_path import pick
+        from snakepit_cli.client.call.arguments import members
 
-        answer = pick(bytes(answer).decode(errors="replace"), query.part, raw=False)
+        answer = members(bytes(answer).decode(errors="replace"), "the answer")[query.part].encode(errors="replace")
     if not query.silent:
-        show(query, answer)
+        _show(query, answer)
     return 0
+
+
+def _show(query: StateQuery, answer: bytes | memoryview) -> None:
+    if query.field is None and not query.raw and not os.isatty(1):
+        write_line(answer)
+        return
+    from snakepit_cli.cli.output.results import show
+
+    show(query, answer)
 
 
 def _kind(refusal: RefusedError) -> str:

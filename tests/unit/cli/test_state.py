@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from snakepit_cli.cli.verbs import var
 from snakepit_cli.client.call.state_query import value_text
 from snakepit_cli.wire import front, state
 from tests.unit.cli.conftest import Run
-from tests.unit.cli.test_process import SECONDS, finish, start
+from tests.unit.cli.test_process import ROOT, SECONDS, finish, start
 from tests.unit.client.fake import Fake, Peer, error
 
 SESSION = {
@@ -220,6 +222,18 @@ def test_plain_forms_are_fast(fake: Fake, words: str) -> None:
 def test_odd_forms_are_not(fake: Fake, words: str) -> None:
     assert fast._state(words.split()) is None
     assert fake.asked == []
+
+
+@pytest.mark.parametrize("words", ["var get t", "var set t 1", "var set t hot", "session exists s1"])
+def test_the_fast_path_loads_next_to_nothing(fake: Fake, words: str) -> None:
+    fake.queries |= {"var_get": variable(), "var_set": {"version": 1}, "session_show": SESSION}
+    code = (
+        "import sys, os; before = set(sys.modules); from snakepit_cli import fast; "
+        f"assert fast.attempt({words.split()}) == 0; print(*(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    extra = {name for name in done.stdout.split() if not name.startswith(("snakepit_cli", "0.9"))}
+    assert extra <= {"__future__", "_socket", "_json", "_signal"}, extra
 
 
 def test_the_fast_path_starts_no_server(places: Path) -> None:
