@@ -51,6 +51,7 @@ def _told(table: PoolTable) -> dict[str, str]:
     """Variables by which the bridges learn what is theirs to do."""
     told = {
         "SNAKEPIT_UNSERIALIZABLE": "" if table.unserializable == "refuse" else table.unserializable,
+        "SNAKEPIT_ADAPTER_OBJECT": "" if table.instance == "worker" else table.instance,
         "SNAKEPIT_MODULES": ",".join(table.modules),
     }
     return {name: value for name, value in told.items() if value}

@@ -147,6 +147,13 @@ class PoolTable(Table, frozen=True, kw_only=True):
             extra=_allowed("refuse or mark"),
         ),
     ] = "refuse"
+    instance: Annotated[
+        Literal["worker", "call"],
+        Meta(
+            description="Python: an adapter object for each worker, or a new one for each call.",
+            extra=_allowed("worker or call"),
+        ),
+    ] = "worker"
     modules: Annotated[Modules, Meta(description="What the adapter `python` may use.")] = []
     python: Annotated[Text, Meta(description="The interpreter; relative to this file.")] | None = None
     env: Annotated[Variables, Meta(description="More variables of the workers' environment.")] = {}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from snakepit_bridge.adapters.base import BaseAdapter, command
 from snakepit_bridge.context import CallCancelled, CallContext
+from snakepit_bridge.core import BaseCommandHandler, ProtocolHandler
 from snakepit_bridge.datatypes import TypeValidator, VariableType
 from snakepit_bridge.errors import (
     AlreadyExistsError,
@@ -33,8 +34,8 @@ from snakepit_bridge.variables import VariableProxy
 
 __version__ = "0.1.0"
 __all__ = [
-    "AlreadyExistsError", "BaseAdapter", "CallCancelled", "CallContext", "CallFailedError", "HistoryLostError",
-    "InUseError", "InvalidValueError", "NoSessionError", "ProgramNotFoundError", "QuotaExceededError", "SessionContext",
-    "SessionExpiredError", "StateUnavailableError", "TypeValidator", "VariableNotFoundError", "VariableProxy",
-    "VariableType", "VersionConflictError", "__version__", "command",
+    "AlreadyExistsError", "BaseAdapter", "BaseCommandHandler", "CallCancelled", "CallContext", "CallFailedError",
+    "HistoryLostError", "InUseError", "InvalidValueError", "NoSessionError", "ProgramNotFoundError", "ProtocolHandler",
+    "QuotaExceededError", "SessionContext", "SessionExpiredError", "StateUnavailableError", "TypeValidator",
+    "VariableNotFoundError", "VariableProxy", "VariableType", "VersionConflictError", "__version__", "command",
 ]  # fmt: skip

@@ -44,7 +44,8 @@ def explain(adapter: str = "") -> int:
     return 2
 
 
-def worker(given: dict[str, str]) -> int:
+def worker(given: dict[str, str], loaded: type | None = None) -> int:
+    """Runs a worker and ends the process. `loaded`: its adapter, when it need not be found."""
     missing = [name for name in REQUIRED if name not in os.environ]
     if missing or "adapter" not in given:
         missed = ", ".join(missing) or "--adapter"
@@ -67,6 +68,7 @@ def worker(given: dict[str, str]) -> int:
         gateway=os.environ["SNAKEPIT_GATEWAY"],
         token=token,
         lifeline=int(lifeline) if lifeline else None,
+        loaded=loaded,
         broken=given.get("broken", ""),
     )
     run(launch)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from snakepit_bridge import jsonio
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.annotations import Misfit, converter_of
 from snakepit_bridge.context import CallContext
-from snakepit_bridge.describe import Command
+from snakepit_bridge.describe import ANY, Command
 from snakepit_bridge.failures import Refusal, did_you_mean, failure
+
+if TYPE_CHECKING:
+    from snakepit_bridge.adapters.per_call import PerCall
 
 __all__ = ["Bound", "bind_all", "find", "parse"]
 
@@ -20,20 +23,23 @@ class Bound:
     """A command of one adapter object, ready to be called."""
 
     __slots__ = (
-        "_accepted", "_announce", "_method", "_required", "_set", "command", "convert", "plain", "wants_context",
+        "_accepted", "_announce", "_fresh", "_method", "_required", "_set", "command", "convert", "plain",
+        "wants_context",
     )  # fmt: skip
 
-    def __init__(self, adapter: Any, command: Command) -> None:
+    def __init__(self, adapter: Any, command: Command, fresh: PerCall | None = None) -> None:
+        """`fresh`: makes the object for each call; `adapter` is the class then."""
         self.command = command
+        self._fresh = fresh
         self._method: Callable[..., Any] = getattr(adapter, command.attribute)
         self._accepted = frozenset(one.name for one in command.parameters)
         self._required = frozenset(one.name for one in command.parameters if one.default is one.empty)
         self.convert = converter_of(self._method, command.parameters)
         """Makes of the arguments what the annotations say; None when they say nothing."""
-        self._announce: Callable[[Any], Any] | None = announcer(adapter)
+        self._announce: Callable[[Any], Any] | None = None if fresh else announcer(adapter)
         self._set = tuple(name for name in (command.context, command.session) if name is not None)
         """Parameters that the bridge sets."""
-        self.wants_context = bool(self._set) or self._announce is not None
+        self.wants_context = bool(self._set) or self._announce is not None or fresh is not None
         """The call's context is needed."""
         special = command.whole or command.open or command.positional or self.wants_context
         bare = inspect.isroutine(self._method) and not hasattr(self._method, "__wrapped__")
@@ -66,12 +72,13 @@ class Bound:
         """Calls the method. The arguments have been checked."""
         command = self.command
         keywords = self._prepare(context) if context is not None and self.wants_context else {}
+        method = self._method if self._fresh is None or context is None else self._fresh.method(command, context)
         if command.whole is not None:
-            return self._method(args, **keywords)
+            return method(args, **keywords)
         args.update(keywords)
         if not command.positional:
-            return self._method(**args)
-        return self._method(*self._take_positional(args), **args)
+            return method(**args)
+        return method(*self._take_positional(args), **args)
 
     def _prepare(self, context: CallContext) -> dict[str, Any]:
         """Tells the adapter its session; what the bridge sets, by parameter."""
@@ -123,14 +130,14 @@ def announcer(adapter: Any) -> Callable[[Any], Any] | None:
     return method
 
 
-def bind_all(adapter: Any, commands: Mapping[str, Command]) -> dict[str, Bound]:
-    """The commands of an adapter object by name."""
-    return {name: Bound(adapter, command) for name, command in commands.items()}
+def bind_all(adapter: Any, commands: Mapping[str, Command], fresh: PerCall | None = None) -> dict[str, Bound]:
+    """The commands of an adapter object by name. With `fresh`, of a class."""
+    return {name: Bound(adapter, command, fresh) for name, command in commands.items()}
 
 
 def find(commands: Mapping[str, Bound], name: str) -> Bound:
     """The command of that name, or the refusal with the near names."""
-    found = commands.get(name)
+    found = commands.get(name) or commands.get(ANY)
     if found is not None:
         return found
     hint = did_you_mean(name, commands)

@@ -11,6 +11,7 @@ from types import AsyncGeneratorType
 from typing import Any
 
 from snakepit_bridge import arguments, jsonio
+from snakepit_bridge.adapters.per_call import PerCall
 from snakepit_bridge.context import CallContext
 from snakepit_bridge.describe import commands_of
 from snakepit_bridge.failures import Refusal, format_trimmed
@@ -61,8 +62,10 @@ def call(given: dict[str, str], words: list[str]) -> int:
     try:
         args = _parse_words(words[1:])
         cls = resolve(given["adapter"], given.get("cwd"))
-        adapter = cls()
-        return asyncio.run(_run(adapter, cls, words[0], args))
+        fresh = PerCall.of(cls)
+        adapter = None if fresh else cls()
+        bound = arguments.find(arguments.bind_all(cls if fresh else adapter, commands_of(cls), fresh), words[0])
+        return asyncio.run(_run(adapter, bound, words[0], args))
     except Refusal as refusal:
         return _refused(refusal)
     except (jsonio.NoJsonForm, WordError) as error:
@@ -93,8 +96,7 @@ def _parse_words(words: list[str]) -> dict[str, Any]:
     return args
 
 
-async def _run(adapter: Any, cls: type, name: str, args: dict[str, Any]) -> int:
-    bound = arguments.find(arguments.bind_all(adapter, commands_of(cls)), name)
+async def _run(adapter: Any, bound: arguments.Bound, name: str, args: dict[str, Any]) -> int:
     bound.check(args)
     await _hook(adapter, "initialize")
     try:

@@ -8,12 +8,23 @@ from typing import Any
 
 from snakepit_bridge import docstrings, jsonio
 from snakepit_bridge import worker_pb2 as pb
-from snakepit_bridge.adapters.base import COMMAND_MARK
+from snakepit_bridge.adapters.base import COMMAND_MARK, TOOL_MARK
 
 __all__ = ["Command", "commands_of", "has_commands", "read"]
 
 PREFIX = "execute_"
 _MAPPINGS = frozenset({"dict", "Dict", "Mapping", "MutableMapping"})
+DISPATCHER = "execute_tool"
+"""Runs whatever command it is given the name of: adapters/dispatch.py. It is no command itself."""
+_HOOKS = frozenset({
+    "initialize", "cleanup", "session_ended", "set_session_context", "get_tools", "call_tool", "get_info",
+    "register_with_session", DISPATCHER,
+})  # fmt: skip
+"""Methods that mean something else than a command, whatever they take."""
+HIDDEN = "__snakepit_hidden__"
+"""Attributes of a class that are no commands of it."""
+ANY = "*"
+"""Name of a command that is called when no other has the name that is asked for."""
 _STREAMS = frozenset({"Iterator", "Generator", "AsyncIterator", "AsyncGenerator"})
 
 
@@ -79,14 +90,56 @@ def _names(cls: type) -> dict[str, str]:
     for base in reversed(cls.__mro__):
         for attribute, value in vars(base).items():
             function = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
-            mark = getattr(function, COMMAND_MARK, None) if callable(function) else None
-            if isinstance(mark, str):
+            mark = _mark(function) if callable(function) else None
+            if mark is not None:
                 found[attribute] = mark or attribute
+            elif attribute == DISPATCHER:
+                continue
             elif not callable(function):
                 found.pop(attribute, None)  # `execute_old = None` takes a command away
             elif attribute.startswith(PREFIX) and len(attribute) > len(PREFIX):
                 found.setdefault(attribute, attribute[len(PREFIX) :])
+    for attribute in getattr(cls, HIDDEN, ()):
+        found.pop(attribute, None)
+    return found or _session_methods(cls)
+
+
+def _mark(function: Any) -> str | None:
+    """The name that a decorator gives; empty for the method's own, None without a decorator."""
+    mark = getattr(function, COMMAND_MARK, None)
+    if isinstance(mark, str):
+        return mark
+    return "" if hasattr(function, TOOL_MARK) else None
+
+
+def _session_methods(cls: type) -> dict[str, str]:
+    """Public methods that take a SessionContext, of a class that names no commands.
+
+    All public methods, if the class itself takes one.
+    """
+    every = session_parameter(cls) is not None
+    found = {}
+    for base in reversed(cls.__mro__):
+        for name, value in vars(base).items():
+            if base is object or name.startswith("_") or name in _HOOKS or not inspect.isfunction(value):
+                continue
+            if every or _session_name(value) is not None:
+                found[name] = name
     return found
+
+
+def session_parameter(cls: type) -> str | None:
+    """The parameter by which the class takes a SessionContext when it is made."""
+    made = inspect.getattr_static(cls, "__init__", None)
+    return _session_name(made) if inspect.isfunction(made) else None
+
+
+def _session_name(function: Any) -> str | None:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    return next((one.name for one in parameters if _is_annotated(one, "SessionContext")), None)
 
 
 def read(cls: type, attribute: str, name: str) -> Command:
@@ -94,10 +147,13 @@ def read(cls: type, attribute: str, name: str) -> Command:
     function = getattr(cls, attribute)
     inner = inspect.unwrap(function)
     summary, docs = docstrings.parse(function)
+    told = getattr(function, TOOL_MARK, None)
+    summary = getattr(told, "description", "") or summary
     is_async = any(inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one) for one in (function, inner))
     signature = _signature(cls, attribute)
     streaming = any(inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one) for one in (function, inner))
     streaming = streaming or _head(_type_text(signature.return_annotation)) in _STREAMS
+    streaming = streaming or bool(getattr(told, "supports_streaming", False))
     command = Command(name, attribute, summary, is_async, streaming, parameter_docs=docs)
     for parameter in signature.parameters.values():
         _classify(command, parameter)
@@ -146,11 +202,12 @@ def _is_annotated(parameter: inspect.Parameter, kind: str) -> bool:
 
 
 def _find_whole(command: Command) -> None:
-    """Exactly one parameter, a dict by its annotation: it takes all arguments."""
+    """Exactly one parameter, a dict by its annotation, or `args` without one: it takes all arguments."""
     if len(command.parameters) != 1 or command.open:
         return
     only = command.parameters[0]
-    if _head(_type_text(only.annotation)) in _MAPPINGS:
+    bare = only.name == "args" and only.annotation is only.empty and only.default is only.empty
+    if bare or _head(_type_text(only.annotation)) in _MAPPINGS:
         command.whole = only.name
         command.parameters.clear()
         command.open = True

@@ -17,6 +17,8 @@ MARK = "__unserializable__"
 MOST_ELEMENTS = 10_000_000
 """Of an array: one that has more is refused before it becomes a list."""
 _MISSING = frozenset({"NaTType", "NAType"})
+_DTYPES = frozenset({"dtype", "ExtensionDtype"})
+"""Types of columns, in numpy and pandas; their form is their name."""
 _FLOAT, _INT, _STR = float.__float__, int.__int__, str.__str__
 _marking = False
 
@@ -144,6 +146,8 @@ def _collected(value: Any) -> tuple[Any] | None:
 
     if isinstance(value, (set, frozenset, collections.deque, range)):
         return (list(value),)
+    if any(base.__name__ in _DTYPES for base in type(value).__mro__):
+        return (str(value),)
     if isinstance(value, BaseException):
         return ({"type": type(value).__name__, "message": _message(value)},)
     return None

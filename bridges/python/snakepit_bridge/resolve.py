@@ -18,9 +18,10 @@ import zlib
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, NoReturn
+from typing import Any, Callable, NoReturn
 
 from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.adapters import dispatch, handlers
 from snakepit_bridge.adapters.base import BaseAdapter, command
 from snakepit_bridge.describe import commands_of, has_commands, is_hooks
 from snakepit_bridge.failures import Refusal, did_you_mean, failure, from_exception
@@ -35,6 +36,20 @@ GROUP = "snakepit.adapters"
 """Entry points by which packages register adapters."""
 _NOT_FOUND = pb.Failure.Kind.ADAPTER_NOT_FOUND
 _FAILED = pb.Failure.Kind.ADAPTER_FAILED
+
+
+def _hosted_hooks(cls: type) -> type:
+    from snakepit_bridge.adapters.hooks import hosted
+
+    return hosted(cls)
+
+
+_HOSTS: tuple[tuple[Callable[[type], bool], Callable[[type], type]], ...] = (
+    (is_hooks, _hosted_hooks),
+    (handlers.is_handler, handlers.hosted),
+    (dispatch.is_dispatcher, dispatch.hosted),
+)
+"""Classes of other shapes, and what makes adapters of them."""
 
 
 def no_commands(cls: type) -> str:
@@ -62,10 +77,9 @@ def resolve(reference: str, cwd: str | None = None) -> type:
             where, _, name = where.rpartition(".")
         cls = _named(_import(where), name) if where and name else _installed(text)
     try:
-        if is_hooks(cls):
-            from snakepit_bridge.adapters.hooks import hosted
-
-            cls = hosted(cls)
+        for fits, host in _HOSTS:
+            if fits(cls):
+                cls = host(cls)
         commands_of(cls)
     except Exception as error:
         raise Refusal(from_exception(error, _FAILED)) from error
@@ -203,7 +217,7 @@ def _only_adapter(module: ModuleType) -> type:
     own = [one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__]
     own = list(dict.fromkeys(own))
     adapters = [one for one in own if issubclass(one, BaseAdapter)] or [
-        one for one in own if has_commands(one) or is_hooks(one)
+        one for one in own if has_commands(one) or any(fits(one) for fits, _ in _HOSTS)
     ]
     if len(adapters) == 1:
         return adapters[0]

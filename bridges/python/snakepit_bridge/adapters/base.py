@@ -7,6 +7,8 @@ from typing import Any, Callable, TypeVar, overload
 F = TypeVar("F", bound=Callable[..., Any])
 
 COMMAND_MARK = "__snakepit_command__"
+TOOL_MARK = "_tool_metadata"
+"""What `@tool` of base_adapter.py leaves at a method."""
 
 
 class BaseAdapter:
@@ -24,6 +26,30 @@ class BaseAdapter:
 
     def cleanup(self) -> Any:
         """Called once before the worker exits in order; may be `async`. It has 3 seconds."""
+
+    def get_tools(self) -> list[Any]:
+        """The methods that are marked with `@tool`."""
+        from snakepit_bridge.base_adapter import tools_of
+
+        return list(tools_of(type(self)))
+
+    def call_tool(self, tool_name: str, **arguments: Any) -> Any:
+        """What such a method returns. Raises AttributeError when there is none."""
+        method = getattr(self, tool_name, None)
+        if not hasattr(method, TOOL_MARK):
+            raise AttributeError(f"{type(self).__name__} has no tool `{tool_name}`")
+        return method(**arguments)  # type: ignore[misc]
+
+    def register_with_session(self, session: Any, stub: Any = None) -> Any:  # noqa: ARG002 - the original has it
+        """Offers the methods that are marked with `@tool` to all that use the session; their names.
+
+        `session` is a SessionContext. With the name of a session, as the original has it, the context is the one that
+        `set_session_context` has kept as `session_context`.
+        """
+        context = getattr(self, "session_context", None) if isinstance(session, str) else session
+        if context is None:
+            raise TypeError("register_with_session() needs the SessionContext of the call")
+        return context.register_tools([getattr(self, one.name) for one in self.get_tools()])
 
 
 @overload

@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
 from time import monotonic
-from types import AsyncGeneratorType
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any, Callable
 
 from snakepit_bridge import arguments
@@ -25,6 +25,7 @@ from snakepit_bridge.runtime import answers, blocks
 from snakepit_bridge.runtime.calls import Call, CallTable
 from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.standby_reader import MOMENT
+from snakepit_bridge.runtime.stream_chunks import stepwise, unwrapped
 
 __all__ = ["AsyncSide"]
 
@@ -233,6 +234,8 @@ class AsyncSide:
         return await self._settle(call, value)
 
     async def _settle(self, call: Call, value: Any) -> bytes:
+        if isinstance(value, GeneratorType):
+            value = stepwise(value)
         if isinstance(value, AsyncGeneratorType):
             return await self._stream(call, value)
         data = answers.encode(value, call.command, self._limit(), nan_is_null=call.nan_is_null)
@@ -252,7 +255,7 @@ class AsyncSide:
             if streams:
                 room = await self._wait_for_room(call, room)
             async for chunk in chunks:
-                data = answers.encode(chunk, call.command, limit, nan_is_null=call.nan_is_null)
+                data = answers.encode(unwrapped(chunk), call.command, limit, nan_is_null=call.nan_is_null)
                 parts.append(data)
                 if not streams:
                     size += len(data) + 1

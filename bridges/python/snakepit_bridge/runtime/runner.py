@@ -19,6 +19,7 @@ from snakepit_bridge.runtime.calls import Call, CallTable, wait_for_room
 from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.interrupts import Interrupts
 from snakepit_bridge.runtime.standby_reader import MOMENT
+from snakepit_bridge.runtime.stream_chunks import PLAIN, unwrapped
 
 __all__ = ["Runner"]
 
@@ -124,6 +125,8 @@ class Runner:
                     raise CallCancelled
                 chunk = step()
                 interrupts.armed = None
+                if type(chunk) not in PLAIN:
+                    chunk = unwrapped(chunk)
                 data = encode(chunk, command, limit)
                 room -= len(data) + 1
                 append(data)
@@ -153,7 +156,7 @@ class Runner:
                     raise CallCancelled
                 chunk = next(chunks)
                 interrupts.armed = None
-                parts.append(encode(chunk, call.command, limit))
+                parts.append(encode(unwrapped(chunk), call.command, limit))
                 size += len(parts[-1]) + 1
                 if size + answers.OVERHEAD > limit:
                     raise answers.too_large(call.command, size, limit)

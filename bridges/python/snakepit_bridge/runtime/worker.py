@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from snakepit_bridge import arguments, forms
 from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.adapters.per_call import PerCall
 from snakepit_bridge.describe import Command, commands_of
 from snakepit_bridge.failures import Refusal, failure, from_exception
 from snakepit_bridge.resolve import no_commands, own_argv, resolve
@@ -185,8 +186,10 @@ class Worker:
             wants_async = any(one.is_async for one in self._commands.values())
             self._direct = wants_async and all(one.is_async for one in self._commands.values())
             self._capacity = _capacity(cls) if self._direct else 1
-            self._adapter = cls()
-            bound = arguments.bind_all(self._adapter, self._commands)
+            fresh = PerCall.of(cls, os.environ.get("SNAKEPIT_ADAPTER_OBJECT", ""))
+            # A class has hooks of its own only by name: they are called for each object.
+            self._adapter = object() if fresh else cls()
+            bound = arguments.bind_all(cls if fresh else self._adapter, self._commands, fresh)
             limit = self._limit
             self._runner = runner = Runner(bound, self._table, limit)
             self._link.requests.shield = runner.interrupts.shield

@@ -172,8 +172,10 @@ class Concurrent(BaseAdapter):
 
     capacity = 4
 
-    def __init__(self) -> None:
-        self.ended = asyncio.Queue[str]()
+    ended: asyncio.Queue[str]
+
+    async def initialize(self) -> None:
+        self.ended = asyncio.Queue()
 
     async def session_ended(self, session_id: str) -> None:
         await self.ended.put(session_id)
