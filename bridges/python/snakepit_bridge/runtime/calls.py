@@ -36,6 +36,7 @@ class Call:
         "credits",
         "id",
         "lines",
+        "nan_is_null",
         "notify",
         "outbox",
         "requests",
@@ -45,6 +46,7 @@ class Call:
     def __init__(self, spec: pb.Call, outbox: Outbox, requests: Requests | None = None) -> None:
         self.id: int = spec.id
         self.command: str = spec.command
+        self.nan_is_null: bool = spec.nan_is_null
         self.outbox = outbox
         self.requests = requests
         """Makes the calls that its handler asks for."""
@@ -71,10 +73,6 @@ class Call:
     @property
     def session(self) -> str:
         return self._spec.session
-
-    @property
-    def nan_is_null(self) -> bool:
-        return self._spec.nan_is_null
 
     @property
     def streams(self) -> bool:

@@ -1,4 +1,4 @@
-"""Commands of sessions: their variables, and programs that are made once and run often."""
+"""Programs of a session: made once, run often."""
 
 from __future__ import annotations
 
@@ -19,16 +19,7 @@ _WORDS = 20
 
 
 class ProgramCommands:
-    """get_variable, create_program, execute_program."""
-
-    @command
-    def get_variable(self, name: str, session: SessionContext) -> dict[str, Any]:
-        """The value of a variable of the call's session.
-
-        Args:
-            name: Of the variable.
-        """
-        return {"name": name, "value": session.get_variable(name)}
+    """create_program, execute_program."""
 
     @command
     def create_program(
