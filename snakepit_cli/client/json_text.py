@@ -8,11 +8,10 @@ from typing import Any
 
 from snakepit_cli.base.errors import PitError
 
-_NOT_FINITE = "NaN and the infinities have no JSON form"
-_NOT_TEXT = "it is not text: it has half of a surrogate pair"
+_NOT_TEXT = "holds half of a surrogate pair, which UTF-8 cannot hold"
 _KEYS = (str, int, float, bool, type(None))
 Found = tuple[str, str]
-"""A place in a value, such as `.rows[3].price`, and what is wrong with what is there."""
+"""A place in a value, such as `$.rows[3].price`, and what is wrong with it."""
 
 
 class JsonText(str):
@@ -31,8 +30,8 @@ def encode(value: Any, name: str) -> str:
     except RecursionError:
         raise PitError("invalid_value", f"{name}: it is nested too deeply, or contains itself") from None
     except (TypeError, ValueError) as error:
-        place, reason = _wrong(value) or ("", str(error))
-        raise PitError("invalid_value", f"{name}: {reason}{f' (at {place})' if place else ''}") from None
+        place, reason = _wrong(value) or ("$", f"has no JSON form: {error}")
+        raise PitError("invalid_value", f"{name}: {place} {reason}") from None
     return text
 
 
@@ -44,7 +43,7 @@ def members(fields: dict[str, Any]) -> str:
 
 def _wrong(value: Any) -> Found | None:
     """The first part that has no JSON form. Its caller knows that there is one, and that the nesting has an end."""
-    waiting: list[tuple[str, Any]] = [("", value)]
+    waiting: list[tuple[str, Any]] = [("$", value)]
     seen: set[int] = set()
     while waiting:
         place, one = waiting.pop()
@@ -54,8 +53,8 @@ def _wrong(value: Any) -> Found | None:
             seen.add(id(one))
             for key, inner in _inside(one):
                 if isinstance(one, dict) and not isinstance(key, _KEYS):
-                    return place, f"a key must be a string, not {type(key).__name__}"
-                waiting.append((f"{place}[{key}]" if isinstance(one, list | tuple) else f"{place}.{key}", inner))
+                    return place, f"has a key of type {type(key).__name__}"
+                waiting.append((f"{place}{_step(key)}", inner))
     return None
 
 
@@ -64,9 +63,18 @@ def _inside(value: Any) -> list[tuple[Any, Any]]:
     return list(value.items() if isinstance(value, dict) else enumerate(value))[::-1]
 
 
+def _step(key: Any) -> str:
+    if type(key) is int:
+        return f"[{key}]"
+    text = str(key)
+    return f".{text}" if text.isidentifier() else f"[{json.dumps(text, ensure_ascii=False)}]"
+
+
 def _reason(value: Any) -> str | None:
     if isinstance(value, float):
-        return None if math.isfinite(value) else _NOT_FINITE
+        if math.isfinite(value):
+            return None
+        return f"is {'NaN' if math.isnan(value) else 'Infinity' if value > 0 else '-Infinity'}, which JSON cannot hold"
     if isinstance(value, str):
         try:
             value.encode()
@@ -74,4 +82,4 @@ def _reason(value: Any) -> str | None:
             return _NOT_TEXT
         return None
     known = value is None or isinstance(value, int | dict | list | tuple)
-    return None if known else f"{type(value).__name__} has no JSON form"
+    return None if known else f"is of type {type(value).__name__}, which has no JSON form"
