@@ -351,7 +351,7 @@ def detach(connection: Connection, request: Request) -> Json:
     answer: Json = connection.query(
         "detach", patience=60.0, command=request.command, args=request.arguments().decode(), cwd=cwd(),
         pool=request.pool, session=request.session, timeout=request.timeout, affinity=request.affinity,
-        nan=request.nan,
+        nan=request.nan, metadata=request.metadata,
     )  # fmt: skip
     return answer
 

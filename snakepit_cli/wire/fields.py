@@ -33,6 +33,7 @@ Variables = Annotated[
     dict[Annotated[str, Meta(pattern=_NO_NUL)], Annotated[str, Meta(pattern=_NO_NUL)]],
     Meta(description="an object of strings without NUL characters"),
 ]
+CallMetadata = Annotated[dict[str, str], Meta(max_length=32, description="an object of at most 32 strings")]
 Size = Annotated[int, Meta(ge=1, le=MOST_WORKERS, description=f"a whole number from 1 to {MOST_WORKERS}")]
 Spare = Annotated[int, Meta(ge=0, lt=MOST_WORKERS, description=f"a whole number from 0 to {MOST_WORKERS - 1}")]
 Capacity = Annotated[int, Meta(ge=1, le=MOST_AT_ONCE, description=f"a whole number from 1 to {MOST_AT_ONCE}")]

@@ -16,6 +16,7 @@ from snakepit_cli.wire import state
 from snakepit_cli.wire.fields import (
     MOST_IDS,
     Affinity,
+    CallMetadata,
     Capacity,
     Contain,
     Count,
@@ -131,6 +132,7 @@ class Detach(Op, frozen=True, kw_only=True):
     timeout: Seconds | None = None
     affinity: Affinity = "hint"
     nan: Literal["refuse", "null"] = "refuse"
+    metadata: CallMetadata | None = None
 
 
 class Streams(Op, frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ from snakepit_cli.cli.options import (
 )
 from snakepit_cli.cli.output import table
 from snakepit_cli.client import api
-from snakepit_cli.client.call.request import Request, Shared, UsageError, pool_name
+from snakepit_cli.client.call.request import Request, Shared, pool_name
 
 _EXEC = """
 snakepit exec ping
@@ -99,8 +99,6 @@ def stream(
         ctx.obj, command, items or [], stream=True, args=args, pool=pool, session=session, timeout=timeout,
         json=json, field=field, raw=raw, progress=progress.value, affinity=affinity, meta=meta, nan=nan,
     )  # fmt: skip
-    if detach and meta:
-        raise UsageError("--meta and --detach exclude each other")
     if detach:
         from snakepit_cli.cli.verbs import streams
 

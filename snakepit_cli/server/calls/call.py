@@ -42,9 +42,7 @@ class Header(msgspec.Struct, frozen=True):
     """What becomes of NaN and the infinities in the answer."""
     tool: fields.Flag = False
     """`command` is a tool of the session."""
-    metadata: Annotated[dict[str, str], Meta(max_length=32, description="an object of at most 32 strings")] | None = (
-        None
-    )
+    metadata: fields.CallMetadata | None = None
 
     def __post_init__(self) -> None:
         check_name("command", self.command)

@@ -27,7 +27,7 @@ async def _detach(instance: Instance, request: ops.Detach, _say: Say) -> Any:
     header = Header(
         version=__version__, command=request.command, cwd=request.cwd, pool=request.pool, session=request.session,
         timeout=request.timeout or _LONGEST_SECONDS, stream=True, affinity=Affinity(request.affinity),
-        nan=request.nan,
+        nan=request.nan, metadata=request.metadata,
     )  # fmt: skip
     instance.pool(header.pool)
     spool = await instance.spools.new(header.command, header.pool)

@@ -49,7 +49,6 @@ def test_metadata_travels_with_the_call(fake: Fake, run: Run) -> None:
         (["--meta", "=ada"], "--meta =ada: write it as KEY=VALUE"),
         ([f"--meta=k{n}=v" for n in range(33)], "--meta: at most 32 entries, not 33"),
         (["--meta", "k=" + "ä" * 2045], "--meta: at most 4,096 bytes together"),
-        (["--meta", "a=b", "--detach"], "--meta and --detach exclude each other"),
     ],
 )
 def test_metadata_that_is_refused(fake: Fake, full: Run, words: list[str], said: str) -> None:
