@@ -75,6 +75,10 @@ class Instance:
         """Returns when all workers of the pool are attached; starts the server too."""
         self._run("up", name, "--size", str(size))
 
+    def up(self, name: str, adapter: str) -> None:
+        """A pool of one worker of this adapter, attached."""
+        self._run("up", name, "--adapter", adapter, "--size", "1")
+
     def _run(self, *args: str) -> str:
         done = subprocess.run(
             [*self.command, *args],

@@ -37,6 +37,8 @@ class Trials:
     crowd: int = 1_000
     """Clients that are connected at a time."""
     crowd_workers: int = 200
+    sessions: int = 100_000
+    """In the store, with ten variables each."""
 
 
 FULL = Trials()
@@ -58,4 +60,5 @@ QUICK = Trials(
     fair_calls=300,
     crowd=200,
     crowd_workers=20,
+    sessions=5_000,
 )

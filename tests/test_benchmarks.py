@@ -25,7 +25,7 @@ TINY = Trials(
     warm=1, cold=1, serial_rounds=1, serial_calls=3, concurrent_rounds=1, concurrent_calls=20, streams=1,
     stream_chunks=50, first_chunks=1, memory_chunks=50_000, attach=1, pool_sizes=(2,), idle_workers=2,
     map_lines=2_000, maps=1, others=False, fair_calls=3, crowd=5, crowd_workers=2,
-    bridge_lines=2_000,
+    bridge_lines=2_000, sessions=50,
 )  # fmt: skip
 
 

@@ -168,13 +168,10 @@ def _dangling(_: random.Random, path: Path) -> None:
 
 def power_cut(oracle: Oracle) -> None:
     """The power goes while processes are registered: each one that was let run is in the file. Needs loop devices."""
-    image = oracle.folder / "image"
-    with open(image, "wb") as file:
-        file.truncate(_SIZE)
-    subprocess.run(["mkfs.ext4", "-qF", image], check=True, stderr=subprocess.DEVNULL)
+    path = image(oracle)
     acknowledged = oracle.folder / "acknowledged"
     commit = _COMMITS[oracle.seed % len(_COMMITS)]
-    with _mounted(image, oracle.folder / "disk", f"loop,commit={commit}") as disk:
+    with mounted(path, oracle.folder / "disk", f"loop,commit={commit}") as disk:
         command = [sys.executable, "-m", "tests.crash.registrar", str(disk / "registry.db"), str(acknowledged)]
         registrar = subprocess.Popen(command, env=oracle.env)
         try:
@@ -183,11 +180,11 @@ def power_cut(oracle: Oracle) -> None:
             registrar.send_signal(signal.SIGSTOP)
             wait.until(lambda: (s := ident.stat(registrar.pid)) and s.state == "T", "the registrar to stop")
             # What has reached the device by now is all that survives.
-            cut = shutil.copy(image, oracle.folder / "cut")
+            cut = shutil.copy(path, oracle.folder / "cut")
         finally:
             registrar.kill()
             registrar.wait()
-    with _mounted(Path(cut), oracle.folder / "disk", "loop") as disk:
+    with mounted(Path(cut), oracle.folder / "disk", "loop") as disk:
         registry = Registry(disk / "registry.db")
         found = {record.id for record in registry.records()}
         registry.close()
@@ -198,8 +195,17 @@ def power_cut(oracle: Oracle) -> None:
         oracle.fail(f"{len(lost)} of {len(wanted)} acknowledged registrations lost (commit={commit})")
 
 
+def image(oracle: Oracle) -> Path:
+    """An empty file system in a file."""
+    path = oracle.folder / "image"
+    with open(path, "wb") as file:
+        file.truncate(_SIZE)
+    subprocess.run(["mkfs.ext4", "-qF", path], check=True, stderr=subprocess.DEVNULL)
+    return path
+
+
 @contextlib.contextmanager
-def _mounted(image: Path, folder: Path, options: str) -> Iterator[Path]:
+def mounted(image: Path, folder: Path, options: str) -> Iterator[Path]:
     """In the mount namespace of this trial only; the loop device goes with it."""
     folder.mkdir(exist_ok=True)
     subprocess.run(["mount", "-o", options, image, folder], check=True)

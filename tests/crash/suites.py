@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.crash import crowds, faults, files, fuzz_files, fuzz_wire, kills, others, strangers, strays
+from tests.crash import crowds, faults, files, fuzz_files, fuzz_wire, kills, others, sessions, strangers, strays
 from tests.crash.oracle import Oracle
 
 SUITES: dict[str, Callable[[Oracle], None]] = {
@@ -20,6 +20,8 @@ SUITES: dict[str, Callable[[Oracle], None]] = {
     "reboot": strangers.reboot,
     "registry-mutations": files.registry_mutations,
     "power-cut": files.power_cut,
+    "acknowledged-writes": sessions.acknowledged_writes,
+    "sessions-power-cut": sessions.sessions_power_cut,
     "first-commands": crowds.first_commands,
     "overload": crowds.overload,
     "strays": strays.strays,
@@ -41,7 +43,8 @@ LONG = {
     "failpoints": 2 * len(faults.CASES), "syscalls": len(faults.DEATHS), "pid-reuse": 300, "reboot": 300,
     "registry-mutations": 100, "power-cut": 150, "first-commands": 100, "overload": 85, "strays": 50,
     "lost-strays": 50, "strict-strays": 50, "other-users": 10, "kept": 100, "kept-with-cgroups": 50,
-    "lost-keeper": 50, "helpers": 50,
+    "lost-keeper": 50, "helpers": 50, "acknowledged-writes": 20,
+    "sessions-power-cut": 50,
 }  # fmt: skip
 """Trials of the long form. `failpoints` and `syscalls` go through their cases one after the other, by seed."""
 INPUTS = {"fuzz-front": 5000, "fuzz-gateway": 5000, "fuzz-arguments": 5000, "fuzz-config": 10000, "fuzz-registry": 5000}
@@ -59,6 +62,7 @@ CONTROLS = {
     "pidfd": "pid-reuse",
     "boot-id": "reboot",
     "full-sync": "power-cut",
+    "store-sync": "sessions-power-cut",
     "flock": "first-commands",
     "private-directories": "other-users",
     "peer-check": "other-users",

@@ -22,7 +22,7 @@ A_FEW = {"fuzz-front": 300, "fuzz-gateway": 50, "fuzz-arguments": 100, "fuzz-con
 
 
 def _possible(suite: str) -> None:
-    if suite == "power-cut" and not Path("/dev/loop-control").exists():
+    if suite in {"power-cut", "sessions-power-cut"} and not Path("/dev/loop-control").exists():
         pytest.skip("there are no loop devices here")
     own = cgroups.own_cgroup()
     if suite == "lost-strays" and (own is None or not os.access(own / "cgroup.procs", os.W_OK)):

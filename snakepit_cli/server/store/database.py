@@ -39,14 +39,11 @@ class Database:
     The thread starts, and the file is opened, with the first job.
     """
 
-    def __init__(
-        self, path: Path, deliver: Callable[[Callable[[], None]], Any], *, synchronous: str = "NORMAL"
-    ) -> None:
+    def __init__(self, path: Path, deliver: Callable[[Callable[[], None]], Any]) -> None:
         self.path = path
         self.set_aside: list[Path] = []
         """Damaged files that were renamed."""
         self._deliver = deliver
-        self._synchronous = synchronous
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._db: sqlite3.Connection | None = None
@@ -110,7 +107,7 @@ class Database:
 
     def _transaction(self, batch: list[Job]) -> None:
         if self._db is None:
-            self._db = schema.opened(self.path, synchronous=self._synchronous)
+            self._db = schema.opened(self.path)
         db = self._db
         try:
             db.execute("BEGIN")

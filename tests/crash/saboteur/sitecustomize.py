@@ -121,6 +121,14 @@ def _no_full_sync() -> None:
     sqlite3.connect = functools.partial(sqlite3.connect, factory=Lazy)
 
 
+def _no_store_sync() -> None:
+    import functools
+
+    from snakepit_cli.server.store import schema
+
+    schema.opened = functools.partial(schema.opened, synchronous="OFF")
+
+
 def _no_private_directories() -> None:
     from snakepit_cli.base import paths
 
@@ -186,6 +194,7 @@ _TAKEN = {
     "scanner-checks": {_ORACLE: _no_scanner_checks},
     "configuration-checks": {_ORACLE: _no_configuration_checks},
     "quarantine": {_ORACLE: _no_quarantine},
+    "store-sync": {"tests.crash.writer": _no_store_sync},
     "full-sync": {_WARDEN: _no_full_sync, "tests.crash.registrar": _no_full_sync},
 }
 
