@@ -1,4 +1,4 @@
-"""Variables and tools as workers use them, beside a call of an empty command; calls in a session beside those in none."""
+"""Variables and tools as workers use them, beside a call of an empty command; maps with and without a session."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def _requests(connection: api.Connection, trials: Trials) -> list[Row]:
     for name in taken:
         _ask(connection, name, trials.serial_calls)
     for _ in range(trials.serial_rounds):
-        for name, values in taken.items():
-            values += json.loads(_ask(connection, name, trials.serial_calls))
+        for name in taken:
+            taken[name] += json.loads(_ask(connection, name, trials.serial_calls))
     call = percentile(taken["call"], 50) * 1e6
     titles = {"read": "variable, read", "write": "variable, written", "tool": "tool of another worker"}
     return [

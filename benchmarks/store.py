@@ -107,7 +107,7 @@ def _sweep(instance: Instance, connection: api.Connection, sessions: int) -> Row
 
     sweeping = threading.Thread(target=sweep)
     sweeping.start()
-    taken = []
+    taken: list[float] = []
     while not over.is_set() or len(taken) < 100:
         started = time.perf_counter()
         connection.call("ping", pool="calls")

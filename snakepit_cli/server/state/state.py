@@ -203,7 +203,7 @@ def _expire_variables(work: Work) -> int:
     for row in rows:
         writer = variables.Writer(work, row)
         writer.expire()
-        writer.close(used=False)
+        writer.close()
     return len(rows)
 
 

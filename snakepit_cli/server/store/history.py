@@ -30,7 +30,9 @@ def append(work: Work, row: Row, variable: int, change: Change) -> Dropped:
     )  # fmt: skip
     work.changes.append(change)
     dropped = Dropped()
-    if (last := change.version - work.limits.history) >= 0:
+    # Not with each version: it would double what a write costs.
+    last = change.version - work.limits.history
+    if last >= 0 and change.version % max(1, work.limits.history // 16) == 0:
         dropped = _drop(work, "variable = ? AND version <= ?", (variable, last), dropped)
     beyond = row.old + len(change.value or b"") - dropped.bytes - work.limits.max_bytes
     if beyond > 0:

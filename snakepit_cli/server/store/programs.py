@@ -96,6 +96,6 @@ def _check_room(work: Work, row: Row | None, name: str, *, new: bool, grown: int
 def _count(work: Work, row: Row | None, *, programs: int, grown: int) -> None:
     if row is not None:
         work.db.execute(
-            "UPDATE sessions SET touched = ?, programs = programs + ?, bytes = bytes + ? WHERE n = ?",
-            (work.now, programs, grown, row.n),
+            "UPDATE sessions SET programs = programs + ?, bytes = bytes + ? WHERE n = ?",
+            (programs, grown, row.n),
         )

@@ -217,12 +217,11 @@ class Writer:
         ).fetchall():
             self._remove(Variable(*found))
 
-    def close(self, *, used: bool = True) -> None:
-        """`used`: the session's time begins anew."""
+    def close(self) -> None:
         row = self.row
         self.work.db.execute(
-            "UPDATE sessions SET touched = ?, variables = ?, bytes = ?, old = ?, revision = ?, lost = ? WHERE n = ?",
-            (self.work.now if used else row.touched, row.variables, row.bytes, row.old, row.revision, row.lost, row.n),
+            "UPDATE sessions SET variables = ?, bytes = ?, old = ?, revision = ?, lost = ? WHERE n = ?",
+            (row.variables, row.bytes, row.old, row.revision, row.lost, row.n),
         )
 
     # -- parts --
