@@ -36,8 +36,11 @@ PACKAGES = {
 }  # fmt: skip
 """System package → what succeeds where it is installed. A program may be there without its library."""
 
-ONCE = ("tests/crash", "tests/contract", "tests/test_benchmarks.py", "tests/test_docs.py", "tests/e2e/test_stdio.py")
-"""What does not depend on the version of Python: run on the oldest only."""
+ONCE = (
+    "tests/crash", "tests/contract", "tests/test_benchmarks.py", "tests/test_docs.py", "tests/e2e/test_stdio.py",
+    "tests/e2e/test_original_adapters.py",
+)  # fmt: skip
+"""What does not depend on the version of Python, or needs packages of the development only: run on the oldest only."""
 ENDS = ("tests/e2e", "tests/field")
 """What starts the whole product: run on the oldest and the newest."""
 SMOKE = ("tests/e2e/test_first_light.py", "tests/e2e/test_async.py", "tests/e2e/test_nested.py")

@@ -23,8 +23,8 @@ class Bound:
     """A command of one adapter object, ready to be called."""
 
     __slots__ = (
-        "_accepted", "_announce", "_fresh", "_method", "_required", "_set", "command", "convert", "plain",
-        "wants_context",
+        "_accepted", "_announce", "_fresh", "_method", "_required", "_set", "_simple", "command", "convert",
+        "plain", "wants_context",
     )  # fmt: skip
 
     def __init__(self, adapter: Any, command: Command, fresh: PerCall | None = None) -> None:
@@ -42,6 +42,8 @@ class Bound:
         self.wants_context = bool(self._set) or self._announce is not None or fresh is not None
         """The call's context is needed."""
         special = command.whole or command.open or command.positional or self.wants_context
+        self._simple = not (command.whole or command.positional or self.wants_context)
+        """It takes keywords, and nothing else."""
         bare = inspect.isroutine(self._method) and not hasattr(self._method, "__wrapped__")
         self.plain: Callable[..., Any] | None = self._method if bare and not special else None
         """The method itself when it takes keywords and nothing else, and begins only if they fit: for blocks."""
@@ -70,8 +72,10 @@ class Bound:
 
     def __call__(self, args: dict[str, Any], context: CallContext | None) -> Any:
         """Calls the method. The arguments have been checked."""
+        if self._simple:
+            return self._method(**args)
         command = self.command
-        keywords = self._prepare(context) if context is not None and self.wants_context else {}
+        keywords = self._prepare(context) if context is not None else {}
         method = self._method if self._fresh is None or context is None else self._fresh.method(command, context)
         if command.whole is not None:
             return method(args, **keywords)

@@ -50,6 +50,30 @@ def test_a_lost_signal_is_sent_again(monkeypatch: pytest.MonkeyPatch, lost: int)
 
 
 @pytest.mark.usefixtures("handler_of_the_signal")
+def test_what_is_shielded_is_finished_before_the_interrupt() -> None:
+    running = Interrupts()
+    call = Call(pb.Call(id=1), Outbox(pb.FromWorker(), lambda: None))
+    call.stop = running.poke
+    finished = []
+
+    def action() -> str:
+        call.cancel()  # the signal comes at once: to this thread
+        finished.append(True)
+        return "done"
+
+    running.armed = call
+    with pytest.raises(CallCancelled):
+        running.shield(action)
+    assert finished
+    assert running.armed is None
+    assert running.shield(lambda: "done") == "done", "nothing is armed: nothing to interrupt"
+    other = Call(pb.Call(id=2), Outbox(pb.FromWorker(), lambda: None))
+    running.armed = other
+    assert running.shield(lambda: running.armed) is None
+    assert running.armed is other
+
+
+@pytest.mark.usefixtures("handler_of_the_signal")
 def test_no_more_signals_after_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signal, "pthread_kill", lambda *_: None)
     running = Interrupts()

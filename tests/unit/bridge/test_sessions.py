@@ -343,6 +343,14 @@ def test_a_write_by_id_drops_all_of_the_session(worker: Attached) -> None:
     assert serve(worker, call, variable("t", 2))
 
 
+def test_a_forked_child_uses_no_kept_value(worker: Attached) -> None:
+    """No invalidation reaches it."""
+    call = begin(worker, "in_a_child", name="t")
+    serve(worker, call, variable("t", 1, lease=60))
+    assert value(worker, call) == "unavailable"
+    assert worker.value("get", b'{"name":"t"}', session="s") == b"1", "the parent still does"
+
+
 def test_when_the_server_is_lost_nothing_is_kept(worker: Attached, gateway: Gateway) -> None:
     lease(worker, "t", 1)
     worker.hang_up()

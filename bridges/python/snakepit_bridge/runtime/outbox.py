@@ -93,9 +93,11 @@ class Outbox:
         if self.idle:
             self.wake()
 
-    def put_withdrawal(self, request_id: int) -> None:
+    def put_withdrawal(self, request_id: int, *, later: bool = False) -> None:
         self._withdrawals.append(request_id)
-        if self.idle:
+        if later:
+            self.later()
+        elif self.idle:
             self.wake()
 
     def put_credit(self, request_id: int, room: int) -> None:

@@ -80,8 +80,8 @@ class Replies:
         self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_number", None) is not None:
-            self.close()
+        if getattr(self, "_end", self) is None and hasattr(self, "_number"):
+            self._requests.forget(self._outbox, self._number)
 
     def _take(self, came: pb.Chunks | pb.Result) -> None:
         if isinstance(came, pb.Result):

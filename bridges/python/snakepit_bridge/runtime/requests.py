@@ -60,6 +60,11 @@ class Requests:
             self._waiting.pop(number, None)
         self.shield(lambda: outbox.put_withdrawal(number))
 
+    def forget(self, outbox: Outbox, number: int) -> None:
+        """As `give_up`, for code that may run anywhere, even within the sending of something else: for `__del__`."""
+        if self._waiting.pop(number, None) is not None:
+            outbox.put_withdrawal(number, later=True)
+
     def replied(self, result: pb.Result) -> None:
         inbox = self._waiting.pop(result.id, None)
         if inbox is None:

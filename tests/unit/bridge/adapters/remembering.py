@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -93,6 +94,24 @@ class Remembering(BaseAdapter):
             if fail:
                 raise RuntimeError("not now")
         return batch.results
+
+    @command
+    def in_a_child(self, name: str, session: SessionContext) -> str:
+        """What a forked child gets instead of the value that its parent keeps."""
+        session.get_variable(name)
+        here, there = os.pipe()
+        if (child := os.fork()) == 0:
+            try:
+                said = str(session.get_variable(name))
+            except CallFailedError as error:
+                said = error.kind
+            os.write(there, said.encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        said = os.read(here, 100).decode()
+        os.close(here)
+        os.close(there)
+        return said
 
     @command
     def metadata(self, ctx: CallContext, session: SessionContext) -> Any:
