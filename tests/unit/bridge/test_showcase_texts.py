@@ -28,7 +28,7 @@ GOLDEN = [0.0, 0.2774, 0.0, 0.1387, 0.416, -0.2774, 0.416, -0.6934]
 
 
 def cosine(one: list[float], other: list[float]) -> float:
-    return sum(a * b for a, b in zip(one, other, strict=True))
+    return sum(a * b for a, b in zip(one, other))
 
 
 # ------------------------------------------------------------------------------------------------ embeddings
@@ -81,7 +81,7 @@ def test_every_three_words_of_a_text_follow_each_other_in_the_corpus() -> None:
     corpus = of_corpus()
     words = SHOWCASE.generate_text("What does a worker do?", 40, 1.0, seed=3, ctx=CTX)["text"].split()
     assert 3 <= len(words) <= 40
-    for first, second, third in zip(words, words[1:], words[2:], strict=False):
+    for first, second, third in zip(words, words[1:], words[2:]):
         assert third in corpus._after[first, second]
 
 
