@@ -89,7 +89,7 @@ class Connection:
         return Following(self, request)
 
     def call(self, command: str, args: bytes = b"{}", **header: Any) -> bytes:
-        """The result of a command as JSON. `header`: pool, session, timeout. Raises PitError."""
+        """The result of a command as JSON. `header`: pool, session, timeout, nan. Raises PitError."""
         request = self._call(command, args, header)
         return next(body for kind, body in self._answers(request) if kind == front.RESULT)
 
