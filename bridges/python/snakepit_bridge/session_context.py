@@ -313,6 +313,24 @@ class SessionContext:
             raise CallFailedError("unavailable", "there is no server to ask: the adapter runs by itself")
         return self._server
 
+    @property
+    def request_metadata(self) -> Mapping[str, str]:
+        """The original's name of `metadata`."""
+        return self.metadata
+
+    def __enter__(self) -> SessionContext:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """The end of `with ctx:` removes the session, as in the original."""
+        self.cleanup()
+
+    async def __aenter__(self) -> SessionContext:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.cleanup()
+
     def __bool__(self) -> bool:
         return bool(self.session_id)
 

@@ -24,12 +24,12 @@ class VariableProxy:
 
     @property
     def value(self) -> Any:
-        """The value. Setting it is `ctx[name] = value`."""
+        """The value. Setting it is `ctx.update_variable(name, value)`: the variable must exist."""
         return self._session[self.name]
 
     @value.setter
     def value(self, new_value: Any) -> None:
-        self._session[self.name] = new_value
+        self._session.update_variable(self.name, new_value)
 
     @property
     def info(self) -> dict[str, Any]:

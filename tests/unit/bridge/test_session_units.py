@@ -375,6 +375,27 @@ def test_an_error_is_raised_where_it_is_met() -> None:
     asyncio.run(run())
 
 
+def test_leaving_the_context_removes_the_session() -> None:
+    class Removing(Server):
+        def _answer(self, query: dict[str, Any]) -> Any:
+            assert query == {"op": "session_rm"}
+            return {"removed": True}
+
+    server = Removing()
+    keep(server.cache, "s", "t", 1)
+    with SessionContext(server, "s") as ctx:
+        assert ctx["t"] == 1
+    assert server.cache.get("s", "t") is MISSING
+    assert server.blocked == 1
+
+    async def run() -> None:
+        async with SessionContext(server, "s"):
+            pass
+
+    asyncio.run(run())
+    assert server.awaited == 1
+
+
 def test_a_loop_in_another_thread_does_not_matter_here() -> None:
     loop = asyncio.new_event_loop()
     try:

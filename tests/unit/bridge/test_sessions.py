@@ -123,6 +123,14 @@ def test_assigning_registers_unless_it_is_strict(worker: Attached, strict: bool)
     assert value(worker, call) is None
 
 
+def test_a_proxy_sets_what_exists(worker: Attached) -> None:
+    call = begin(worker, "proxy", name="t", value=3)
+    number, asked = worker.query()
+    assert asked == {"op": "var_set", "name": "t", "value": 3, "create": False}
+    worker.refuse(number, "variable_not_found")
+    assert worker.result(call).failure.type == "VariableNotFoundError"
+
+
 def test_every_method(worker: Attached) -> None:
     call = begin(worker, "use_all")
     program = {"id": "p", "data": {"x": 1}, "session": "s"}

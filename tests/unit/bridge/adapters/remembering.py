@@ -87,6 +87,10 @@ class Remembering(BaseAdapter):
         ]
 
     @command
+    def proxy(self, name: str, value: Any, session: SessionContext) -> None:
+        session.variable(name).value = value
+
+    @command
     def batch(self, session: SessionContext, fail: bool = False) -> Any:
         with session.batch_updates(atomic=True) as batch:
             batch["a"] = 1
