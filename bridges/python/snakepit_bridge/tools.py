@@ -10,6 +10,7 @@ from typing import Any, Callable, NamedTuple, Protocol
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.adapters.base import COMMAND_MARK
 from snakepit_bridge.describe import Command, read
+from snakepit_bridge.errors import ToolNotFoundError
 
 __all__ = ["Offered", "OfferedTools", "Tool", "ToolCall", "Tools", "offer"]
 
@@ -140,6 +141,8 @@ class Tools(Mapping[str, Tool]):
         self._tools = {one["name"]: Tool(caller, one) for one in found}
 
     def __getitem__(self, name: str) -> Tool:
+        if name not in self._tools:
+            raise ToolNotFoundError("tool_not_found", f"the session has no tool {name!r}")
         return self._tools[name]
 
     def __iter__(self) -> Iterator[str]:

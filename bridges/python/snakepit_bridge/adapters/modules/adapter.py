@@ -62,7 +62,7 @@ class ModulesAdapter(BaseAdapter):
         except (TargetError, StoreError) as error:
             raise _refusal("call", error) from None
         result = function(*given, **named)
-        return result if store_as is None else self._keep("call", store_as, result, ctx)
+        return self.shown(result) if store_as is None else self._keep("call", store_as, result, ctx)
 
     @command
     def store(self, id: str, value: Any, ctx: CallContext) -> dict[str, Any]:  # noqa: A002 - the argument's name
@@ -82,7 +82,7 @@ class ModulesAdapter(BaseAdapter):
             id: Its name.
         """
         try:
-            return self._objects.get(ctx.session_id, id)
+            return self.shown(self._objects.get(ctx.session_id, id))
         except StoreError as error:
             raise _refusal("retrieve", error) from None
 
@@ -121,6 +121,10 @@ class ModulesAdapter(BaseAdapter):
             "doc": (inspect.getdoc(found) or "")[:_MOST_TEXT],
             "members": members[:_MOST_MEMBERS],
         }
+
+    def shown(self, result: Any) -> Any:
+        """An object as the caller gets it. For subclasses that know the objects of their modules."""
+        return result
 
     def session_ended(self, session_id: str) -> None:
         """What was stored for the session goes."""
