@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from snakepit_cli.client.state import Sessions
+from snakepit_cli.client.state import Session, Sessions
 from tests.e2e.conftest import PUPPETS, finish
 from tests.harness import wait
 from tests.harness.pit import Pit
@@ -100,6 +100,25 @@ def test_reading_after_anothers_write_never_gives_the_old_value(pit: Pit) -> Non
         pit.run("exec", "set", "--pool", "announced", "name=t", f"value:={number}", "--session", "fresh")
         found = pit.run("map", "get", "--arg", "name", "--session", "fresh", input='"t"\n' * 8).stdout
         assert set(found.split()) == {str(number)}
+
+
+def begun(pit: Pit, session: str) -> bool:
+    with pit.connection() as connection:
+        return any(one["name"] == "begun" for one in Session(connection, session).list())
+
+
+@pytest.mark.parametrize("command", ["until", "auntil"])
+def test_a_handler_that_reads_without_a_pause_sees_each_write(pit: Pit, command: str) -> None:
+    run = ("--pool", "announced", "--session", command)
+    pit.run("exec", "set", "name=t", "value:=0", *run)
+    with pit.start("exec", command, "name=t", "value:=5", "--session", command) as reading:
+        wait.until(lambda: begun(pit, command), "the reader to have read")
+        for value in range(1, 6):
+            pit.run("exec", "set", "name=t", f"value:={value}", *run)
+        out, _ = reading.communicate(timeout=60)
+    seen = json.loads(out)
+    assert (seen[0], seen[-1]) == (0, 5)
+    assert seen == sorted(seen), "never back"
 
 
 def test_a_handler_watches_what_others_write(pit: Pit) -> None:

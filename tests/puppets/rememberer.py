@@ -122,8 +122,25 @@ class Rememberer:
     def execute_about(self, ctx: CallContext) -> Any:
         return [ctx.session_id, bool(ctx.session), ctx.metadata]
 
-    def execute_reads(self, name: str, times: int, session: SessionContext) -> list[Any]:
-        return [session[name] for _ in range(times)]
+    def execute_until(self, name: str, value: Any, session: SessionContext) -> list[Any]:
+        """Reads without a pause until the value is there; the values that it has seen."""
+        seen = [session[name]]
+        session["begun"] = True
+        while seen[-1] != value:
+            found = session[name]
+            if seen[-1] != found:
+                seen.append(found)
+        return seen
+
+    async def execute_auntil(self, name: str, value: Any, session: SessionContext) -> list[Any]:
+        """The same, in the event loop, which it blocks and does not block in turn."""
+        seen = [session[name]]
+        session["begun"] = True
+        while seen[-1] != value:
+            found = session.get_variable(name) if len(seen) % 2 else await session.get_variable(name)
+            if seen[-1] != found:
+                seen.append(found)
+        return seen
 
 
 class Announced:
