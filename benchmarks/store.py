@@ -28,6 +28,7 @@ _SECONDS = 120.0
 def measure(instance: Instance, trials: Trials) -> list[Row]:
     instance.pool("calls", 2)
     with instance.connect() as connection:
+        _operations(connection, "warm")
         empty = _operations(connection, "empty")
         _fill(connection, "full", trials.sessions, 3600.0)
         full = _operations(connection, "late")

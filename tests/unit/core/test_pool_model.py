@@ -66,10 +66,11 @@ class Call:
     affinity: Affinity = Affinity.HINT
     deaths: int = -1
     """How many more it may survive; -1 for a call that is not idempotent."""
+    only: str | None = None
 
     @property
     def strict(self) -> bool:
-        return self.session is not None and self.affinity is not Affinity.HINT
+        return self.only is not None or (self.session is not None and self.affinity is not Affinity.HINT)
 
 
 @dataclass
@@ -184,7 +185,7 @@ class World(RuleBasedStateMachine):
         assert process.room or (attached and process.stackable and not said.bulk), "no room there"
         assert worker in self.serves
         assert self.gate is not Gate.PAUSED
-        home = None if said.session is None else self.homes.get(said.session)
+        home = said.only or (None if said.session is None else self.homes.get(said.session))
         if said.strict and home is not None:
             assert worker == home, "a strict session has left its home"
             # A block may be overtaken by a single call, which comes before bulk work.
@@ -197,7 +198,7 @@ class World(RuleBasedStateMachine):
         if said.bulk:
             said.deadline = self.now + said.allowed
         assert 0 < timeout == (said.allowed if said.bulk else said.deadline - self.now)
-        if said.session is not None:
+        if said.session is not None and said.only is None:
             if home in self.serves and self.alive[home].room:
                 assert worker == home, "a session was moved although its home was free"
             self.homes[said.session] = worker
@@ -207,7 +208,7 @@ class World(RuleBasedStateMachine):
     def wants(self, call: int) -> str | None:
         """The only worker that may have it."""
         said = self.known[call]
-        return self.homes.get(said.session or "") if said.strict else None
+        return (said.only or self.homes.get(said.session or "")) if said.strict else None
 
     def judge_settle(self, call: int, outcome: Any, event: Event) -> None:
         assert call in self.known, "never submitted"
@@ -236,6 +237,9 @@ class World(RuleBasedStateMachine):
             case "session_lost":
                 assert said.strict
                 assert self.homes.pop(said.session or "", None) not in self.serves
+            case "tool_unavailable":
+                assert said.only is not None
+                assert said.only not in self.serves
             case "worker_busy":
                 assert said.affinity is Affinity.STRICT_FAIL_FAST
             case "cancelled":
@@ -313,11 +317,13 @@ class World(RuleBasedStateMachine):
         kind=st.sampled_from(["call", "call", "stream", "bulk"]),
         strict=st.sampled_from([Affinity.STRICT_QUEUE, Affinity.STRICT_FAIL_FAST]),
         idempotent=st.sampled_from([False, False, True]),
+        pinned=st.sampled_from([None, None, None, 0, 1, 2]),
     )
     def submit(
         self, n: int, command: str, session: str | None, timeout: float | None, kind: str, strict: Affinity,
-        idempotent: bool,
+        idempotent: bool, pinned: int | None,
     ) -> None:  # fmt: skip
+        only = f"{self.pool.name}-{pinned + 1}" if pinned is not None and kind != "bulk" else None
         stream, bulk = kind != "call", kind == "bulk"
         affinity = strict if session == "strict" else Affinity.HINT
         for _ in range(n):
@@ -326,7 +332,7 @@ class World(RuleBasedStateMachine):
             allowed = default if timeout is None else timeout
             self.known[self.calls] = Call(
                 session, self.now, float("inf") if bulk else self.now + allowed, bulk, max(allowed, 1e-3), affinity,
-                2 if idempotent else -1,
+                2 if idempotent else -1, only,
             )  # fmt: skip
             full = len(self.waiting) >= LIMITS.queue_size and not any(self.alive[w].room for w in self.serves)
             refused = self.draining or full or self.gate is Gate.CLOSED
@@ -334,7 +340,7 @@ class World(RuleBasedStateMachine):
             if not refused:
                 self.waiting.append(self.calls)
             failed = self.pool.snapshot().state == "failed"
-            event = Submit(self.calls, command, session, timeout, stream, bulk, affinity, idempotent)
+            event = Submit(self.calls, command, session, timeout, stream, bulk, affinity, idempotent, only)
             effects = self.send(event)
             assert not refused or self.calls in self.settled
             tried_again = bool(self.alive) or any(isinstance(effect, Spawn) for effect in effects)

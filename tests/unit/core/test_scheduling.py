@@ -199,6 +199,32 @@ def test_a_strict_call_that_waits_has_no_more_patience_than_others():
     assert kinds(pool.handle(Tick(), 5.0)) == [(2, "queue_timeout")]
 
 
+# ------------------------------------------------------------------------------- calls that only one may run
+
+
+def test_a_call_for_one_worker_waits_for_it_and_moves_no_session():
+    pool = serving(2)
+    pool.handle(Submit(1, "ping", "s"), 0.0)  # p-2
+    assert pool.handle(Submit(2, "tool", "s", only="p-1"), 0.0) == [Dispatch("p-1", 2, 30.0)]
+    assert pool.handle(Submit(3, "tool", "s", only="p-2"), 0.0) == []
+    pool.handle(Finished("p-1", 2, "a"), 1.0)
+    assert pool.handle(Finished("p-2", 1, "a"), 1.0)[1:] == [Dispatch("p-2", 3, 29.0)]
+    pool.handle(Finished("p-2", 3, "a"), 2.0)
+
+    assert pool.handle(Submit(4, "ping", "s"), 2.0) == [Dispatch("p-2", 4, 30.0)]
+    pool.check()
+
+
+def test_a_call_for_a_worker_that_is_gone_fails_at_once():
+    pool = serving(2)
+    assert kinds(pool.handle(Submit(1, "tool", only="p-9"), 0.0)) == [(1, "tool_unavailable")]
+    pool.handle(Submit(2, "tool", only="p-1"), 0.0)
+    pool.handle(Submit(3, "tool", only="p-1"), 0.0)
+
+    assert kinds(pool.handle(Exited("p-1", CRASH), 1.0)) == [(2, "worker_crashed"), (3, "tool_unavailable")]
+    pool.check()
+
+
 # ------------------------------------------------------------------------------------------------ deaths
 
 

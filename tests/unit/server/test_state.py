@@ -125,6 +125,27 @@ def test_a_watcher_that_is_too_slow_is_told_that_changes_are_lost(tmp_path: Path
     run(test, tmp_path, small(session=SessionSettings(history=10)))
 
 
+def test_a_thousand_watchers_of_which_ten_never_read(tmp_path: Path) -> None:
+    async def test(harness: Harness) -> None:
+        await ask(harness, "var_set", session="s", name="x", value=0)
+        watchers = [Watcher(harness, after=0) for _ in range(1000)]
+        await until(lambda: all(one.lines for one in watchers))
+        for watcher in watchers[:10]:
+            watcher.gate.clear()
+        for number in range(1, 101):
+            await ask(harness, "var_set", session="s", name="x", value=number)
+        await until(lambda: all(len(one.lines) == 101 for one in watchers[10:]))
+        assert all(one.versions() == list(range(101)) for one in watchers[10:])
+        assert all(len(one.lines) < 101 for one in watchers[:10])
+        for watcher in watchers[:10]:
+            watcher.gate.set()
+        await until(lambda: all(len(one.lines) == 101 for one in watchers))
+        await ask(harness, "session_rm", session="s")
+        await asyncio.gather(*(one.task for one in watchers))
+
+    run(test, tmp_path)
+
+
 def test_only_what_matches_is_told(tmp_path: Path) -> None:
     async def test(harness: Harness) -> None:
         await ask(harness, "session_create", session="s")
