@@ -195,6 +195,7 @@ def test_an_object_for_each_call(pit: Pit) -> None:
     assert pit.json("exec", "later", *run) == 0
     failed = pit.json("exec", "fail", *run, "--json", check=False)["error"]
     assert failed["type"] == "LookupError"
+    assert "snakepit_bridge" not in failed["traceback"], "it begins in the adapter"
     assert pit.run("map", "count", *run, input="{}\n{}\n").stdout == '[6,1,true,"s"]\n[7,1,true,"s"]\n'
     found = [path for path in (notes, pit.work / "notes") if path.exists()]
     assert found

@@ -14,7 +14,7 @@ from snakepit_bridge.describe import ANY, Command
 from snakepit_bridge.failures import Refusal, did_you_mean, failure
 
 if TYPE_CHECKING:
-    from snakepit_bridge.adapters.per_call import PerCall
+    from snakepit_bridge.hosts.per_call import PerCall
 
 __all__ = ["Bound", "bind_all", "find", "parse"]
 

@@ -79,7 +79,7 @@ class ProtocolHandler:
         from snakepit_bridge.__main__ import REQUIRED, worker
 
         if all(name in os.environ for name in REQUIRED):
-            from snakepit_bridge.adapters.handlers import hosted
+            from snakepit_bridge.hosts.handlers import hosted
 
             handler = self.command_handler
             sys.exit(worker({"adapter": type(handler).__name__}, hosted(type(handler), handler)))

@@ -11,10 +11,10 @@ from types import AsyncGeneratorType
 from typing import Any
 
 from snakepit_bridge import arguments, jsonio
-from snakepit_bridge.adapters.per_call import PerCall
 from snakepit_bridge.context import CallContext
 from snakepit_bridge.describe import commands_of
 from snakepit_bridge.failures import Refusal, format_trimmed
+from snakepit_bridge.hosts.per_call import PerCall
 from snakepit_bridge.resolve import resolve
 
 __all__ = ["call", "describe"]

@@ -15,7 +15,7 @@ __all__ = ["Command", "commands_of", "has_commands", "read"]
 PREFIX = "execute_"
 _MAPPINGS = frozenset({"dict", "Dict", "Mapping", "MutableMapping"})
 DISPATCHER = "execute_tool"
-"""Runs whatever command it is given the name of: adapters/dispatch.py. It is no command itself."""
+"""Runs whatever command it is given the name of: hosts/dispatch.py. It is no command itself."""
 _HOOKS = frozenset({
     "initialize", "cleanup", "session_ended", "set_session_context", "get_tools", "call_tool", "get_info",
     "register_with_session", DISPATCHER,

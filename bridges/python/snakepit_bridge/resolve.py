@@ -21,10 +21,10 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any, Callable, NoReturn
 
 from snakepit_bridge import worker_pb2 as pb
-from snakepit_bridge.adapters import dispatch, handlers
 from snakepit_bridge.adapters.base import BaseAdapter, command
 from snakepit_bridge.describe import commands_of, has_commands, is_hooks
 from snakepit_bridge.failures import Refusal, did_you_mean, failure, from_exception
+from snakepit_bridge.hosts import dispatch, handlers
 
 __all__ = ["no_commands", "own_argv", "resolve"]
 

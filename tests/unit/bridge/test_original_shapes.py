@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 
 import pytest
 from snakepit_bridge import BaseAdapter, BaseCommandHandler, CallContext, SessionContext, jsonio
-from snakepit_bridge.adapters import dispatch, handlers
-from snakepit_bridge.adapters.per_call import PerCall
 from snakepit_bridge.adapters.template import TemplateAdapter
 from snakepit_bridge.arguments import bind_all, find
 from snakepit_bridge.base_adapter import StreamChunk, ToolRegistration, tool
 from snakepit_bridge.describe import commands_of
+from snakepit_bridge.hosts import dispatch, handlers
+from snakepit_bridge.hosts.per_call import PerCall
 from snakepit_bridge.runtime.stream_chunks import stepwise, unwrapped
 
 from tests.unit.bridge.conftest import Start

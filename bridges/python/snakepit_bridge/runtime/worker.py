@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 from snakepit_bridge import arguments, forms
 from snakepit_bridge import worker_pb2 as pb
-from snakepit_bridge.adapters.per_call import PerCall
 from snakepit_bridge.describe import Command, commands_of
 from snakepit_bridge.failures import Refusal, failure, from_exception
+from snakepit_bridge.hosts.per_call import PerCall
 from snakepit_bridge.resolve import no_commands, own_argv, resolve
 from snakepit_bridge.runtime import forks
 from snakepit_bridge.runtime.asyncside import AsyncSide

@@ -1,0 +1,1 @@
+"""What makes adapters of classes of other shapes, and adapter objects for each call."""
