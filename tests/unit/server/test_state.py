@@ -211,6 +211,17 @@ def test_a_write_waits_until_no_worker_uses_the_old_value(tmp_path: Path, monkey
     run(test, tmp_path)
 
 
+def test_a_variable_with_a_time_of_its_own_is_not_leased(tmp_path: Path) -> None:
+    async def test(harness: Harness) -> None:
+        await ask(harness, "var_register", session="s", name="x", type="float", value=1, ttl=60)
+        await ask(harness, "var_register", session="s", name="y", type="string", value='"ttl":null}')
+        worker = await serving(harness)
+        assert "lease" not in await worker.ask("var_get", name="x", lease=True)
+        assert (await worker.ask("var_get", name="y", lease=True))["lease"] > 0
+
+    run(test, tmp_path)
+
+
 def test_a_worker_that_hangs_delays_a_write_only_until_its_time_is_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
