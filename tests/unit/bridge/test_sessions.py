@@ -209,6 +209,31 @@ def test_async_handlers_gather(worker: Attached) -> None:
     assert value(worker, call) == [[[1], 2], 3.0]
 
 
+def test_a_plain_handler_may_run_a_loop_of_its_own(worker: Attached) -> None:
+    call = begin(worker, "runs_a_loop")
+    serve(worker, call, variable("a", 1), variable("b", 2))
+    assert value(worker, call) == [1, 3]
+
+
+def test_threads_of_a_handler_ask_too(worker: Attached) -> None:
+    call = begin(worker, "asks_from_threads")
+    for _ in range(2):
+        number, asked = worker.query()
+        worker.reply(number, variable(asked["name"], {"a": 1, "b": 2}[asked["name"]]))
+    assert value(worker, call) == [1, 2]
+
+
+def test_giving_up_the_call_ends_a_loop_of_its_own(worker: Attached) -> None:
+    call = begin(worker, "runs_a_loop")
+    number, _ = worker.query()
+    worker.cancel(call)
+    assert worker.result(call).failure.kind == pb.Failure.Kind.CANCELLED
+    worker.until(lambda: number in worker.withdrawals)
+    again = begin(worker, "get", name="t")
+    serve(worker, again, variable("t", 1))
+    assert value(worker, again) == 1
+
+
 def test_async_writes(worker: Attached) -> None:
     call = begin(worker, "awaits_writes")
     serve(worker, call, {"results": {"a": {"version": 0}}}, {"version": 1}, {"removed": True})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from snakepit_bridge import (
@@ -133,6 +134,20 @@ class Remembering(BaseAdapter):
     async def awatch(self, session: SessionContext) -> AsyncIterator[Any]:
         async for change in session.watch_variables("t"):
             yield change["value"]
+
+    @command
+    def runs_a_loop(self, session: SessionContext) -> Any:
+        """A plain handler with an event loop of its own."""
+
+        async def run() -> Any:
+            return [await session.get_variable("a"), session.get_variable("b") + 1]
+
+        return asyncio.run(run())
+
+    @command
+    def asks_from_threads(self, session: SessionContext) -> Any:
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(session.get_variable, ["a", "b"]))
 
     @command
     async def awaits(self, name: str, session: SessionContext) -> Any:
