@@ -1,5 +1,7 @@
 // What JSON.stringify leaves out without a word or cannot write: found with its place, or made something that it can.
 
+import { write } from './json.mjs'
+
 const DEEPEST = 900
 const LONGEST = 200 // characters of a path
 const MARK = '__unserializable__'
@@ -38,6 +40,18 @@ function isOddObject(value) {
  */
 export function writable(value, nanIsNull) {
   return form(value, [], [], nanIsNull)
+}
+
+/** JSON.stringify writes NaN and functions as null, and maps, sets and errors as {}: then the slow way looks at each part. */
+export function written(value, nanIsNull = false) {
+  let text
+  try {
+    text = write(value)
+  } catch {
+    return write(writable(value, nanIsNull))
+  }
+  const may = text === undefined || text.includes('null') || text.includes('{}')
+  return may && isOdd(value) ? write(writable(value, nanIsNull)) : text
 }
 
 function form(value, keys, around, nanIsNull) {

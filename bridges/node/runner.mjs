@@ -4,16 +4,18 @@ import path from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { parentPort, workerData } from 'node:worker_threads'
-import { read, write } from './json.mjs'
-import { isOdd, writable } from './places.mjs'
-import { parametersOf } from './parameters.mjs'
-import { syntaxError, trace } from './traces.mjs'
+import { CallFailedError } from './errors.mjs'
+import { read } from './json.mjs'
 import { Kind } from './messages.mjs'
+import { written } from './places.mjs'
+import { Requests } from './requests.mjs'
+import { Run } from './run.mjs'
+import { Tools, shapeOf, specOf } from './tools.mjs'
+import { syntaxError, trace } from './traces.mjs'
 
 const MOMENT = 1 // milliseconds after which answers of a block leave
 const KIND_NAMES = Object.fromEntries(Object.entries(Kind).map(([name, number]) => [number, name.toLowerCase()]))
 const OVERHEAD = 64
-const GeneratorFunctions = new Set(['GeneratorFunction', 'AsyncGeneratorFunction'])
 
 let commands = {}
 const shapes = new Map() // name → { required, known, open }
@@ -21,15 +23,10 @@ let capacity = 1
 let module = {}
 const waiting = []
 const running = new Map() // id → Run
-const requests = new Map() // id → { resolve, reject }
-let nextRequest = 1
-
-/** A call that a handler made, through `ctx.call`, has failed. */
-export class CallFailedError extends Error {
-  constructor({ name, message, type, traceback }) {
-    super(type ? `${name}: ${type}: ${message}` : `${name}: ${message}`)
-    Object.assign(this, { name: 'CallFailedError', kind: name, type, traceback })
-  }
+const bridge = {
+  say: (message) => parentPort.postMessage(message),
+  requests: new Requests(),
+  tools: new Tools((change) => parentPort.postMessage(change)),
 }
 
 /** What is wrong with a call, in the contract's words. */
@@ -63,10 +60,7 @@ async function load() {
     return broken(Kind.ADAPTER_FAILED, error)
   }
   const specs = Object.entries(commands).filter(([, handler]) => typeof handler === 'function').map(spec)
-  for (const { name, parameters, open } of specs) {
-    const required = parameters.filter((one) => one.required).map((one) => one.name)
-    shapes.set(name, { required, known: new Set(parameters.map((one) => one.name)), open })
-  }
+  for (const one of specs) shapes.set(one.name, shapeOf(one))
   parentPort.postMessage({ ready: { commands: specs, capacity } })
 }
 
@@ -77,79 +71,10 @@ function broken(kind, error, place = null) {
 
 /** Names of a first parameter that is taken apart are its arguments: async compute({a, b = 1}) {…} */
 function spec([name, handler]) {
-  const streaming = GeneratorFunctions.has(handler.constructor.name)
-  return { name, summary: handler.summary ?? '', streaming, ...parametersOf(handler) }
+  return { summary: handler.summary ?? '', ...specOf(name, handler) }
 }
 
 // ------------------------------------------------------------------------------------------------- calls
-
-class Run {
-  constructor(call) {
-    this.call = call
-    this.room = call.creditBytes
-    this.abort = new AbortController()
-    this.silent = false // its answer would go to a stream that has ended
-    this.wake = null
-    this.arrived = performance.now()
-    this.began = 0
-  }
-
-  get cancelled() {
-    return this.abort.signal.aborted
-  }
-
-  cancel() {
-    this.abort.abort(new Error('the caller gave up'))
-    this.wake?.()
-  }
-
-  grant(bytes) {
-    this.room += bytes
-    this.wake?.()
-  }
-
-  /** Until it may send again. */
-  async waitForRoom() {
-    while (this.room <= 0 && !this.cancelled) await new Promise((resolve) => { this.wake = resolve })
-    if (this.cancelled) throw this.abort.signal.reason
-  }
-
-  context() {
-    const { session, cwd, timeoutSeconds: timeout } = this.call
-    const deadline = timeout > 0 ? this.arrived + timeout * 1000 : null
-    return {
-      session, cwd, signal: this.abort.signal,
-      get cancelled() { return this.signal.aborted },
-      /** Milliseconds until the caller stops waiting; null when there is no limit. */
-      remaining: () => (deadline === null ? null : Math.max(0, deadline - performance.now())),
-      path: (file) => {
-        if (!cwd && !path.isAbsolute(file)) throw new Error(`${file}: the caller's directory is not known; give an absolute path`)
-        return path.resolve(cwd || '/', file)
-      },
-      call: (command, args = {}, more = {}) => ask(this, command, args, more),
-    }
-  }
-
-  say(message) {
-    if (!this.silent) parentPort.postMessage(message)
-  }
-
-  settle(outcome) {
-    const now = performance.now()
-    const waitSeconds = ((this.began || now) - this.arrived) / 1000
-    const runSeconds = this.began ? (now - this.began) / 1000 : 0
-    this.say({ results: [{ id: this.call.id, ...outcome, waitSeconds, runSeconds }] })
-  }
-}
-
-function ask(run, command, args, { pool = '', session = '', timeout = 0 } = {}) {
-  const id = nextRequest++
-  run.say({ requests: [{ id, parent: run.call.id, pool, command, args: encoded(args, command), session, timeoutSeconds: timeout }] })
-  return new Promise((resolve, reject) => {
-    requests.set(id, { resolve, reject })
-    run.abort.signal.addEventListener('abort', () => requests.delete(id) && reject(run.abort.signal.reason))
-  })
-}
 
 async function serve(run) {
   const { call } = run
@@ -158,10 +83,10 @@ async function serve(run) {
   parentPort.postMessage({ began: call.id })
   try {
     if (run.cancelled) throw run.abort.signal.reason
-    const handler = find(call.command)
+    const found = find(call)
     if (call.args === null) throw new Refusal(Kind.INVALID_ARGUMENTS, 'the arguments are not UTF-8')
     const args = parse(call.args || '{}')
-    const value = call.block ? await block(run, handler, args) : await one(run, handler, args)
+    const value = call.block ? await block(run, found, args) : await one(run, found, args)
     run.settle({ value })
   } catch (error) {
     run.settle({ failure: run.cancelled ? { kind: Kind.CANCELLED, message: 'the caller gave up' } : failure(error) })
@@ -175,16 +100,18 @@ function next() {
   while (waiting.length && running.size < capacity) serve(waiting.shift())
 }
 
-function find(name) {
+/** What runs it: { handler, shape, self }. */
+function find({ command: name, tool, session }) {
+  const offered = tool ? bridge.tools.get(session, name) : undefined
+  if (offered) return offered
   const handler = Object.hasOwn(commands, name) ? commands[name] : undefined
-  if (typeof handler === 'function') return handler
+  if (typeof handler === 'function') return { handler, shape: shapes.get(name), self: commands }
   const known = Object.keys(commands).sort().join(', ')
   throw new Refusal(Kind.COMMAND_NOT_FOUND, `no command \`${name}\`; this adapter has ${known || 'no commands'}`)
 }
 
 /** Refuses arguments that are missing or unknown. */
-function checked(args, command) {
-  const { required, known, open } = shapes.get(command)
+function checked(args, command, { required, known, open }) {
   for (const name of required) {
     if (args[name] === undefined) throw new Refusal(Kind.INVALID_ARGUMENTS, `\`${command}\`: missing argument \`${name}\``)
   }
@@ -211,8 +138,8 @@ function parse(text) {
 }
 
 /** The JSON of the answer; chunks leave on the way when they are wanted. */
-async function one(run, handler, args) {
-  const value = await handler.call(commands, checked(args, run.call.command), run.context())
+async function one(run, { handler, shape, self }, args) {
+  const value = await handler.call(self, checked(args, run.call.command, shape), run.context())
   const chunks = value?.[Symbol.asyncIterator] ?? (typeof value === 'object' && value?.next && value[Symbol.iterator])
   const stream = run.call.stream && !run.call.block
   if (!chunks) {
@@ -265,7 +192,7 @@ async function streamed(run, value) {
 }
 
 /** Bulk: the items one after another. What has been answered leaves before an item that begins a moment later. */
-async function block(run, handler, fixed) {
+async function block(run, { handler, shape, self }, fixed) {
   const { block: items, id, command, limit } = run.call
   let lines = []
   let failed = []
@@ -288,7 +215,7 @@ async function block(run, handler, fixed) {
     }
     if (run.cancelled) throw run.abort.signal.reason
     try {
-      let value = handler.call(commands, checked(argumentsOf(text, items, fixed), command), context ?? (handler.length ? undefined : run.context()))
+      let value = handler.call(self, checked(argumentsOf(text, items, fixed), command, shape), context ?? (handler.length ? undefined : run.context()))
       if (value !== null && typeof value === 'object' && typeof value.then === 'function') value = await value
       if (value !== null && typeof value === 'object' && typeof value.next === 'function') value = await collected(value)
       lines.push(encoded(value, command, limit, run.call.nanIsNull))
@@ -337,18 +264,6 @@ function encoded(value, command, limit = Infinity, nanIsNull = false) {
   return text
 }
 
-/** JSON.stringify writes NaN and functions as null, and maps, sets and errors as {}: then the slow way looks at each part. */
-function written(value, nanIsNull) {
-  let text
-  try {
-    text = write(value)
-  } catch {
-    return write(writable(value, nanIsNull))
-  }
-  const may = text === undefined || text.includes('null') || text.includes('{}')
-  return may && isOdd(value) ? write(writable(value, nanIsNull)) : text
-}
-
 function failure(error) {
   if (error instanceof Refusal) return error.failure
   if (error instanceof Error) {
@@ -361,12 +276,15 @@ function failure(error) {
 
 parentPort.on('message', (message) => {
   if (message.call) {
-    waiting.push(new Run(message.call))
+    waiting.push(new Run(message.call, bridge))
     next()
   } else if (message.cancel !== undefined) cancel(message.cancel, message.forget)
   else if (message.recall !== undefined) giveBack(message.recall)
   else if (message.credit) running.get(message.credit.id)?.grant(message.credit.bytes)
-  else if (message.reply) replied(message.reply)
+  else if (message.reply) bridge.requests.replied(message.reply)
+  else if (message.part) bridge.requests.part(message.part)
+  else if (message.lost) bridge.requests.lost()
+  else if (message.endedSession !== undefined) sessionEnded(message.endedSession)
   else if (message.end) finish()
 })
 
@@ -384,13 +302,20 @@ function giveBack(id) {
   if (at >= 0) waiting.splice(at, 1)[0].settle({ failure: { kind: Kind.RECALLED, message: 'recalled before it began' } })
 }
 
-function replied({ id, value, failure: said }) {
-  const asked = requests.get(id)
-  requests.delete(id)
-  if (asked === undefined) return
-  if (said) asked.reject(new CallFailedError(said))
-  else asked.resolve(read(value))
+async function sessionEnded(id) {
+  bridge.tools.end(id)
+  try {
+    await module.sessionEnded?.(id)
+  } catch (error) {
+    process.stderr.write(`snakepit node bridge: sessionEnded() failed: ${trace(error) || error}\n`)
+  }
 }
+
+// A request whose answer no handler waits for is no reason to end the worker.
+process.on('unhandledRejection', (error) => {
+  if (!(error instanceof CallFailedError)) throw error
+  process.stderr.write(`snakepit node bridge: a request that was not awaited failed: ${error.message}\n`)
+})
 
 async function finish() {
   try {

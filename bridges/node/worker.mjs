@@ -23,6 +23,7 @@ const GRACE = 3_000
 const WINDOW = 2 ** 31 - 1
 const LARGEST_FRAME = 2 ** 24 - 1
 const MOST_SESSIONS = 1000
+const PARTS = ['chunks', 'results', 'requests', 'withdrawals', 'credits']
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 const options = Object.fromEntries(
@@ -41,6 +42,8 @@ let limit = 4 << 20
 let offered = null // what the adapter has: { commands, capacity }
 const calls = new Map() // id → 'waiting' | 'running', of those that are not answered
 const sessions = new Map()
+const tools = new Map() // those that the server has taken, by session and name
+let dialled = 0 // streams so far
 const outbox = []
 
 /** By its path: Deno knows no descriptors but its own. */
@@ -81,16 +84,26 @@ function heard(message) {
     else leave(1, message.broken.traceback || message.broken.message)
   } else if (message.began) {
     if (calls.has(message.began)) calls.set(message.began, 'running')
-  } else {
+  } else if (message.offered) {
+    tools.set(keyOf(message.offered), message.offered)
+  } else if (message.withdrawn) {
+    tools.delete(keyOf(message.withdrawn))
+  } else if (message.dial === dialled) {
+    // What belongs to a stream that has ended would mean other calls on this one.
     for (const result of message.results ?? []) calls.delete(result.id)
     say(message)
     if (draining && calls.size === 0) end()
   }
 }
 
+function keyOf({ session, name }) {
+  return JSON.stringify([session, name])
+}
+
 // ---------------------------------------------------------------------------------------------- the stream
 
 function dial(only) {
+  dialled++
   const socket = http2.connect('http://localhost', {
     createConnection: () => net.connect(gateway),
     settings: { enablePush: false, initialWindowSize: WINDOW, maxFrameSize: LARGEST_FRAME },
@@ -130,6 +143,7 @@ function hello() {
   return {
     token, worker: name, language: 'node', runtime: process.versions.node, protocolMin: 1, protocolMax: 1,
     capacity: offered.capacity, commands: offered.commands, pid: process.pid, sessions: [...sessions.keys()],
+    tools: [...tools.values()].map((one) => ({ ...one, metadata: Buffer.from(one.metadata) })),
   }
 }
 
@@ -137,6 +151,7 @@ function lost(status, text, farewell) {
   if (farewell || draining) leave(farewell ? 1 : 0)
   if (status === UNAUTHENTICATED) leave(EXIT_REFUSED, `the server refused this worker: ${text}`)
   if (status === FAILED_PRECONDITION) leave(EXIT_VERSION, `the server cannot use this worker: ${text}`)
+  runner.postMessage({ lost: true })
   // The server waits for these answers no longer; the ids would mean other calls on the next stream.
   for (const id of calls.keys()) runner.postMessage({ cancel: id, forget: true })
   calls.clear()
@@ -147,7 +162,7 @@ function lost(status, text, farewell) {
     backoff = BACKOFF[0]
     giveUpAt = now + GIVE_UP_AFTER
   } else if (now >= giveUpAt) leave(EXIT_UNREACHABLE, `no server at ${gateway} for ${GIVE_UP_AFTER / 1000} s`)
-  setTimeout(dial, backoff)
+  setTimeout(() => dial(), backoff)
   backoff = Math.min(backoff * 2, BACKOFF[1])
 }
 
@@ -155,14 +170,17 @@ function take(message) {
   for (const call of message.calls) {
     calls.set(call.id, 'waiting')
     if (call.session) remember(call.session)
-    runner.postMessage({ call: { ...call, args: text(call.args), block: call.block && plain(call.block), limit } })
+    const { args, metadata, block } = call
+    runner.postMessage({ call: { ...call, args: text(args), metadata: metadata.toString(), block: block && plain(block), limit, dial: dialled } })
   }
   for (const { id } of message.cancels) if (calls.has(id)) runner.postMessage({ cancel: id })
   for (const id of message.recalls) if (calls.get(id) === 'waiting') runner.postMessage({ recall: id })
   for (const credit of message.credits) runner.postMessage({ credit })
+  for (const { id, lines } of message.replyChunks) runner.postMessage({ part: { id, lines: lines.toString() } })
   for (const reply of message.replies) {
     runner.postMessage({ reply: { ...reply, value: reply.value.toString() } })
   }
+  for (const session of message.endedSessions) ended(session)
   if (message.ping) say({ pong: { nonce: message.ping.nonce } })
   if (message.welcome) {
     attached = true
@@ -186,6 +204,12 @@ function plain(block) {
   return { ...block, lines: lines ?? block.lines.toString('latin1').split('\n').map((line) => text(Buffer.from(line, 'latin1'))) }
 }
 
+function ended(session) {
+  sessions.delete(session)
+  for (const [key, tool] of tools) if (tool.session === session) tools.delete(key)
+  runner.postMessage({ endedSession: session })
+}
+
 function remember(key) {
   sessions.delete(key)
   sessions.set(key, true)
@@ -198,24 +222,28 @@ function say(message) {
   outbox.push(message)
 }
 
+function nothing() {
+  return Object.fromEntries(PARTS.map((part) => [part, []]))
+}
+
 function flush() {
   if (outbox.length === 0) return
   const all = outbox.splice(0)
   if (stream === null) return
   // Chunks come before the results of the same message, so a chunk after a result begins another one.
-  let next = { chunks: [], results: [], requests: [] }
+  let next = nothing()
   let room = 0
   for (const one of all) {
     const size = (one.chunks ?? []).reduce((sum, chunk) => sum + chunk.lines.length, 0) +
       (one.results ?? []).reduce((sum, result) => sum + (result.value?.length ?? 0), 0)
     if ((one.chunks?.length && next.results.length) || (room && room + size > 1 << 20)) {
       write(next)
-      next = { chunks: [], results: [], requests: [] }
+      next = nothing()
       room = 0
     }
     room += size
     if (one.pong) next.pong = one.pong
-    for (const part of ['chunks', 'results', 'requests']) if (one[part]) next[part].push(...one[part])
+    for (const part of PARTS) if (one[part]) next[part].push(...one[part])
   }
   write(next)
 }
@@ -224,7 +252,7 @@ function write(message) {
   if (stream === null) return
   for (const chunk of message.chunks ?? []) chunk.lines = Buffer.from(chunk.lines)
   for (const result of message.results ?? []) if (typeof result.value === 'string') result.value = Buffer.from(result.value)
-  for (const request of message.requests ?? []) request.args = Buffer.from(request.args)
+  for (const request of message.requests ?? []) for (const part of ['args', 'query']) if (request[part]) request[part] = Buffer.from(request[part])
   stream.write(frame(encode(FromWorker, message)))
   if (message.startFailure) stream.end()
 }
