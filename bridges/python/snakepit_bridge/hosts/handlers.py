@@ -29,6 +29,7 @@ def _command(cls: type, name: str) -> Callable[..., Any]:
     def run(self: Any, args: dict[str, Any]) -> Any:
         return self.handler.process_command(name, args)
 
-    run.__doc__ = getattr(cls, f"handle_{name}", None).__doc__
+    method = getattr(cls, f"handle_{name}", None)
+    run.__doc__ = None if method is None else method.__doc__  # None has a docstring of its own, since Python 3.13
     setattr(run, COMMAND_MARK, name)
     return run
