@@ -62,8 +62,13 @@ def parse_map(argv: list[str]) -> tuple[Shared, str, list[str], dict[str, Any]] 
         return None
 
 
-def _options(words: list[str], flags: set[str], values: set[str]) -> tuple[dict[str, Any], list[str]]:
-    """Options and the other words after the verb. Raises LookupError for anything that is not plain."""
+def _options(
+    words: list[str], flags: set[str], values: set[str], *, numbers: bool = False
+) -> tuple[dict[str, Any], list[str]]:
+    """Options and the other words after the verb. Raises LookupError for anything that is not plain.
+
+    `numbers`: a word such as -5 is no option.
+    """
     given: dict[str, Any] = {}
     plain: list[str] = []
     at = 1
@@ -74,7 +79,7 @@ def _options(words: list[str], flags: set[str], values: set[str]) -> tuple[dict[
             plain += words[at:]
             break
         name, equals, value = ("--pool", "", "") if word == "-p" else word.partition("=")
-        if word[:1] != "-":
+        if word[:1] != "-" or (numbers and word[1:].removeprefix(".")[:1].isdecimal()):
             plain.append(word)
         elif word in flags:
             given[name[2:].replace("-", "_")] = True
@@ -149,7 +154,7 @@ def _state(argv: list[str]) -> int | None:
         shared, rest = hoist(argv)
         verb = " ".join(rest[:2])
         _, _, flags, values = state_query.PLAIN[verb]
-        given, words = _options(rest[1:], flags, values)
+        given, words = _options(rest[1:], flags, values, numbers=verb == "var set")
     except (UsageError, LookupError):
         return None
     if shared.debug or shared.color != "auto" or (sock := nearby(shared.instance)) is None:

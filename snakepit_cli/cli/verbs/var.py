@@ -51,6 +51,7 @@ TYPES = ("float", "integer", "string", "boolean", "choice", "module", "embedding
 _TEXTS = ("string", "choice", "module")
 """Types whose values are text, whatever they look like."""
 _LONGEST_CELL = 60
+"""Columns."""
 Name = Annotated[str, argument("NAME", "Name of the variable.")]
 Value = Annotated[str, argument("VALUE", "A number, true, false, null, [list], {object}, or text; @FILE reads it.")]
 
@@ -178,7 +179,7 @@ def _used(line: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _brief(value: Any) -> str:
-    return cut(jsonlib.dumps(value, ensure_ascii=False), _LONGEST_CELL)
+    return cut(jsonlib.dumps(value, ensure_ascii=False)[: 4 * _LONGEST_CELL], _LONGEST_CELL)
 
 
 def rm(

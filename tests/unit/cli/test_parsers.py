@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from snakepit_cli import fast
 from snakepit_cli.cli import app, mapping
+from snakepit_cli.cli.output import state_results
 from snakepit_cli.cli.verbs import exec_
 from snakepit_cli.client.call.request import Request
+from snakepit_cli.client.call.state_query import StateQuery
 
 PERFORM = mapping.perform
 WORDS = [
@@ -126,3 +129,41 @@ def test_the_parsers_of_map_agree(monkeypatch: pytest.MonkeyPatch, words: list[s
     }
     assert {**defaults, **given} == more
     assert all(getattr(shared, name) == getattr(its_shared, name) for name in type(shared).__slots__)
+
+
+STATE_WORDS = [
+    *WORDS, "t", "0.9", "-0.5", "-.5", "-x", "--", "--session=s2", "--expect", "--expect=3", "--expect=x", "--string",
+    "--json-value", "--no-create", "--no-string", "-1", '"a"',
+]  # fmt: skip
+
+
+@given(st.sampled_from(["var get", "var set", "session exists"]), st.lists(st.sampled_from(STATE_WORDS), max_size=6))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_parsers_of_variables_agree(monkeypatch: pytest.MonkeyPatch, verb: str, words: list[str]) -> None:
+    """The fast one declines, raises the same error, or asks for exactly the same."""
+    argv = [*verb.split(), *words]
+    asked: list[dict[str, Any]] = []
+
+    def perform(_: object, query: StateQuery) -> int:
+        shared = {name: getattr(query.shared, name) for name in type(query.shared).__slots__}
+        asked.append({**vars(query), "shared": shared})
+        return 0
+
+    monkeypatch.setenv("SNAKEPIT_SESSION", "s1")
+    monkeypatch.setattr(state_results, "perform", perform)
+    for opening in (
+        "snakepit_cli.fast.nearby",
+        "snakepit_cli.cli.verbs.var.opened",
+        "snakepit_cli.cli.verbs.session.opened",
+    ):
+        monkeypatch.setattr(opening, lambda *_, **__: io.BytesIO())
+    errors = []
+    for path in (fast._state, app._dispatch):
+        try:
+            if path(argv) is None:
+                return
+        except Exception as error:  # noqa: BLE001 — a file that is missing, JSON that is none: then both must say so
+            errors.append(f"{type(error).__name__}: {error}")
+    assert len(asked) + len(errors) == 2
+    assert asked[1:] == asked[:1] or not asked
+    assert errors[1:] == errors[:1] or not errors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from snakepit_cli.client.call.state_query import value_text
 from snakepit_cli.wire import front, state
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.test_process import ROOT, SECONDS, finish, start
+from tests.unit.cli.test_terminal import on_terminal
 from tests.unit.client.fake import Fake, Peer, error
 
 SESSION = {
@@ -203,7 +205,7 @@ def test_a_session_must_be_named(fake: Fake, full: Run, monkeypatch: pytest.Monk
     [
         "var get t", "var get t --session s --field a.b --raw", "var get --json t -q", "var set t 1",
         "var set t=1 x --string --session=s --expect 1 --no-create --json --meta a=b", "session exists s1",
-        "-L default var get t",
+        "-L default var get t", "var set t -1", "var set t -.5 --expect=1",
     ],
 )  # fmt: skip
 def test_plain_forms_are_fast(fake: Fake, words: str) -> None:
@@ -214,7 +216,8 @@ def test_plain_forms_are_fast(fake: Fake, words: str) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "var", "var list", "var get", "var get a b", "var set t", "var set t -1", "var get t --color never",
+        "var", "var list", "var get", "var get a b", "var set t", "var set t -x", "var get -1",
+        "var get t --color never",
         "var get t --debug", "var get t --odd", "session", "session exists", "session show s1",
         "var set t 1 --expect x", "var get t --json --raw", "exec var", "exec session get",
     ],
@@ -238,6 +241,15 @@ def test_the_fast_path_loads_next_to_nothing(fake: Fake, words: str) -> None:
 
 def test_the_fast_path_starts_no_server(places: Path) -> None:
     assert fast.attempt(["var", "get", "t"]) is None
+
+
+@pytest.mark.parametrize("path", [[], ["--color", "never"]], ids=["fast", "full"])
+def test_a_terminal_gets_lines_and_no_control_characters(fake: Fake, path: list[str]) -> None:
+    fake.queries |= {"var_get": variable(value={"a": "\x1b[2J"}), "var_watch": changes}
+    plain = re.sub(rb"\x1b\[[\d;]*m", b"", on_terminal("var", "get", "t", *path))
+    assert plain.splitlines() == [b"{", b'  "a": "\\u001b[2J"', b"}"]
+    assert b"\x1b[2J" not in on_terminal("var", "get", "t", "--field", "a", "--raw", *path)
+    assert on_terminal("var", "watch", *path).splitlines()[-1] == b"the session has ended"
 
 
 # ---------------------------------------------------------------------------------------------- sessions
@@ -392,6 +404,11 @@ def test_list_of_variables(fake: Fake, full: Run) -> None:
     fake.queries["var_list"] = []
     assert full("var", "list") == (0, "", "no variables (`snakepit var set NAME VALUE` makes one)\n")
     assert full("var", "list", "--json").out == "[]\n"
+
+
+def test_a_long_value_is_cut_at_once(fake: Fake, full: Run) -> None:
+    fake.queries["var_list"] = [variable("long", ["é" * 4_000_000])]
+    assert f'["{"é" * 57}…' in full("var", "list").out
 
 
 def test_rm_history_rollback_depend(fake: Fake, full: Run) -> None:
