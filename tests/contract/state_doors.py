@@ -17,8 +17,9 @@ FOLDER = Path(__file__).resolve().parents[1] / "puppets" / "doors"
 ADAPTERS = {
     "python": f"{FOLDER}/door.py:Door",
     "node": f"node:{FOLDER}/door.mjs",
+    "ruby": f"ruby:{FOLDER}/door.rb:Door",
 }
-RAISED = {"python": "IndexError", "node": "RangeError"}
+RAISED = {"python": "IndexError", "node": "RangeError", "ruby": "IndexError"}
 CONFIG = f'[pools.default]\nadapter = "{ADAPTERS["python"]}"\nsize = 2\n' + "".join(
     f'[pools.{name}]\nadapter = "{adapter}"\nsize = 1\n' for name, adapter in ADAPTERS.items()
 )

@@ -35,16 +35,6 @@ module Snakepit
   # `rescue => error` does not hold it up; `ensure` runs.
   class Cancelled < Exception
   end
-
-  # A call that a handler made, through `ctx.call`, has failed.
-  class CallFailed < StandardError
-    attr_reader :kind, :type, :remote_traceback
-
-    def initialize(kind, type, message, traceback)
-      super([kind, type, message].reject(&:empty?).join(': '))
-      @kind = kind
-      @type = type
-      @remote_traceback = traceback
-    end
-  end
 end
+
+require_relative 'snakepit/errors'

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'snakepit/answer'
+require 'snakepit/session'
 
 module Snakepit
   MOMENT = 0.001 # seconds after which what has been answered leaves
@@ -8,7 +9,7 @@ module Snakepit
   # One call, from its arrival to its answer.
   class Run
     attr_reader :spec, :arrived, :room
-    attr_accessor :began, :silent
+    attr_accessor :began, :silent, :over
 
     def initialize(spec)
       @spec = spec
@@ -17,7 +18,8 @@ module Snakepit
       @lock = Mutex.new
       @more = ConditionVariable.new
       @cancelled = false
-      @silent = false
+      @silent = false # its answer would go to a stream that has ended
+      @over = false # it has been answered
     end
 
     def id = @spec[:id]
@@ -73,12 +75,21 @@ module Snakepit
 
   # What a handler may know of its call.
   class Context
-    def initialize(run, requests)
+    def initialize(run, requests, tools)
       @run = run
       @requests = requests
+      @tools = tools
     end
 
-    def session = @run.spec[:session]
+    # Variables, programs and tools of the caller's session.
+    def session = @session ||= Session.new(@run.spec[:session], @run, @requests, @tools)
+
+    # What the caller says about the call: a Hash of texts.
+    def metadata
+      text = @run.spec[:metadata]
+      @metadata ||= text.empty? ? {} : Answer.parse(text.force_encoding(Encoding::UTF_8))
+    end
+
     def cwd = @run.spec[:cwd]
     def cancelled? = @run.cancelled?
     def remaining = @run.remaining
@@ -93,43 +104,9 @@ module Snakepit
 
     # Calls a command of this or another pool. Raises CallFailed.
     def call(command, args = {}, pool: '', session: '', timeout: 0)
-      @requests.ask(@run, command, args, pool: pool, session: session, timeout: timeout)
-    end
-  end
-
-  # Calls that handlers make: what was asked, until it is answered.
-  class Requests
-    def initialize(say)
-      @say = say
-      @lock = Mutex.new
-      @waiting = {}
-      @next = 0
-    end
-
-    def ask(run, command, args, pool:, session:, timeout:)
-      answer = Queue.new
-      id = @lock.synchronize { @waiting[@next += 1] = answer and @next }
-      request = { id: id, parent: run.id, pool: pool.to_s, command: command.to_s, args: Answer.json(args, command),
-                  session: session.to_s, timeout_seconds: Float(timeout) }
-      Snakepit.shielded { @say.call({ requests: [request] }) }
-      result = answer.pop
-      raise Cancelled if result.nil?
-
-      failure = result[:failure]
-      raise CallFailed.new(*failure.values_at(:name, :type, :message, :traceback)) if failure
-
-      Answer.parse(result[:value].force_encoding(Encoding::UTF_8))
-    ensure
-      given_up = id && @lock.synchronize { @waiting.delete(id) }
-      Snakepit.shielded { @say.call({ withdrawals: [id] }) } if given_up && result.nil?
-    end
-
-    def answered(result)
-      @lock.synchronize { @waiting.delete(result[:id]) }&.push(result)
-    end
-
-    def lost
-      @lock.synchronize { @waiting.tap { @waiting = {} } }.each_value { |answer| answer.push(nil) }
+      request = { pool: pool.to_s, command: command.to_s, args: Answer.json(args, command), session: session.to_s,
+                  timeout_seconds: Float(timeout) }
+      Answer.parse(@requests.ask(@run, request))
     end
   end
 

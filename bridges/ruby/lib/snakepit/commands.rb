@@ -19,14 +19,14 @@ module Snakepit
     end
   end
 
-  # One command: a public method of the adapter, and how its arguments are handed over.
+  # One command: a public method of the adapter, or a function that is a tool, and how its arguments are handed over.
   class Handler
     CONTEXT = %i[ctx].freeze
 
     attr_reader :name, :streaming
 
-    def initialize(method, facts)
-      @name = method.name.to_s
+    def initialize(method, facts, name: method.name.to_s, streaming: nil)
+      @name = name
       @method = method
       kinds = method.parameters
       @required = kinds.filter_map { |kind, name| name if kind == :keyreq && !CONTEXT.include?(name) }
@@ -34,7 +34,7 @@ module Snakepit
       @context = kinds.find { |kind, name| %i[keyreq key].include?(kind) && CONTEXT.include?(name) }&.last
       @positions = kinds.count { |kind, _| %i[req opt].include?(kind) }
       @open = @positions.positive? || kinds.any? { |kind, _| kind == :keyrest }
-      @streaming = facts.yields || kinds.any? { |kind, _| kind == :block }
+      @streaming = streaming.nil? ? facts.yields || kinds.any? { |kind, _| kind == :block } : streaming
       @facts = facts
     end
 
@@ -95,7 +95,7 @@ module Snakepit
 
   # An adapter that has been loaded.
   class Commands
-    OWN = %i[initialize_worker cleanup capacity supported_commands process_command].freeze
+    OWN = %i[initialize_worker cleanup capacity session_ended supported_commands process_command].freeze
 
     attr_reader :adapter
 

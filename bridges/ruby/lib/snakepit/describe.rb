@@ -8,6 +8,7 @@ module Snakepit
   # keywords, and whether the body yields.
   class Source
     Facts = Struct.new(:summary, :defaults, :yields)
+    NOTHING = Facts.new('', {}, false).freeze
 
     def initialize(path)
       text = File.read(path, encoding: Encoding::UTF_8)
@@ -20,7 +21,7 @@ module Snakepit
 
     # Facts of the method that is defined at this line.
     def at(line)
-      @methods[line] || Facts.new('', {}, false)
+      @methods[line] || NOTHING
     end
 
     private

@@ -1,17 +1,19 @@
 # frozen_string_literal: true
 
 require 'snakepit/calls'
+require 'snakepit/requests'
 
 module Snakepit
   # Runs calls, up to `capacity` at a time, each in a thread, and says what they answer.
   class Runner
-    attr_reader :requests
+    attr_reader :requests, :tools
     attr_writer :limit
 
     def initialize(commands, say)
       @commands = commands
       @say = say
       @requests = Requests.new(say)
+      @tools = Tools.new
       @limit = nil
       @lock = Mutex.new
       @more = ConditionVariable.new
@@ -88,6 +90,7 @@ module Snakepit
     end
 
     def settle(run, value: nil, failure: nil)
+      run.over = true
       return if run.silent
 
       now = Snakepit.now
@@ -100,9 +103,9 @@ module Snakepit
     # The JSON of the answer; chunks leave on the way when they are wanted.
     def answer(run)
       spec = run.spec
-      handler = @commands.find(spec[:command])
+      handler = (@tools.find(spec[:session], spec[:command]) if spec[:tool]) || @commands.find(spec[:command])
       fixed = Answer.arguments(spec[:args].empty? ? +'{}' : spec[:args])
-      context = Context.new(run, @requests)
+      context = Context.new(run, @requests, @tools)
       return Block.new(run, handler, @say, @limit).run(fixed, context) if spec[:block]
 
       spec[:stream] ? streamed(run, handler, fixed, context) : collected(run, handler, fixed, context)

@@ -118,7 +118,8 @@ module Snakepit
 
     def hello
       { token: @token, worker: @name, language: 'ruby', runtime: RUBY_VERSION, protocol_min: 1, protocol_max: 1,
-        capacity: @commands.capacity, commands: @commands.specs, pid: Process.pid, sessions: @sessions.keys }
+        capacity: @commands.capacity, commands: @commands.specs, pid: Process.pid, sessions: @sessions.keys,
+        tools: @runner ? @runner.tools.specs : [] }
     end
 
     # From any thread.
@@ -135,7 +136,9 @@ module Snakepit
       message[:cancels].each { |cancel| @runner.cancel(cancel[:id]) }
       message[:recalls].each { |id| @runner.recall(id) }
       message[:credits].each { |credit| @runner.grant(credit[:id], credit[:bytes]) }
+      message[:reply_chunks].each { |chunks| @runner.requests.part(chunks) }
       message[:replies].each { |reply| @runner.requests.answered(reply) }
+      message[:ended_sessions].each { |session| session_ended(session) }
       say({ pong: { nonce: message[:ping][:nonce] } }) if message[:ping]
       welcome(message[:welcome]) if message[:welcome]
       Thread.new { drain } if message[:drain]
@@ -150,6 +153,18 @@ module Snakepit
       @sessions.delete(session)
       @sessions[session] = true
       @sessions.shift if @sessions.size > MOST_SESSIONS
+    end
+
+    def session_ended(session)
+      @sessions.delete(session)
+      @runner.tools.end(session)
+      return unless @commands.adapter.respond_to?(:session_ended)
+
+      Thread.new do
+        @commands.adapter.session_ended(session)
+      rescue StandardError => error
+        warn("snakepit ruby bridge: session_ended failed: #{error.full_message(highlight: false)}")
+      end
     end
 
     # The adapter could not be loaded: that is all there is to say.
