@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json as jsonlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import typer
@@ -170,12 +170,9 @@ def list_(ctx: typer.Context, *, pattern: Pattern = "*", session: SessionOf = No
         ]  # fmt: skip
         head = ("VARIABLE", "TYPE", "VALUE", "VERSION", "UNCHANGED FOR", "DEPENDS ON", "STATE")
         least = ("UNCHANGED FOR", "DEPENDS ON", "TYPE", "VERSION")
-        table.show(_used(head, rows), [_used(row, rows) for row in rows], shared, least=least, prose="VALUE")
-
-
-def _used(line: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Without the last columns when no variable has anything there."""
-    return [cell for at, cell in enumerate(line) if at < 5 or any(row[at] for row in rows)]
+        used = [title for title, column in zip(head, zip(*rows, strict=True), strict=True) if any(column)]
+        lines = [[cell for title, cell in zip(head, row, strict=True) if title in used] for row in rows]
+        table.show(used, lines, shared, least=least, prose="VALUE")
 
 
 def _brief(value: Any) -> str:
