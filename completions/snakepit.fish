@@ -289,6 +289,8 @@ complete -c snakepit -n '__fish_seen_subcommand_from tools; and __fish_seen_subc
 complete -c snakepit -n '__fish_seen_subcommand_from tools; and __fish_seen_subcommand_from call' -l json -d 'Exactly one JSON document on stdout, also on failure'
 complete -c snakepit -n '__fish_seen_subcommand_from tools; and __fish_seen_subcommand_from call' -l field -r -F -d 'Print only a part of the result: a.b[0].c'
 complete -c snakepit -n '__fish_seen_subcommand_from tools; and __fish_seen_subcommand_from call' -l raw -d 'Print strings without quotes'
+complete -c snakepit -n '__fish_seen_subcommand_from tools; and __fish_seen_subcommand_from call' -l meta -r -F -d 'Facts that travel with the call; repeatable'
+complete -c snakepit -n '__fish_seen_subcommand_from tools; and __fish_seen_subcommand_from call' -l nan -x -a 'refuse null' -d 'What becomes of NaN in the answer'
 complete -c snakepit -n '__fish_seen_subcommand_from adapters; and not __fish_seen_subcommand_from list show check' -a list -d 'Show the adapters that have names: ours, those of the configuration, and those of installed packages'
 complete -c snakepit -n '__fish_seen_subcommand_from adapters; and __fish_seen_subcommand_from list' -l json -d 'Exactly one JSON document on stdout'
 complete -c snakepit -n '__fish_seen_subcommand_from adapters; and not __fish_seen_subcommand_from list show check' -a show -d 'Show what is known of one adapter'

@@ -65,12 +65,7 @@ class Connection:
         """As `query`, with a query and an answer that are JSON text. Raises PitError."""
         self.sock.settimeout(patience)
         request = self._send(front.QUERY, body)
-        try:
-            kind, answer = next(self._answers(request))
-        except PitError as error:
-            if error.kind != "usage":
-                raise
-            raise PitError("usage", error.message.removeprefix(f"malformed query {op}: "), hint=error.hint) from None
+        kind, answer = next(self._answers(request))
         if kind != front.RESULT:
             raise PitError("internal", f"the server answered {op} with a frame of kind {chr(kind)}")
         return answer

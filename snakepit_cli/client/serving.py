@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from snakepit_cli.base.reference import DIALECTS, absolute
 from snakepit_cli.client.api import Connection
 from snakepit_cli.launch.plan import Spec, make
 
+_MOMENT = 0.5
 _LAST_SECONDS = 5.0
 """For the worker to exit by itself."""
 
@@ -33,6 +35,7 @@ def serve(connection: Connection, adapter: str, session: str, told: Callable[[li
     spec = Spec("tools", absolute(adapter, cwd), 1, cwd, dict(os.environ), {}, python=sys.executable)
     make(spec, "", "")  # what cannot be started asks for nothing
     answers = connection.follow(json.dumps({"op": "tool_serve", "session": session, "adapter": adapter}).encode())
+    served = False
     with _Worker(connection.sock) as worker:
         try:
             for body in answers:
@@ -41,12 +44,22 @@ def serve(connection: Connection, adapter: str, session: str, told: Callable[[li
                     worker.start(spec, said)
                 else:
                     told(said["tools"])
+                    served = True
         except PitError as error:
             if (status := worker.ended_with) is None or error.kind != "server_restarted":
+                error.detail.pop("traceback", None)  # the worker has written it
                 raise
-            text = f"{adapter}: the worker exited with status {status} before it was ready"
-            raise PitError("adapter_failed", text, hint="see what it has written above") from None
+            hint = "see what it has written above"
+            if served:
+                raise PitError("tool_unavailable", f"the worker {_how(status)}", hint=hint) from None
+            raise PitError("adapter_failed", f"the worker {_how(status)} before it was ready", hint=hint) from None
+        if status := worker.last_words():
+            raise PitError("tool_unavailable", f"the worker {_how(status)}", hint="see what it has written above")
         return str((answers.result or {}).get("reason", "the server has ended it"))
+
+
+def _how(status: int) -> str:
+    return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"
 
 
 class _Worker:
@@ -72,6 +85,13 @@ class _Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def last_words(self) -> int | None:
+        """The exit code of a worker that has ended, or is about to; None when it goes on."""
+        try:
+            return None if self._process is None else self._process.wait(_MOMENT)
+        except subprocess.TimeoutExpired:
+            return None
 
     def start(self, spec: Spec, way: Json) -> None:
         """Raises PitError."""

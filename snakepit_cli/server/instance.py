@@ -43,6 +43,7 @@ from snakepit_cli.wire.ops import PoolRequest
 
 _TRACES = 1000
 _MOST_GUESTS = 1000
+_MOST_SESSIONS = 10_000
 
 
 WorkerQuery = Callable[[Asked], Callable[[], None]]
@@ -92,6 +93,8 @@ class Instance:
         self._warden = warden
         self._closing = False
         self._next_call = itertools.count(1)
+        self._pools_of: dict[str, str] = {}
+        """The pool that each of the latest sessions was served by last."""
         self._next_guest = itertools.count(1)
         self._reaps: dict[int, asyncio.Future[list[Any]]] = {}
         self._memo = Handover(warden)
@@ -198,7 +201,7 @@ class Instance:
         """Stops everything; pools and workers that there were. New calls are turned away from now on."""
         self._closing = True
         for guest in list(self.guests.values()):
-            self.dismiss(guest)
+            self.dismiss(guest, "the server has stopped")
         return await self.empty(grace)
 
     async def empty(self, grace: float) -> tuple[int, int]:
@@ -254,6 +257,10 @@ class Instance:
         self.traces.append(call.trace)
         if header.session:
             self.state.used(header.session)
+            self._pools_of.pop(header.session, None)
+            self._pools_of[header.session] = header.pool
+            if len(self._pools_of) > _MOST_SESSIONS:
+                del self._pools_of[next(iter(self._pools_of))]
         pool.submit(call)
         if pool.gate is Gate.PAUSED and call.block is None:
             caller.note(request, f"pool {header.pool} is paused: the call waits; {resume_hint(header.pool)}")
@@ -267,6 +274,9 @@ class Instance:
 
     def home(self, session: str) -> str | None:
         """The worker that served a session last, of whatever pool."""
+        latest = self._serving(self._pools_of.get(session, ""))
+        if latest is not None and (home := latest.home(session)):
+            return home
         return next((home for pool in self.everything() if (home := pool.home(session))), None)
 
     def sessions_ended(self, sessions: Sequence[str]) -> None:
@@ -311,8 +321,8 @@ class Instance:
         """The socket that workers dial."""
         return self._gateway
 
-    def dismiss(self, guest: Guest) -> None:
-        guest.leave()
+    def dismiss(self, guest: Guest, reason: str = "nobody wants it any more") -> None:
+        guest.leave(reason)
         self.state.tools.worker_gone(guest.worker)
         self.guests.pop(guest.pool.spec.name, None)
 

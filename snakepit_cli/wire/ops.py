@@ -196,4 +196,4 @@ def _why(body: bytes, error: Exception) -> str:
     known = OPS.get(name) if isinstance(name, str) else None
     if known is None:
         return f"malformed query: `op` must be one of {', '.join(OPS)}, not {shown(name)}"
-    return f"malformed query {name}: {why(known, body, error)}"
+    return why(known, body, error)

@@ -141,6 +141,30 @@ def test_the_process_that_serves_is_killed(pit: Pit, served: subprocess.Popen[st
     wait.until(lambda: not any(procs.alive(pid) for pid in guests), "the worker to end")
 
 
+@pytest.mark.parametrize("victim", ["the worker", "the process that serves"])
+def test_a_guest_killed_in_the_middle_of_a_call(pit: Pit, victim: str) -> None:
+    served = serve(pit, pit.adapter("import time\ndef sleep():\n    open('begun', 'w').close()\n    time.sleep(60)\n"))
+    run = pit.start("tools", "call", "sleep")
+    wait.until((pit.work / "begun").exists, "the call to run")
+    (worker,) = psutil.Process(served.pid).children()
+    os.kill(worker.pid if victim == "the worker" else served.pid, signal.SIGKILL)
+    _, said = run.communicate(timeout=20)
+    assert run.returncode == 71
+    assert "has gone" in said
+    _, said = served.communicate(timeout=20)
+    if victim == "the worker":
+        assert (served.returncode, "the worker was killed by SIGKILL" in said) == (71, True), said
+
+
+def test_serving_goes_on_with_the_next_server(pit: Pit, served: subprocess.Popen[str]) -> None:
+    os.kill(pit.status()["server"]["pid"], signal.SIGKILL)
+    wait.until(lambda: "parse_json" in names(pit), "the tools to be served again")
+    assert pit.run("tools", "call", "calculate_fibonacci", "n:=3", "--field", "sum").stdout == "2\n"
+    pit.run("down")
+    _, said = served.communicate(timeout=30)
+    assert (served.returncode, "the server has stopped" in said) == (71, True), said
+
+
 def test_a_caller_that_gives_up_ends_the_tools_call(pit: Pit) -> None:
     makers(pit)
     served = serve(pit, pit.adapter("import time\ndef sleep(seconds: float): time.sleep(seconds)\n"))

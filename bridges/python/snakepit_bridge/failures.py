@@ -53,7 +53,8 @@ def format_trimmed(error: BaseException) -> str:
     try:
         report = traceback.TracebackException(type(error), error, error.__traceback__)
         _trim(report, set())
-        return "".join(report.format())
+        theirs = getattr(error, "traceback", "") if type(error).__module__.startswith("snakepit_bridge") else ""
+        return "".join(report.format()) + (f"\nThe other handler's traceback:\n{theirs}" if theirs else "")
     except Exception:  # noqa: BLE001 - a broken exception must not break its report
         return f"{type(error).__name__}: {describe_error(error)}\n"
 
@@ -65,6 +66,8 @@ def _trim(report: traceback.TracebackException | None, seen: set[int]) -> None:
     frames = list(report.stack)
     while frames and _is_ours(frames[0].filename):
         frames.pop(0)
+    while frames and _is_ours(frames[-1].filename):  # how the bridge asks the server
+        frames.pop()
     report.stack[:] = frames
     _trim(report.__cause__, seen)
     _trim(report.__context__, seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Annotated, Any
 
 import typer
@@ -10,12 +11,13 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli import parameters
 from snakepit_cli.cli.connection import opened, perform
 from snakepit_cli.cli.help import Verb, argument, group, option
-from snakepit_cli.cli.options import Args, Field, Items, Json, Raw, Session, Timeout
+from snakepit_cli.cli.options import Args, Field, Items, Json, Meta, Nan, Raw, Session, Timeout
 from snakepit_cli.cli.output import table
 from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.client import api, serving
-from snakepit_cli.client.call.request import Request, Shared, encodable
+from snakepit_cli.client.call.request import Request, Shared, UsageError, encodable
 from snakepit_cli.client.call.state_query import session_of
+from snakepit_cli.client.connect.find import connect
 
 _GROUP = """
 snakepit tools serve helpers.py --session s1
@@ -46,9 +48,25 @@ def serve(
         names = ", ".join(tool["name"] for tool in tools)
         voice.note(f"session {name}: serving {names}; Ctrl-C ends it")
 
-    with api.Connection(opened(shared)) as connection:
-        reason = serving.serve(connection, file, name, told)
-    raise PitError("tool_unavailable", f"nothing is served any more: {reason}")
+    sock = opened(shared)
+    while True:
+        try:
+            with api.Connection(sock) as connection:
+                reason = serving.serve(connection, file, name, told)
+            raise PitError("tool_unavailable", f"nothing is served any more: {reason}")
+        except PitError as error:
+            if error.kind != "server_restarted":
+                raise
+        sock = _next_server(shared)
+        voice.note("the server has restarted: serving again")
+
+
+def _next_server(shared: Shared) -> socket.socket:
+    """A connection to the server that follows the one that was lost. Raises PitError when there is none."""
+    try:
+        return connect(shared.instance, start=False)
+    except PitError as error:
+        raise PitError("tool_unavailable", "nothing is served any more: the server has stopped") from error
 
 
 def list_(
@@ -63,6 +81,9 @@ def list_(
     found = _ask(shared, "tool_list", session, json=json, pattern=pattern)
     if json:
         table.document(found)
+        return
+    if not found:
+        Voice(shared).note("no tools (`snakepit tools serve FILE` offers some)")
         return
     rows = [(one["name"], " ".join(map(_parameter, one["parameters"])), one["worker"], _kind(one)) for one in found]
     table.show(("TOOL", "ARGUMENTS", "OFFERED BY", "WHAT IT DOES"), rows, shared)
@@ -85,11 +106,15 @@ def call(
     json: Json = False,
     field: Field = None,
     raw: Raw = False,
+    meta: Meta = None,
+    nan: Nan = None,
 ) -> int:
     """Call a tool of a session and print its result as JSON."""
+    if json and stream:
+        raise UsageError("--json prints one document, --stream many: choose one of them")
     request = Request(
         ctx.obj, name, items or [], stream=stream, args=args, session=session_of(session), timeout=timeout, json=json,
-        field=field, raw=raw, tool=True,
+        field=field, raw=raw, meta=meta, nan=nan, tool=True,
     )  # fmt: skip
     return perform(request)
 

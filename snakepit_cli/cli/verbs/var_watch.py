@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.connection import opened
 from snakepit_cli.cli.help import Verb, argument, option
 from snakepit_cli.cli.options import Field, JsonAnswer, Raw, SessionOf
@@ -69,7 +70,13 @@ def watch(
         write(shown(data if picker is None else picker.lines(data), query))
 
     with opened(shared, json=json) as sock:
-        answer = _Watching(sock, query, chunks).run()
+        try:
+            answer = _Watching(sock, query, chunks).run()
+        except StoppedError as stopped:
+            if stopped.kind != "server_restarted":
+                raise
+            hint = "go on with `--after` and the `revision` of the last line"
+            raise PitError(stopped.kind, stopped.message, hint=hint) from None
     if answer is None:
         return 130
     if picker is not None:

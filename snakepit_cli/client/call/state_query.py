@@ -66,6 +66,8 @@ def value_text(word: str, name: str, *, string: bool = False, json: bool = False
         raise UsageError("--string and --json-value exclude each other")
     from snakepit_cli.client.call import arguments
 
+    if word == "@":
+        raise UsageError(f"{name}: `@` needs the name of a file, or `-` for standard input; `\\@` is the text")
     if word[:1] == "@":
         word = arguments.read_source(word[1:], name, arguments.read_stdin)
     elif word[:2] == "\\@":

@@ -169,10 +169,11 @@ def _refusal(request: int, error: PitError) -> pb.Result:
 
 def _failure(error: PitError) -> pb.Failure:
     detail = error.detail
+    type_ = str(detail.get("type", ""))
     return pb.Failure(
         name=error.kind,
-        message=error.message,
-        type=str(detail.get("type", "")),
+        message=error.message.removeprefix(f"{type_}: "),  # `type` says it
+        type=type_,
         traceback=str(detail.get("traceback", "")),
     )
 
@@ -198,7 +199,7 @@ def _header(request: pb.Request, parent: Call | None, own_pool: str) -> Header:
             metadata=None if parent is None else parent.header.metadata,
         )
     except ValueError as error:
-        raise PitError("usage", f"malformed call: {error}") from None
+        raise PitError("usage", str(error)) from None
 
 
 def _nothing() -> None:

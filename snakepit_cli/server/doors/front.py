@@ -161,7 +161,7 @@ class Connection(asyncio.Protocol):
             self._check_size(header, len(args))
             pool, call = self._host.submit(self, request, header, args)
         except _MALFORMED as error:
-            self._refuse(request, PitError("usage", f"malformed call: {fields.why(Header, head, error)}"))
+            self._refuse(request, PitError("usage", fields.why(Header, head, error)))
         except PitError as error:
             self._refuse(request, error)
         else:

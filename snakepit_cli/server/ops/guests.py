@@ -14,6 +14,7 @@ from snakepit_cli.server.ops.streams import Say
 from snakepit_cli.server.pools.guests import Guest
 from snakepit_cli.server.state.state import Origin
 from snakepit_cli.server.tools import registry
+from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.state import ToolServe
 
 _encode = msgspec.json.Encoder().encode
@@ -24,22 +25,31 @@ async def serve(instance: Instance, request: ToolServe, say: Say) -> Any:
 
     Raises PitError.
     """
-    await tools.in_session(instance.state, request.session, Origin())
     feed = instance.state.feeds.join(request.session)
     guest = instance.invite(request.adapter)
     try:
         way = {"worker": guest.worker, "token": guest.token, "gateway": instance.gateway}
         await say(_encode(way) + b"\n")
-        hello = await guest.hello
+        hello = await _hello(guest)
         made = [registry.of_command(one, request.session, guest.worker, hello.language) for one in hello.commands]
         if not made:
             raise PitError("usage", f"{request.adapter or guest.worker} offers no functions")
+        await tools.in_session(instance.state, request.session, Origin())
         instance.state.tools.add(made)
         await say(_encode({"tools": [one.answer() for one in made]}) + b"\n")
         return {"reason": await _end(guest, feed.over)}
     finally:
         instance.state.feeds.leave(request.session, feed)
         instance.dismiss(guest)
+
+
+async def _hello(guest: Guest) -> pb.Hello:
+    """Raises PitError, whose hint is for somebody who serves a file."""
+    try:
+        return await guest.hello
+    except PitError as error:
+        error.hint = "correct it, and then serve it again"
+        raise
 
 
 async def _end(guest: Guest, ended: asyncio.Event) -> str:
@@ -50,4 +60,4 @@ async def _end(guest: Guest, ended: asyncio.Event) -> str:
     finally:
         for wait in waits:
             wait.cancel()
-    return "the session has ended" if ended.is_set() else "the worker has gone"
+    return "the session has ended" if ended.is_set() else guest.reason

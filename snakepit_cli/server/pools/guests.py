@@ -46,6 +46,8 @@ class Guest:
         """Raises PitError when it cannot get ready."""
         self.over = asyncio.Event()
         """It is gone."""
+        self.reason = ""
+        """Why."""
         survivor = Survivor(self.worker, self.token, None, 0, time.monotonic())
         self.pool = Pool(
             spec, _NO_PROGRAM, warden, coalescer, self._changed, host,  # type: ignore[arg-type]
@@ -61,14 +63,17 @@ class Guest:
         """Ends its stream. It exits by itself."""
         known = self.pool.workers.get(worker)
         if known is not None and known.link is not None:
+            known.drain()
             known.link.close()
         self.pool.exited(worker, {"reason": "has gone", "log": []})
         self.leave()
 
-    def leave(self) -> None:
-        """No further calls; those that run are given up."""
+    def leave(self, reason: str = "the worker has gone") -> None:
+        """No further calls; those that run fail because it is gone."""
         if not self.over.is_set():
+            self.reason = reason
             self.over.set()
+            self.turn_out(self.worker)
             self.pool.drain(0.0)
 
     def _changed(self, pool: Pool) -> None:

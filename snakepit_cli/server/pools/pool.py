@@ -375,6 +375,8 @@ class Pool:
         if not self._calls:
             self.quiet.set()
         if isinstance(outcome, PitError):
+            if call.only is not None and outcome.kind == "invalid_arguments":
+                outcome.hint = f"compare them with `snakepit tools show {call.header.command}`"
             trace.outcome = outcome.kind
             call.caller.error(call.request, outcome)
         else:

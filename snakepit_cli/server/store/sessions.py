@@ -91,10 +91,11 @@ def create(work: Work, session: str = "", ttl: float | None = None, metadata: Ma
     (count,) = work.db.execute("SELECT value FROM facts WHERE name = 'sessions'").fetchone()
     if count >= work.limits.max_sessions:
         raise PitError("quota_exceeded", f"{work.limits.max_sessions:,} sessions are allowed ([session] max_sessions)")
+    calls = work.touches.calls(name)  # those that make it
     work.touches.forget(name)
     cursor = work.db.execute(
-        "INSERT INTO sessions (id, created, touched, ttl, metadata) VALUES (?, ?, ?, ?, ?)",
-        (name, work.now, work.now, ttl, text),
+        "INSERT INTO sessions (id, created, touched, ttl, metadata, calls) VALUES (?, ?, ?, ?, ?, ?)",
+        (name, work.now, work.now, ttl, text, calls),
     )
     _count(work, 1)
     work.created += 1

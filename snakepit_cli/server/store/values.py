@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,6 +16,9 @@ import msgspec
 _SPECIAL = {"Infinity", "-Infinity", "NaN"}
 _LONGEST_SHOWN = 60
 _DEEPEST = 64
+_PATTERN_BYTES = 1 << 20
+"""Of a compiled pattern."""
+_LONGEST_PATTERN = 1_000
 _LONGEST_FOR_PATTERN = 10_000
 """Characters of a string that is compared with a pattern."""
 
@@ -79,6 +83,8 @@ def check_constraints(type_: str, constraints: Mapping[str, Any]) -> None:
             raise InvalidValueError(f"Invalid constraints: {name} is unknown ({type_} has {names})")
         if not known[name](value):
             raise InvalidValueError(f"Invalid constraints: {name} cannot be {shown(value)}")
+    if "pattern" in constraints:
+        _compiled(constraints["pattern"])
     for low, high in (("min", "max"), ("min_length", "max_length")):
         if low in constraints and high in constraints and constraints[low] > constraints[high]:
             raise InvalidValueError(f"Invalid constraints: {low} is above {high}")
@@ -223,6 +229,10 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _is_pattern(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_PATTERN
+
+
 def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
@@ -250,13 +260,34 @@ def _longest(value: Any, limit: int) -> str | None:
     return f"must be at most {limit} {_UNITS[type(value)]}, got {len(value)}" if len(value) > limit else None
 
 
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> Any:
+    """None for what is no regular expression: then it is the text itself, as in the original. Raises InvalidValueError.
+
+    RE2 takes time in proportion to the text, whatever the pattern is: one from a client must not stop the server.
+    """
+    import re2  # takes long to import, and few need it
+
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _PATTERN_BYTES
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        why = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError):
+        return None
+    text = "look-around, back-references and very large patterns cannot be used"
+    raise InvalidValueError(f"Invalid constraints: pattern {shown(pattern)}: {why} ({text})")
+
+
 def _pattern(value: str, pattern: str) -> str | None:
     if len(value) > _LONGEST_FOR_PATTERN:
         return f"must match pattern: {pattern}, and so have at most {_LONGEST_FOR_PATTERN:,} characters"
-    try:
-        found = re.search(pattern, value) is not None
-    except (re.error, RecursionError, OverflowError):
-        found = pattern in value
+    compiled = _compiled(pattern)
+    found = pattern in value if compiled is None else compiled.search(value) is not None
     return None if found else f"{shown(value)} must match pattern: {pattern}"
 
 
@@ -292,7 +323,7 @@ _LENGTHS = {"min_length": _is_count, "max_length": _is_count}
 TYPES: dict[str, Type] = {
     "float": Type(_float, _RANGE),
     "integer": Type(_integer, _RANGE),
-    "string": Type(_string, {**_LENGTHS, "pattern": lambda one: isinstance(one, str), "enum": _is_texts}),
+    "string": Type(_string, {**_LENGTHS, "pattern": _is_pattern, "enum": _is_texts}),
     "boolean": Type(_boolean, {}),
     "choice": Type(_string, {"choices": _is_texts}),
     "module": Type(_module, {"allowed_modules": _is_texts}),

@@ -200,6 +200,8 @@ class Writer:
     def depend(self, name: str, on: Iterable[str]) -> list[str]:
         """Raises PitError `variable_not_found`, `in_use` for a circle."""
         known = self._need(name)
+        if name in (on := list(on)):
+            raise PitError("in_use", f"{name}: it cannot depend on itself")
         sources = {one: self._need(one).n for one in on}
         for one, n in sources.items():
             if self._reaches(n, known.n):

@@ -171,7 +171,7 @@ def test_a_batch_that_raises_asks_nothing(worker: Attached) -> None:
 
 def test_a_batch_whose_values_are_not_taken_raises(worker: Attached) -> None:
     call = begin(worker, "batch")
-    serve(worker, call, {"results": {"a": {"version": 0}, "b": {"error": {"message": "must be a list"}}}})
+    serve(worker, call, {"results": {"a": {"version": 0}, "b": {"error": {"message": "b: must be a list"}}}})
     failure = worker.result(call).failure
     assert (failure.type, "b: must be a list" in failure.message) == ("InvalidValueError", True)
 

@@ -107,7 +107,7 @@ def test_what_only_looks_starts_no_server(places: Path, full: Run, verb: list[st
 def test_a_refusal_by_the_server_names_the_field(fake: Fake, full: Run) -> None:
     from tests.unit.client.fake import error
 
-    refusal = error("usage", "malformed query up: `spare` must be a whole number from 0 to 1023, not -1")
+    refusal = error("usage", "`spare` must be a whole number from 0 to 1023, not -1")
     fake.queries["up"] = lambda peer, request, _: peer.send(0x45, request, refusal)
     assert full("up", "--spare", "-1").err.startswith("error: `spare` must be a whole number from 0 to 1023, not -1\n")
 

@@ -93,6 +93,26 @@ def test_constraints(type_: str, constraints: dict[str, Any], good: Any, bad: An
     assert str(caught.value) == said
 
 
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)*$", "(.*)(.*)(.*)(.*)(.*)[0-9]x"])
+def test_a_pattern_takes_little_time(pattern: str) -> None:
+    """Each would take another engine longer than anybody waits."""
+    constraints = {"pattern": pattern}
+    values.check_constraints("string", constraints)
+    with pytest.raises(InvalidValueError):
+        values.check("string", "a" * 9_999 + "b", constraints)
+
+
+@pytest.mark.parametrize("pattern", ["(((a{1000}){1000}){1000})", "(?<=x)a", r"(a)\1", "(a|b){1,1000}" * 70])
+def test_a_pattern_that_has_no_bound_is_refused(pattern: str) -> None:
+    with pytest.raises(InvalidValueError, match="very large patterns cannot be used"):
+        values.check_constraints("string", {"pattern": pattern})
+
+
+def test_a_pattern_has_a_limit() -> None:
+    with pytest.raises(InvalidValueError, match="pattern cannot be"):
+        values.check_constraints("string", {"pattern": "a" * 1001})
+
+
 def test_an_empty_choice_allows_anything() -> None:
     assert values.check("choice", "whatever", {"choices": []}) == "whatever"
 

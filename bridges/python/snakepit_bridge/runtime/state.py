@@ -227,7 +227,7 @@ def change(event: dict[str, Any]) -> dict[str, Any]:
 
 def failed_updates(results: Mapping[str, Any]) -> InvalidValueError | None:
     """The error that names each update that was not taken."""
-    wrong = [f"{name}: {text}" for name, text in results.items() if text is not True]
+    wrong = [text for text in results.values() if text is not True]
     return InvalidValueError("invalid_value", "; ".join(wrong)) if wrong else None
 
 
