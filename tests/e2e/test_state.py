@@ -15,7 +15,7 @@ import pytest
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client.state import Programs, Session, Sessions
 from tests.e2e.conftest import finish, foreground
-from tests.harness import wait
+from tests.harness import procs, wait
 from tests.harness.pit import COMMAND, ROOT, Pit
 
 _numbers = count(1)
@@ -316,6 +316,22 @@ def test_what_was_set_is_there_after_a_restart(cold: Pit) -> None:
     cold.run("down", "--all")
     assert cold.run("var", "get", "t", "--session", "s").stdout == "0.5\n"
     assert cold.run("program", "get", "p", "--global").stdout == "[1]\n"
+
+
+def test_a_watch_goes_on_with_the_next_server(cold: Pit) -> None:
+    cold.env["SNAKEPIT_SESSION"] = "s"
+    for n in range(3):
+        cold.run("var", "set", "t", str(n))
+    watch = cold.start("var", "watch", "--after", "0", "--field", "value")
+    assert watch.stdout is not None
+    seen = [watch.stdout.readline() for _ in range(3)]
+    procs.kill(cold.status()["server"]["pid"])
+    code, rest, said = finish(watch)
+    hint = said.splitlines()[-1]
+    assert (code, rest, hint) == (71, "", "hint: go on with --after 3")
+    cold.run("var", "set", "t", "3")
+    again = shell(cold, f"snakepit var watch {hint.removeprefix('hint: go on with ')} --field value | head -1 || true")
+    assert [*seen, again.stdout] == ["0\n", "1\n", "2\n", "3\n"]
 
 
 def test_the_library_and_the_command_line_see_the_same(pit: Pit, session: str) -> None:

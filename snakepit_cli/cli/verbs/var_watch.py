@@ -66,23 +66,32 @@ def watch(
     query = state_query.var_watch(shared, pattern, session=session, version=version, after=after, field=field, raw=raw)
     picker = Picker(field, raw=raw) if field is not None or raw else None
 
+    latest = b""
+
     def chunks(data: bytes) -> None:
+        nonlocal latest
+        latest = data
         write(shown(data if picker is None else picker.lines(data), query))
 
     with opened(shared, json=json) as sock:
         try:
             answer = _Watching(sock, query, chunks).run()
         except StoppedError as stopped:
-            if stopped.kind != "server_restarted":
-                raise
-            hint = "go on with `--after` and the `revision` of the last line"
-            raise PitError(stopped.kind, stopped.message, hint=hint) from None
+            raise _resumable(stopped, latest) from None
     if answer is None:
         return 130
     if picker is not None:
         picker.end()
     Voice(shared).note(jsonlib.loads(bytes(answer))["reason"])
     return 0
+
+
+def _resumable(stopped: StoppedError, latest: bytes) -> Exception:
+    """Says how to go on when the server was lost after these changes."""
+    if stopped.kind != "server_restarted" or not latest:
+        return stopped
+    revision = jsonlib.loads(latest.splitlines()[-1])["revision"]
+    return PitError(stopped.kind, stopped.message, hint=f"go on with --after {revision}")
 
 
 def register(verbs: typer.Typer) -> None:

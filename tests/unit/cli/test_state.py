@@ -565,6 +565,15 @@ def test_watch_of_a_server_that_is_lost(fake: Fake, full: Run) -> None:
     fake.queries["var_watch"] = lambda peer, *_: peer.sock.shutdown(2)
     assert full("var", "watch").code == KINDS["server_restarted"].exit
 
+    def after_some(peer: Peer, request: int, _: Any) -> None:
+        peer.send(front.CHUNKS, request, b'{"revision":1}\n{"revision":2}\n')
+        peer.sock.shutdown(2)
+
+    fake.queries["var_watch"] = after_some
+    done = full("var", "watch")
+    assert (done.code, done.out) == (KINDS["server_restarted"].exit, '{"revision":1}\n{"revision":2}\n')
+    assert done.err.splitlines()[-1] == "hint: go on with --after 2"
+
 
 # ---------------------------------------------------------------------------------------------- programs
 
