@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import snakepit_cli
@@ -84,11 +84,11 @@ class Connection:
         return Following(self, request)
 
     def call(self, command: str, args: bytes = b"{}", **header: Any) -> bytes:
-        """The result of a command as JSON. `header`: pool, session, timeout, nan. Raises PitError."""
+        """The result of a command as JSON. `header`: pool, session, timeout, nan, tool. Raises PitError."""
         request = self._call(command, args, header)
         return next(body for kind, body in self._answers(request) if kind == front.RESULT)
 
-    def stream(self, command: str, args: bytes = b"{}", **header: Any) -> Iterator[bytes]:
+    def stream(self, command: str, args: bytes = b"{}", **header: Any) -> Generator[bytes]:
         """Blocks of JSON lines, as they come. Closing the iterator gives up the request. Raises PitError."""
         request = self._call(command, args, {**header, "stream": True})
         ended = False

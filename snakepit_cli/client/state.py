@@ -12,8 +12,9 @@ Values are whatever `json` can write; NaN and the infinities are refused (`inval
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from snakepit_cli.client.api import Connection, Following, Json
@@ -93,7 +94,7 @@ class Sessions(_Asking):
 
 
 class Session(_Asking):
-    """The variables of one session. The first write creates the session when it does not exist."""
+    """The variables and tools of one session. The first write creates the session when it does not exist."""
 
     def __init__(self, connection: Connection, name: str) -> None:
         super().__init__(connection, name)
@@ -199,6 +200,22 @@ class Session(_Asking):
         answer: Json = self._ask("var_depend", name=name, on=_list(on))
         return answer
 
+    def tools(self, pattern: str = "*") -> Rows:
+        """TOOLs that processes offer in this session now."""
+        answer: Rows = self._ask("tool_list", pattern=pattern)
+        return answer
+
+    def call_tool(self, name: str, /, **arguments: Any) -> Any:
+        """The result of a tool; that of a streaming one is a list of its chunks. Raises what the provider answers."""
+        return json.loads(self._connection.call(name, _arguments(arguments), session=self.id, tool=True))
+
+    def stream_tool(self, name: str, /, **arguments: Any) -> Generator[Any]:
+        """The chunks of a tool, as they come. Closing the iterator cancels the call."""
+        blocks = self._connection.stream(name, _arguments(arguments), session=self.id, tool=True)
+        with contextlib.closing(blocks):
+            for block in blocks:
+                yield from map(json.loads, block.splitlines())
+
 
 class Watch:
     """Changes of variables as they come. It ends with the session; closing it ends the watch.
@@ -272,6 +289,10 @@ _list = list
 
 def _text(value: Any, name: str) -> JsonText:
     return JsonText(encode(value, name))
+
+
+def _arguments(arguments: Facts) -> bytes:
+    return encode(arguments, "arguments").encode()
 
 
 def _create(create: bool) -> dict[str, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -80,6 +81,7 @@ CALLS: list[tuple[Call, dict[str, Any]]] = [
         {"op": "var_rollback", "session": "s", "name": "t", "version": 0, "expect": 2},
     ),
     (lambda c: Session(c, "s").depend("t", []), {"op": "var_depend", "session": "s", "name": "t", "on": []}),
+    (lambda c: Session(c, "s").tools("a*"), {"op": "tool_list", "session": "s", "pattern": "a*"}),
     (
         lambda c: Programs(c, "s").put("p", {"a": 1}, create=True),
         {"op": "program_put", "session": "s", "id": "p", "data": {"a": 1}, "create": True},
@@ -266,3 +268,39 @@ def test_a_watch_whose_server_is_lost(fake: Fake, connection: api.Connection) ->
     with pytest.raises(PitError) as raised:
         next(Session(connection, "s").watch())
     assert raised.value.kind == "server_restarted"
+
+
+def test_a_tool_is_called_in_its_session(fake: Fake, connection: api.Connection) -> None:
+    given = {"name": "an argument", "self": [None], "text": "ä"}
+    assert Session(connection, "s").call_tool("echo", **given) == given
+    (header, arguments) = fake.calls[0]
+    assert (header["command"], header["session"], header["tool"]) == ("echo", "s", True)
+    assert "ä".encode() in arguments
+
+
+def test_what_a_tool_raises_and_arguments_that_are_never_sent(fake: Fake, connection: api.Connection) -> None:
+    session = Session(connection, "s")
+    with pytest.raises(PitError, match="it is gone") as failed:
+        session.call_tool("fail", kind="tool_unavailable", message="it is gone")
+    assert failed.value.kind == "tool_unavailable"
+    with pytest.raises(PitError, match=r"arguments: \$\.x"):
+        session.call_tool("echo", x=math.nan)
+    assert len(fake.calls) == 1
+
+
+def test_chunks_of_a_tool(fake: Fake, connection: api.Connection) -> None:
+    session = Session(connection, "s")
+    assert [one["i"] for one in session.stream_tool("count", n=5, block=2)] == [0, 1, 2, 3, 4]
+    header, _ = fake.calls[0]
+    assert (header["tool"], header["stream"], header["session"]) == (True, True, "s")
+
+
+def test_leaving_the_chunks_of_a_tool_cancels_it(fake: Fake, connection: api.Connection) -> None:
+    def endless(peer: Peer, request: int, *_: Any) -> None:
+        peer.send(front.CHUNKS, request, b"1\n2\n")
+
+    fake.answers["endless"] = endless
+    with contextlib.closing(Session(connection, "s").stream_tool("endless")) as chunks:
+        assert next(chunks) == 1
+        assert not fake.cancelled.is_set()
+    assert fake.cancelled.wait(10)
