@@ -37,7 +37,12 @@ DATA = {
     "data.json": '{"a": 1}\n',
     "big.csv": "id,name\n" + "".join(f'{n},"name, {n}"\n' for n in range(2000)),
     "app.log": "2024-01-01T00:00:00Z INFO start\n2024-01-01T00:00:01Z ERROR no disk\n",
+    "helpers.py": "import json\n\ndef parse_json(json_string: str): return json.loads(json_string)\n"
+    "def count_to(n: int): yield from range(1, n + 1)\n",
+    "helpers.mjs": "export const commands = { shout({ text }) { return text.toUpperCase() } }\n",
 }
+SERVE = "snakepit tools serve "
+OF_TOOLS = {"snakepit tools show", "snakepit tools call"}
 
 
 def blocks(path: Path) -> Iterator[str]:
@@ -134,17 +139,29 @@ def pit() -> Iterator[Pit]:
 
 
 def script(text: str) -> str:
-    """The lines as a script that stops at the first failure; a pipe's reader may leave early."""
-    lines = ["set -eu"]
+    """The lines as a script that stops at the first failure; a pipe's reader may leave early.
+
+    Tools are served while the other lines run.
+    """
+    lines = ["set -eu", "trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT"]
     for line in text.strip().splitlines():
         bare = line.strip()
         if bare.startswith(SET_UP) or not bare:
             continue
-        if any(word in bare.split("  #")[0] for word in ENDLESS):
+        if bare.startswith(SERVE):
+            lines.append(
+                in_background(bare, "served", "grep -q serving served") + "; cat served; grep -q serving served"
+            )
+        elif any(word in bare.split("  #")[0] for word in ENDLESS):
             lines.append(f"timeout --signal=INT 3 {bare} || [ $? = 124 ] || [ $? = 130 ]")
         else:
             lines.append(bare)
     return "\n".join(lines) + "\n"
+
+
+def in_background(command: str, said: str, until: str) -> str:
+    """Goes on when the command has said what is waited for, or has ended. What it says is in the file `said`."""
+    return f": >{said}; {command} >{said} 2>&1 & until {until}; do kill -0 $! || break; sleep 0.05; done"
 
 
 def run(pit: Pit, text: str, folder: Path | None = None) -> None:
@@ -172,18 +189,31 @@ def test_the_output_that_a_page_shows(pit: Pit, page: Path) -> None:
     shutil.copytree(ROOT / "examples", folder / "examples")
     for name, text in files(page):
         (folder / name).write_text(text)
-    mark = "-- end of output --"
     lines = sessions(page)
-    text = "".join(f"{command}last=$?; wait; echo '{mark}'; (exit $last)\n" for command, _ in lines)
+    text = "".join(step(number, *line) for number, line in enumerate(lines)) + "kill $(jobs -p) 2>/dev/null\n"
     done = subprocess.run(
         ["bash", "-c", text], cwd=folder, env=pit.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         timeout=120, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
-    outputs = done.stdout.split(mark + "\n")[:-1]
+    outputs = done.stdout.split(END + "\n")[:-1]
     assert len(outputs) == len(lines), done.stdout
     for (command, expected), output in zip(lines, outputs, strict=True):
         assert shown(expected, output), f"$ {command}{output}\nthe page shows:\n{expected}"
     run(pit, "snakepit down --all")
+
+
+END = "-- end of output --"
+
+
+def step(number: int, command: str, expected: str) -> str:
+    """A command line, and what marks the end of its output. What a line leaves running (`… &`) runs beside the next."""
+    bare = command.rstrip()
+    if bare.endswith(" &"):
+        said, lines = f"said-{number}", expected.count("\n")
+        waits = in_background(bare[:-2], said, f"[ $(wc -l <{said}) -ge {lines} ]")
+        return f"{waits}; cat {said}; beside+=($!); echo '{END}'; true\n"
+    others = 'for job in $(jobs -p); do [[ " ${beside[*]} " = *" $job "* ]] || wait $job; done'
+    return f"{command}last=$?; {others}; echo '{END}'; (exit $last)\n"
 
 
 def checkout(pit: Pit) -> Path:
@@ -221,6 +251,8 @@ def test_the_examples_of_help(pit: Pit, path: str, text: str) -> None:
         run(pit, "snakepit down --all")
     if path in OF_RUNNING_POOLS:
         run(pit, "snakepit down; snakepit up; snakepit up words --adapter words.py --size 2; snakepit exec ping")
+    if path in OF_TOOLS:
+        text = f"{SERVE} helpers.py --session s1\n{text}"
     run(pit, text)
     if path in {"snakepit pause", "snakepit drain"}:
         run(pit, "snakepit resume")
@@ -239,7 +271,8 @@ def test_the_readme_shows_the_example_as_it_is() -> None:
 
 def test_every_link_leads_somewhere() -> None:
     for page in PAGES:
-        for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        prose = re.sub(r"^```.*?^```|`[^`\n]+`", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        for target in re.findall(r"\]\(([^)#]+)", prose):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
 
