@@ -232,6 +232,21 @@ class SessionContext:
         query = {"op": "program_rm", "id": program_id, "global": everywhere}
         return answer(self._use(everywhere), state.one(query, "removed"))
 
+    def register_global_program(self, program_id: str, data: Any) -> Any:
+        """As `put_program(…, everywhere=True)`."""
+        query = {"op": "program_put", "id": program_id, "data": data, "global": True, "create": False}
+        return answer(self._use(True), state.one(query))
+
+    def get_global_program(self, program_id: str) -> Any:
+        """As `get_program(…, everywhere=True)`."""
+        query = {"op": "program_get", "id": program_id, "global": True}
+        return answer(self._use(True), state.one(query, "data"))
+
+    def delete_global_program(self, program_id: str) -> Any:
+        """As `delete_program(…, everywhere=True)`."""
+        query = {"op": "program_rm", "id": program_id, "global": True}
+        return answer(self._use(True), state.one(query, "removed"))
+
     # ----------------------------------------------------------------------------------------------- tools
 
     def call_tool(self, tool_name: str, /, **arguments: Any) -> Any:

@@ -396,6 +396,42 @@ def test_leaving_the_context_removes_the_session() -> None:
     assert server.awaited == 1
 
 
+class Programs(Server):
+    """Global programs."""
+
+    def _answer(self, query: dict[str, Any]) -> Any:
+        assert query["global"] is True
+        name = query["id"]
+        if query["op"] == "program_put":
+            self.values[name] = query["data"]
+            return {"id": name}
+        if name not in self.values:
+            raise ProgramNotFoundError("program_not_found", name)
+        return {"data": self.values[name]} if query["op"] == "program_get" else {"removed": bool(self.values.pop(name))}
+
+
+def test_global_programs_by_names_of_their_own() -> None:
+    """They need no session."""
+    ctx = SessionContext(Programs())
+    assert ctx.register_global_program("p", {"a": 1}) == {"id": "p"}
+    assert ctx.get_global_program("p") == {"a": 1}
+    assert ctx.delete_global_program("p") is True
+    with pytest.raises(ProgramNotFoundError):
+        ctx.get_global_program("p")
+
+
+def test_global_programs_with_await() -> None:
+    async def run() -> None:
+        server = Programs()
+        ctx = SessionContext(server, "s")
+        await ctx.register_global_program("p", [1])
+        assert await ctx.get_global_program("p") == [1]
+        assert await ctx.delete_global_program("p") is True
+        assert (server.blocked, server.awaited) == (0, 3)
+
+    asyncio.run(run())
+
+
 def test_a_loop_in_another_thread_does_not_matter_here() -> None:
     loop = asyncio.new_event_loop()
     try:
