@@ -100,6 +100,7 @@ _snakepit() {
             'server restart') offered+='--timeout' ;;
             'server status') offered+='--json' ;;
             'debug failpoints') offered+='--json' ;;
+            'debug registry') offered+='--json' ;;
         esac
     else
         case "$verb $previous" in
@@ -117,7 +118,7 @@ _snakepit() {
                     :0) offered=$'exec\nstream\ncommands\nmap\ntail\nstreams\nwait\ncancel\nsessions\nup\ndown\nscale\npause\nresume\ndrain\nrestart\nstatus\nworkers\nexplain\nlogs\nreap\ncompletion\nsession\nvar\nprogram\ntools\nadapters\nbridge\nserver\ndebug' ;;
                     adapters:0) offered=$'list\nshow\ncheck' ;;
                     bridge:0) offered=$'list\ninstall\ncheck' ;;
-                    debug:0) offered='failpoints' ;;
+                    debug:0) offered=$'failpoints\nregistry' ;;
                     program:0) offered=$'put\nget\nlist\nrm' ;;
                     server:0) offered=$'run\nstart\nstop\nrestart\nstatus' ;;
                     session:0) offered=$'create\nlist\nshow\nexists\ntouch\nupdate\nrm\nstats\ngc' ;;

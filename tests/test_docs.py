@@ -29,6 +29,9 @@ PAGES = sorted(
 SET_UP = ("pip install ", "python3 -m tests", "python3 -m venv ", ". .venv/")
 """Tried in an environment of their own: tests/e2e/test_install.py and .ci/run."""
 OF_RUNNING_POOLS = {f"snakepit {verb}" for verb in ("scale", "pause", "resume", "drain", "restart", "explain")}
+OF_A_SERVER = {
+    f"snakepit {verb}" for verb in ("status", "workers", "server status", "streams", "debug", "debug registry")
+}
 ENDLESS = (" -f", "server run")
 """What goes on until it is ended: here `timeout` does, after it has come up."""
 
@@ -245,7 +248,7 @@ def test_the_examples_of_help(pit: Pit, path: str, text: str) -> None:
         run(pit, "snakepit down; snakepit up words --adapter words.py --size 1")
     if path == "snakepit up":
         run(pit, "snakepit down")
-    if path in {"snakepit status", "snakepit workers", "snakepit server status", "snakepit streams"}:
+    if path in OF_A_SERVER:
         run(pit, "snakepit up --size 2")
     if path == "snakepit server run":
         run(pit, "snakepit down --all")

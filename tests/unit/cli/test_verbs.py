@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -141,6 +142,33 @@ def test_workers(fake: Fake, full: Run) -> None:
     assert "5.0 MB" in out
     assert "1 m 01 s" in out
     assert len(json.loads(full("workers", "--json").out)) == 2
+
+
+def test_what_is_on_record(fake: Fake, full: Run) -> None:
+    sessions = [{"id": name, "tools": tools} for name, tools in (("a", 2), ("b", 0), ("c", 1))]
+    fake.queries |= {
+        "status": STATUS,
+        "workers": [{"state": "idle", "pid": 9}, {"state": "busy", "pid": 10}, {"state": "starting", "pid": None}],
+        "session_list": {"sessions": sessions, "next": None},
+        "session_stats": {"sessions": 1234, "bytes": 5},
+        "reap": [{"pid": 7}],
+    }
+    told = json.loads(full("debug", "registry", "--json").out)
+    assert {"op": "reap", "dry_run": True} in fake.asked
+    processes = told["processes"]
+    assert (processes["workers"], processes["worker_pids"], processes["orphans"]) == (3, [9, 10], 1)
+    assert processes["worker_states"] == {"idle": 1, "busy": 1, "starting": 1}
+    assert processes["pools"]["default"] == {"workers": 4, "start": STATUS["pools"][0]["start"]}
+    assert (told["sessions"]["sessions"], told["tools"]) == (1234, {"offered": 3, "by_session": {"a": 2, "c": 1}})
+    rows = dict(re.split("  +", line, maxsplit=1) for line in full("debug", "registry").out.splitlines())
+    assert rows["processes: worker states: busy"] == "1"
+    assert rows["processes: worker pids"] == "9, 10"
+    assert rows["sessions: sessions"] == "1,234"
+    assert rows["tools: by session: c"] == "1"
+
+
+def test_nothing_is_on_record_without_a_server(places: Path, full: Run) -> None:
+    assert full("debug", "registry").code == 3
 
 
 def test_commands(fake: Fake, full: Run) -> None:
