@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -26,8 +25,15 @@ type Context struct {
 	run *run
 }
 
-// Session that the caller named; empty for none.
-func (c *Context) Session() string { return c.run.spec.session }
+// Session of the caller: variables, programs and tools. Its ID is empty when there is none.
+func (c *Context) Session() *Session { return &Session{c.run.spec.session, c.run} }
+
+// Metadata is what the caller says about the call.
+func (c *Context) Metadata() map[string]string {
+	found := map[string]string{}
+	_ = json.Unmarshal(c.run.spec.metadata, &found) // checked by the server
+	return found
+}
 
 // Cwd is the directory that the caller is in; may be empty.
 func (c *Context) Cwd() string { return c.run.spec.cwd }
@@ -47,38 +53,11 @@ func (c *Context) Call(pool, command string, args, result any) error {
 	if err := encode(&text, args, command, c.run.worker.limit(), false); err != nil {
 		return err
 	}
-	answer, id := c.run.worker.ask(request{parent: c.run.spec.id, pool: pool, command: command, args: text.Bytes()})
-	select {
-	case <-c.Done():
-		c.run.worker.withdraw(id)
-		return c.Err()
-	case reply, open := <-answer:
-		if !open {
-			return context.Canceled
-		}
-		if failed := reply.failure; failed != nil {
-			return &CallError{failed.name, failed.typ, failed.message, failed.traceback}
-		}
-		return decode(reply.value, result)
+	answer, err := c.run.ask(request{pool: pool, command: command, args: text.Bytes()})
+	if err != nil {
+		return err
 	}
-}
-
-// CallError says why a call that a handler made has failed.
-type CallError struct {
-	Kind      string
-	Type      string
-	Message   string
-	Traceback string
-}
-
-func (e *CallError) Error() string {
-	parts := []string{}
-	for _, part := range []string{e.Kind, e.Type, e.Message} {
-		if part != "" {
-			parts = append(parts, part)
-		}
-	}
-	return strings.Join(parts, ": ")
+	return decode(answer, result)
 }
 
 // run is one call, from its arrival to its answer.
@@ -221,9 +200,19 @@ func failureOf(err error) *failure {
 	return &failure{kind: commandFailed, typ: fmt.Sprintf("%T", err), message: err.Error()}
 }
 
+// handler is a command, or a tool that this worker has registered.
+func (r *run) handler() (handler, error) {
+	if r.spec.tool {
+		if found, known := r.worker.tool(r.spec.session, r.spec.command); known {
+			return found, nil
+		}
+	}
+	return find(r.spec.command)
+}
+
 // answer is the JSON of the answer; chunks leave on the way when they are wanted.
 func (r *run) answer() ([]byte, error) {
-	command, err := find(r.spec.command)
+	command, err := r.handler()
 	if err != nil {
 		return nil, err
 	}

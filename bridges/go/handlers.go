@@ -25,8 +25,7 @@ func refuse(kind kind, format string, values ...any) error {
 
 type handler struct {
 	spec commandSpec
-	// run answers a call: with a value, or with chunks that it emits.
-	run func(ctx *Context, args []byte, emit func(any) error) (any, error)
+	run  answering
 }
 
 var handlers = map[string]handler{}
@@ -36,35 +35,41 @@ var handlers = map[string]handler{}
 // The result is whatever encoding/json can write. The summary is for people.
 func Command[A, R any](name string, function func(*Context, A) (R, error), summary ...string) {
 	args := argumentsOf(name, reflect.TypeOf((*A)(nil)).Elem())
-	register(name, args, false, summary, func(ctx *Context, data []byte, _ func(any) error) (any, error) {
-		var found A
-		if err := args.read(data, &found); err != nil {
-			return nil, err
-		}
-		return function(ctx, found)
-	})
+	handlers[name] = handlerOf(name, args, false, summary, plain(args, function))
 }
 
 // Stream registers a function whose answer is whatever it emits. emit waits while the reader is slow, and fails when the
 // caller has given up.
 func Stream[A any](name string, function func(ctx *Context, args A, emit func(any) error) error, summary ...string) {
 	args := argumentsOf(name, reflect.TypeOf((*A)(nil)).Elem())
-	register(name, args, true, summary, func(ctx *Context, data []byte, emit func(any) error) (any, error) {
+	handlers[name] = handlerOf(name, args, true, summary, emitting(args, function))
+}
+
+// answering runs a handler: its result is a value, or chunks that it emits.
+type answering func(ctx *Context, args []byte, emit func(any) error) (any, error)
+
+func plain[A, R any](args *arguments, function func(*Context, A) (R, error)) answering {
+	return func(ctx *Context, data []byte, _ func(any) error) (any, error) {
+		var found A
+		if err := args.read(data, &found); err != nil {
+			return nil, err
+		}
+		return function(ctx, found)
+	}
+}
+
+func emitting[A any](args *arguments, function func(*Context, A, func(any) error) error) answering {
+	return func(ctx *Context, data []byte, emit func(any) error) (any, error) {
 		var found A
 		if err := args.read(data, &found); err != nil {
 			return nil, err
 		}
 		return nil, function(ctx, found, emit)
-	})
+	}
 }
 
-func register(
-	name string, args *arguments, streaming bool, summary []string,
-	run func(*Context, []byte, func(any) error) (any, error),
-) {
-	handlers[name] = handler{
-		commandSpec{name, strings.Join(summary, " "), streaming, args.parameters, args.open}, run,
-	}
+func handlerOf(name string, args *arguments, streaming bool, summary []string, run answering) handler {
+	return handler{commandSpec{name, strings.Join(summary, " "), streaming, args.parameters, args.open}, run}
 }
 
 func find(name string) (handler, error) {

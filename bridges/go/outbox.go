@@ -9,6 +9,7 @@ type outbox struct {
 	results     []result
 	requests    []request
 	withdrawals []uint64
+	credits     []credit
 	pongs       []uint64
 }
 
@@ -49,7 +50,7 @@ func (w *worker) write() {
 }
 
 func (b *outbox) empty() bool {
-	return b.first == nil && len(b.chunks)+len(b.results)+len(b.requests)+len(b.withdrawals)+len(b.pongs) == 0
+	return b.first == nil && len(b.chunks)+len(b.results)+len(b.requests)+len(b.withdrawals)+len(b.credits)+len(b.pongs) == 0
 }
 
 // take is the next message. Results wait until all chunks have left: a call's own come before it.
@@ -64,6 +65,10 @@ func (b *outbox) take() []byte {
 		out.pong(nonce)
 	}
 	b.pongs = nil
+	for _, one := range b.credits {
+		out.credit(one)
+	}
+	b.credits = nil
 	for len(b.chunks) > 0 && len(out) < messageBytes {
 		out.chunks(b.chunks[0])
 		b.chunks = b.chunks[1:]
@@ -75,7 +80,7 @@ func (b *outbox) take() []byte {
 		out.result(b.results[0])
 		b.results = b.results[1:]
 	}
-	for len(b.requests) > 0 && (len(out) == 0 || len(out)+len(b.requests[0].args) < messageBytes) {
+	for len(b.requests) > 0 && (len(out) == 0 || len(out)+len(b.requests[0].args)+len(b.requests[0].query) < messageBytes) {
 		out.request(b.requests[0])
 		b.requests = b.requests[1:]
 	}

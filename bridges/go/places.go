@@ -142,18 +142,24 @@ func refusedByItself(value reflect.Value, keys []any) string {
 }
 
 func refusedNumber(number float64, keys []any) string {
-	var name string
-	switch {
-	case math.IsNaN(number):
-		name = "NaN"
-	case math.IsInf(number, 1):
-		name = "Infinity"
-	case math.IsInf(number, -1):
-		name = "-Infinity"
-	default:
+	name := specialName(number)
+	if name == "" {
 		return ""
 	}
 	return fmt.Sprintf("%s is %s, which JSON cannot hold (`--nan null` makes it null)", pathOf(keys), name)
+}
+
+// specialName is that of NaN and the infinities; empty for other numbers.
+func specialName(number float64) string {
+	switch {
+	case math.IsNaN(number):
+		return "NaN"
+	case math.IsInf(number, 1):
+		return "Infinity"
+	case math.IsInf(number, -1):
+		return "-Infinity"
+	}
+	return ""
 }
 
 func pathOf(keys []any) string {

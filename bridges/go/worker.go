@@ -44,6 +44,9 @@ var Capacity = 1
 // Cleanup, when set, is called once after the last call.
 var Cleanup func()
 
+// SessionEnded, when set, is called in a goroutine of its own when a session that this worker has served is over.
+var SessionEnded func(id string)
+
 type worker struct {
 	gateway, name, token string
 
@@ -57,8 +60,9 @@ type worker struct {
 	largest  int
 	waiting  []*run
 	running  map[uint64]*run
-	asked    map[uint64]chan result
+	asked    map[uint64]*inbox
 	nextAsk  uint64
+	tools    map[toolKey]*offered
 	sessions []string
 }
 
@@ -70,7 +74,8 @@ func Serve() {
 		token:   secret(),
 		largest: defaultLimit,
 		running: map[uint64]*run{},
-		asked:   map[uint64]chan result{},
+		asked:   map[uint64]*inbox{},
+		tools:   map[toolKey]*offered{},
 	}
 	w.more = sync.NewCond(&w.lock)
 	if os.Getenv("GOGC") == "" {
@@ -185,7 +190,8 @@ func (w *worker) hello() hello {
 	}
 	return hello{
 		token: w.token, worker: w.name, runtime: strings.TrimPrefix(runtime.Version(), "go"),
-		capacity: uint64(Capacity), commands: specs, pid: uint64(os.Getpid()), sessions: w.sessions,
+		capacity: uint64(Capacity), commands: specs, pid: uint64(os.Getpid()),
+		sessions: append([]string(nil), w.sessions...), tools: w.taken(),
 	}
 }
 
@@ -207,10 +213,7 @@ func (w *worker) lost(status int, text string) {
 	for _, one := range w.running {
 		dropped = append(dropped, one)
 	}
-	for id, answer := range w.asked {
-		close(answer)
-		delete(w.asked, id)
-	}
+	w.unanswered()
 	w.lock.Unlock()
 	for _, one := range dropped {
 		one.mute()
@@ -242,11 +245,9 @@ func (w *worker) take(message toWorker) {
 			w.largest = int(*message.welcome)
 		}
 	}
-	for _, reply := range message.replies {
-		if answer, known := w.asked[reply.id]; known {
-			delete(w.asked, reply.id)
-			answer <- reply
-		}
+	w.answered(message)
+	for _, session := range message.endedSessions {
+		w.sessionEnded(session)
 	}
 	w.more.Broadcast()
 	w.lock.Unlock()
@@ -336,28 +337,6 @@ func (w *worker) cancel(id uint64) {
 	} else if known := w.known(id); known != nil {
 		known.cancel()
 	}
-}
-
-// ask sends a request; its answer comes through the channel, which is closed when none will come.
-func (w *worker) ask(one request) (chan result, uint64) {
-	answer := make(chan result, 1)
-	w.lock.Lock()
-	defer w.lock.Unlock()
-	w.nextAsk++
-	one.id = w.nextAsk
-	w.asked[one.id] = answer
-	w.box.requests = append(w.box.requests, one)
-	w.more.Broadcast()
-	return answer, one.id
-}
-
-func (w *worker) withdraw(id uint64) {
-	w.say(func(box *outbox) {
-		if _, waits := w.asked[id]; waits {
-			delete(w.asked, id)
-			box.withdrawals = append(box.withdrawals, id)
-		}
-	})
 }
 
 func (w *worker) settled(outcome result) {

@@ -18,8 +18,9 @@ ADAPTERS = {
     "python": f"{FOLDER}/door.py:Door",
     "node": f"node:{FOLDER}/door.mjs",
     "ruby": f"ruby:{FOLDER}/door.rb:Door",
+    "go": f"go:{FOLDER}/go",
 }
-RAISED = {"python": "IndexError", "node": "RangeError", "ruby": "IndexError"}
+RAISED = {"python": "IndexError", "node": "RangeError", "ruby": "IndexError", "go": "main.RangeError"}
 CONFIG = f'[pools.default]\nadapter = "{ADAPTERS["python"]}"\nsize = 2\n' + "".join(
     f'[pools.{name}]\nadapter = "{adapter}"\nsize = 1\n' for name, adapter in ADAPTERS.items()
 )

@@ -347,7 +347,13 @@ UNIT_TESTS = {
 
 def test_go_is_formatted_and_vetted() -> None:
     root = Path(__file__).resolve().parents[2]
-    folders = [root / "bridges/go", FOLDER / "go", root / "examples/words", root / "benchmarks/adapters/go"]
+    folders = [
+        root / "bridges/go",
+        FOLDER / "go",
+        root / "tests/puppets/doors/go",
+        root / "examples/words",
+        root / "benchmarks/adapters/go",
+    ]
     found = subprocess.run(["gofmt", "-l", *folders], capture_output=True, text=True, check=True, timeout=60)
     assert found.stdout == ""
     vetted = subprocess.run(

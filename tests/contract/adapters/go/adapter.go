@@ -91,7 +91,7 @@ func main() {
 		}
 		return emit([]float64{math.NaN()})
 	})
-	snakepit.Command("session", func(ctx *snakepit.Context, _ none) (string, error) { return ctx.Session(), nil })
+	snakepit.Command("session", func(ctx *snakepit.Context, _ none) (string, error) { return ctx.Session().ID, nil })
 	snakepit.Command("ask", ask)
 	snakepit.Serve()
 }

@@ -1,0 +1,217 @@
+package snakepit
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+)
+
+// Offer is a function that can be registered as a tool.
+type Offer struct{ handler handler }
+
+// Tool makes a function one that can be offered to all that use a session. Its arguments are those of Command.
+func Tool[A, R any](name string, function func(*Context, A) (R, error), description ...string) Offer {
+	args := argumentsOf(name, reflect.TypeOf((*A)(nil)).Elem())
+	return Offer{handlerOf(name, args, false, description, plain(args, function))}
+}
+
+// StreamTool is Tool for a function whose answer is whatever it emits.
+func StreamTool[A any](name string, function func(*Context, A, func(any) error) error, description ...string) Offer {
+	args := argumentsOf(name, reflect.TypeOf((*A)(nil)).Elem())
+	return Offer{handlerOf(name, args, true, description, emitting(args, function))}
+}
+
+// ToolInfo is what is known of a tool of a session.
+type ToolInfo struct {
+	Session     string         `json:"session"`
+	Name        string         `json:"name"`
+	Description string         `json:"description"`
+	Streaming   bool           `json:"streaming"`
+	Parameters  []ToolArgument `json:"parameters"`
+	Metadata    map[string]any `json:"metadata"`
+	Worker      string         `json:"worker"`
+	Language    string         `json:"language"`
+	Pool        string         `json:"pool"`
+}
+
+// ToolArgument is one argument of a tool.
+type ToolArgument struct {
+	Name     string `json:"name"`
+	Type     string `json:"type"`
+	Required bool   `json:"required"`
+	Default  any    `json:"default"`
+	Summary  string `json:"summary"`
+}
+
+// CallTool reads the result of a function that some process offers in this session into a pointer.
+func (s *Session) CallTool(name string, args, into any) error {
+	asked, err := s.tool(name, args)
+	if err != nil {
+		return err
+	}
+	answer, err := s.run.ask(asked)
+	if err != nil || into == nil {
+		return err
+	}
+	return decode(answer, into)
+}
+
+// StreamTool hands over the chunks of its answer, JSON texts, as they come, until take returns an error: Stop ends it
+// without one.
+func (s *Session) StreamTool(name string, args any, take func(json.RawMessage) error) error {
+	asked, err := s.tool(name, args)
+	if err != nil {
+		return err
+	}
+	return s.run.each(asked, func(text []byte) error { return take(text) })
+}
+
+// Tools are those that the session has now.
+func (s *Session) Tools(pattern string) (found []ToolInfo, err error) {
+	err = s.do("tool_list", map[string]any{"pattern": pattern}, &found)
+	return found, err
+}
+
+// RegisterTool offers a function of this worker to all that use the session. Option: Metadata.
+func (s *Session) RegisterTool(offer Offer, options ...Option) error {
+	described := describe(offer.handler.spec)
+	for _, apply := range options {
+		apply(described)
+	}
+	metadata, err := carriedJSON(described["metadata"])
+	if err != nil {
+		return err
+	}
+	if described["metadata"] == nil {
+		delete(described, "metadata")
+		metadata = nil
+	}
+	key := toolKey{s.ID, offer.handler.spec.name}
+	before := s.run.worker.offer(key, &offered{handler: offer.handler, metadata: metadata})
+	// It can be called before the answer comes.
+	err = s.do("tool_register", map[string]any{"tools": []any{described}}, nil)
+	s.run.worker.settleOffer(key, before, err == nil)
+	return err
+}
+
+// UnregisterTool takes a tool of this worker back.
+func (s *Session) UnregisterTool(name string) error {
+	err := s.do("tool_rm", map[string]any{"name": name}, nil)
+	if err == nil {
+		s.run.worker.offer(toolKey{s.ID, name}, nil)
+	}
+	return err
+}
+
+func (s *Session) tool(name string, args any) (request, error) {
+	if err := s.need(); err != nil {
+		return request{}, err
+	}
+	if args == nil {
+		args = struct{}{}
+	}
+	text, err := carriedJSON(args)
+	return request{command: name, args: text, tool: true}, err
+}
+
+// describe is a tool as the server is told of it.
+func describe(spec commandSpec) map[string]any {
+	parameters := []map[string]any{}
+	for _, one := range spec.parameters {
+		known := map[string]any{"name": one.name, "type": one.typ, "required": one.required}
+		if one.defaultJSON != "" {
+			known["default"] = json.RawMessage(one.defaultJSON)
+		}
+		parameters = append(parameters, known)
+	}
+	return map[string]any{
+		"name": spec.name, "description": spec.summary, "streaming": spec.streaming, "parameters": parameters,
+	}
+}
+
+type toolKey struct{ session, name string }
+
+// offered is a tool of this worker.
+type offered struct {
+	handler  handler
+	metadata []byte
+	taken    bool // the server knows it: the next one is told
+}
+
+// offer puts a tool into the table, or nil for none; returns what was there.
+func (w *worker) offer(key toolKey, one *offered) *offered {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	before := w.tools[key]
+	if one == nil {
+		delete(w.tools, key)
+	} else {
+		w.tools[key] = one
+	}
+	return before
+}
+
+// settleOffer says whether the server has taken a tool: else what was there before is there again.
+func (w *worker) settleOffer(key toolKey, before *offered, taken bool) {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	switch one := w.tools[key]; {
+	case taken && one != nil:
+		one.taken = true
+	case !taken && before != nil:
+		w.tools[key] = before
+	case !taken:
+		delete(w.tools, key)
+	}
+}
+
+func (w *worker) tool(session, name string) (handler, bool) {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	if one := w.tools[toolKey{session, name}]; one != nil {
+		return one.handler, true
+	}
+	return handler{}, false
+}
+
+// taken are those that the server knows. Called with the lock.
+func (w *worker) taken() map[toolKey]*offered {
+	found := map[toolKey]*offered{}
+	for key, one := range w.tools {
+		if one.taken {
+			found[key] = one
+		}
+	}
+	return found
+}
+
+// sessionEnded forgets it. Called with the lock.
+func (w *worker) sessionEnded(session string) {
+	for key := range w.tools {
+		if key.session == session {
+			delete(w.tools, key)
+		}
+	}
+	for at, one := range w.sessions {
+		if one == session {
+			w.sessions = append(w.sessions[:at:at], w.sessions[at+1:]...)
+			break
+		}
+	}
+	if SessionEnded != nil {
+		go SessionEnded(session)
+	}
+}
+
+// toolSpec appends a tool to a hello.
+func (e *encoder) toolSpec(key toolKey, one *offered) {
+	var body encoder
+	spec := one.handler.spec
+	body.text(fieldToolSpecSession, key.session)
+	body.text(fieldToolSpecName, key.name)
+	body.text(fieldToolSpecDescription, spec.summary)
+	body.flag(fieldToolSpecStreaming, spec.streaming)
+	body.parameters(fieldToolSpecParameters, spec.parameters)
+	body.text(fieldToolSpecMetadata, strings.TrimSpace(string(one.metadata)))
+	e.message(fieldHelloTools, body)
+}
