@@ -38,7 +38,7 @@ PACKAGES = {
 
 ONCE = (
     "tests/crash", "tests/contract", "tests/test_benchmarks.py", "tests/test_docs.py", "tests/e2e/test_stdio.py",
-    "tests/e2e/test_original_adapters.py",
+    "tests/e2e/test_original_adapters.py", "tests/e2e/test_dspy.py",
 )  # fmt: skip
 """What does not depend on the version of Python, or needs packages of the development only: run on the oldest only."""
 ENDS = ("tests/e2e", "tests/field")

@@ -40,8 +40,14 @@ def report(error: BaseException, argv: list[str]) -> int:
     return found.exit_code
 
 
+_WITHOUT_COMMANDS = {"var", "program", "session", "sessions"}
+"""Verbs that call no command: arguments of one are no help."""
+
+
 def _point_to_the_verb(error: PitError, argv: list[str]) -> None:
-    if error.kind == "usage" and error.hint == KINDS["usage"].hint and (verb := verb_of(argv)):
+    if error.hint != KINDS[error.kind].hint or not (verb := verb_of(argv)):
+        return
+    if error.kind == "usage" or (error.kind == "invalid_arguments" and verb.split()[0] in _WITHOUT_COMMANDS):
         error.hint = f"run `snakepit {verb} --help`"
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.connection import opened
 from snakepit_cli.cli.help import Verb, argument, option
 from snakepit_cli.cli.options import Facts, JsonAnswer, Pattern, SessionOf
@@ -116,7 +117,12 @@ def import_(
     name = session_of(session)
     variables = _variables(arguments.read_source(source, "the input", arguments.read_stdin))
     with api.Connection(opened(shared, json=json)) as connection:
-        answer = Session(connection, name).import_(variables)
+        try:
+            answer = Session(connection, name).import_(variables)
+        except PitError as error:
+            if "are allowed" in error.message:
+                error.hint = "export and import fewer at a time: `snakepit var export PATTERN`"
+            raise
     if json:
         table.document(answer)
     else:

@@ -288,7 +288,8 @@ def _pattern(value: str, pattern: str) -> str | None:
         return f"must match pattern: {pattern}, and so have at most {_LONGEST_FOR_PATTERN:,} characters"
     compiled = _compiled(pattern)
     found = pattern in value if compiled is None else compiled.search(value) is not None
-    return None if found else f"{shown(value)} must match pattern: {pattern}"
+    why = " (which is no regular expression, and so looked for as it is)" if compiled is None else ""
+    return None if found else f"{shown(value)} must match pattern: {pattern}{why}"
 
 
 def _one_of(value: str, allowed: list[str]) -> str | None:

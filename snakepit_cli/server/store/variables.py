@@ -114,10 +114,12 @@ class Writer:
         """A new variable, version 0. Raises PitError `invalid_value`, `already_exists`, `quota_exceeded`."""
         if type_ not in values.TYPES:
             raise PitError("invalid_value", f"{name}: unknown type {type_!r} (known: {', '.join(values.TYPES)})")
+        if ttl is not None and ttl <= 0:
+            raise PitError("usage", f"{name}: `ttl` must be above 0, not {ttl:g}")
         fit = _fitting(name, type_, value, constraints, new=True)
         known = self._find(name)
         if known is not None and not replace:
-            raise PitError("already_exists", f"{name}: session {self.row.id} has such a variable, a {known.type}")
+            raise PitError("already_exists", f"{name}: session {self.row.id} has such a variable, of type {known.type}")
         self._room(name, fit, known)
         now, facts = self.work.now, sessions.metadata(metadata)
         rules = msgspec.json.encode(dict(constraints)).decode()
