@@ -190,6 +190,7 @@ def test_two_files_with_one_name(pit: Pit, served: subprocess.Popen[str]) -> Non
     _, said = again.communicate(timeout=20)
     assert again.returncode == 65
     assert "offers one of this name in s" in said
+    assert "hint: use another name or another session" in said
     other = serve(pit, SHIPPED, "other")
     assert names(pit, "other") == names(pit)
     end(served)

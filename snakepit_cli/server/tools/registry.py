@@ -18,6 +18,7 @@ MOST = 1_000
 """Tools of a session."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
 _RULE = "a name has 1 to 64 letters, digits, `_`, `.` or `-`, and begins with a letter or digit"
+_TAKEN = "use another name or another session, or end the process that offers it"
 _MOST_ENTRIES = 32
 _MOST_METADATA = 4096
 
@@ -58,7 +59,8 @@ class Registry:
             known = self._of.get(tool.session, {}).get(tool.name)
             if (tool.session, tool.name) in fresh or (known is not None and known.worker != tool.worker):
                 who = tool.worker if known is None else known.worker
-                raise PitError("already_exists", f"tool {tool.name}: {who} offers one of this name in {tool.session}")
+                text = f"tool {tool.name}: {who} offers one of this name in {tool.session}"
+                raise PitError("already_exists", text, hint=_TAKEN)
             fresh[tool.session, tool.name] = tool
         for session in {session for session, _ in fresh}:
             names = self._of.get(session, {}).keys() | {name for one, name in fresh if one == session}
