@@ -22,7 +22,7 @@ Command = Annotated[str, argument("COMMAND", "Name of a command of the adapter."
 Items = Annotated[list[str] | None, argument("KEY=VALUE", _WORDS_HELP)]
 Args = Annotated[str | None, option("--args", "All arguments as one JSON object.", "JSON|@FILE")]
 Pool = Annotated[str | None, option("--pool -p", "The pool to call (SNAKEPIT_POOL).", "POOL")]
-Session = Annotated[str | None, option("--session", "Stay with one worker (SNAKEPIT_SESSION).", "ID")]
+Session = Annotated[str | None, option("--session", "The session that it belongs to (SNAKEPIT_SESSION).", "ID")]
 Timeout = Annotated[str | None, option("--timeout", "How long to wait: 30, 90s, 2m.", "TIME")]
 Affinity = Annotated[
     str | None,

@@ -262,6 +262,8 @@ class Instance:
             if len(self._pools_of) > _MOST_SESSIONS:
                 del self._pools_of[next(iter(self._pools_of))]
         pool.submit(call)
+        if header.session and call.open:
+            call.holds = self.state.hold(header.session)
         if pool.gate is Gate.PAUSED and call.block is None:
             caller.note(request, f"pool {header.pool} is paused: the call waits; {resume_hint(header.pool)}")
         return pool, call
@@ -295,6 +297,10 @@ class Instance:
 
     def answer_worker(self, asked: Asked) -> Callable[[], None]:
         return self.query(asked)
+
+    def settled(self, call: Call) -> None:
+        """A call that holds its session is over."""
+        self.state.release(call.header.session or "")
 
     def obeyed(self, link: Answers, numbers: Sequence[int]) -> None:
         self.state.leases.obeyed(link, numbers)

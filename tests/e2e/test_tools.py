@@ -182,7 +182,24 @@ def test_a_caller_that_gives_up_ends_the_tools_call(pit: Pit) -> None:
 def test_a_call_that_would_wait_for_itself(pit: Pit) -> None:
     makers(pit, 1)
     pit.run("exec", "offer", "--pool", "makers")
-    assert use(pit, "add", "told", a=1, b=2)[:2] == ["CallFailedError", "call_loop"]
+    served = serve(pit, MAKER)
+    error = pit.json("tools", "call", "use", "tool=use", 'arguments:={"tool":"names","arguments":{}}', check=False)[
+        "error"
+    ]
+    assert (error["kind"], error["message"]) == (
+        "command_failed", "CallFailedError: call_loop: use: tools:1-1 would run it, and waits for it",
+    )  # fmt: skip
+    end(served)
+
+
+def test_a_worker_uses_its_own_tools(pit: Pit) -> None:
+    """It is busy with the caller: they are run within the call."""
+    makers(pit)
+    pit.run("exec", "offer", "--pool", "makers")
+    for command in ("use", "use_async"):
+        assert use(pit, "add", command, a=1, b=2) == 3
+    assert use(pit, "add", "told", a=1)[:2] == ["CallFailedError", "invalid_arguments"]
+    assert use(pit, "nap", "told", seconds="x")[:2] == ["CallFailedError", "invalid_arguments"]
 
 
 def test_two_files_with_one_name(pit: Pit, served: subprocess.Popen[str]) -> None:

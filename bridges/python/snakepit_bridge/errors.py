@@ -17,7 +17,9 @@ class CallFailedError(Exception):
     """
 
     def __init__(self, kind: str, message: str, type_: str = "", traceback: str = "") -> None:
-        super().__init__(f"{kind}: {type_}: {message}" if type_ else f"{kind}: {message}")
+        text = f"{kind}: {type_}: {message}" if type_ else f"{kind}: {message}"
+        # One that went through a handler is told once, and not once for each handler on the way.
+        super().__init__(message if type_ == "CallFailedError" else text)
         self.kind = kind
         self.message = message
         self.type = type_

@@ -255,7 +255,7 @@ class SessionContext:
         It inherits the call's deadline and is cancelled with it. Raises ToolNotFoundError, ToolUnavailableError, and
         what the provider's function raised as CallFailedError.
         """
-        return answer(self._use(), state.one(ToolCall(tool_name, arguments)))
+        return answer(self._use(), state.one(ToolCall(tool_name, arguments, self.session_id)))
 
     def stream_tool(self, tool_name: str, /, **arguments: Any) -> Replies:
         """The chunks of a tool as they come: `for chunk in …`, or `async for`."""

@@ -20,6 +20,7 @@ class ToolCall(NamedTuple):
 
     name: str
     arguments: dict[str, Any]
+    session: str = ""
 
 
 @dataclass
@@ -58,6 +59,8 @@ def offer(
     metadata: Mapping[str, Any] | None = None,
 ) -> Offered:
     """A function as a tool. What is not said is taken from its `@tool`, its signature and its docstring."""
+    if not callable(function):
+        raise TypeError(f"a tool is a function, not {type(function).__name__}; its name comes second")
     facts = getattr(function, "_tool_metadata", None)
     mark = str(getattr(function, COMMAND_MARK, "") or "")
     title = name or mark or str(getattr(function, "__name__", ""))

@@ -45,11 +45,12 @@ def width(text: str) -> int:
 
 def cut(text: str, most: int) -> str:
     """Cuts the text to a number of columns, its end replaced by an ellipsis."""
-    if width(text) <= most:
+    few = text[: _MARKS * most]  # a character may have marks that take no column; more of them are nobody's text
+    if len(few) == len(text) and width(text) <= most:
         return text
-    while text and width(text) > most - 1:
-        text = text[:-1]
-    return f"{text}…"
+    while few and width(few) > most - 1:
+        few = few[:-1]
+    return f"{few}…"
 
 
 def cut_left(text: str, most: int) -> str:

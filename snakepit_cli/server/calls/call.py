@@ -106,6 +106,7 @@ class Call:
         "credit",
         "deadline",
         "header",
+        "holds",
         "id",
         "only",
         "open",
@@ -125,6 +126,8 @@ class Call:
         if header.items is not None:
             self.args, _, lines = args.partition(b"\n")
             self.block = _block(header, lines)
+        self.holds = False
+        """Its session does not end before it."""
         self.open = True
         """Not settled yet."""
         self.only: str | None = None

@@ -32,6 +32,9 @@ class Host(Protocol):
     def answer_worker(self, asked: Asked) -> Callable[[], None]:
         """Answers a query; gives it up when the returned function is called. Raises PitError."""
 
+    def settled(self, call: Call) -> None:
+        """A call that holds its session is over."""
+
     def obeyed(self, link: Answers, numbers: Sequence[int]) -> None:
         """The worker does not use these values any more."""
 

@@ -22,6 +22,8 @@ from snakepit_cli.wire import front as wire
 HEADROOM = 64 << 10
 """What a frame may have beyond the largest arguments: its header line."""
 _BUFFER_HIGH = 2 << 20
+_SAID_HIGH = 64 << 10
+"""Bytes of a query's chunks that wait in memory: what is said can be read again, and a thousand may listen."""
 _LONG = 1 << 16
 _QUEUED = 4
 """Times the longest message: bytes of arguments that a client may have in calls without an answer."""
@@ -202,9 +204,12 @@ class Connection(asyncio.Protocol):
     async def _say(self, request: int, lines: bytes) -> None:
         self.chunks(request, lines)
         await asyncio.sleep(0)  # the frame has left, or is on its way
+        if not self.congested and self._transport.get_write_buffer_size() > _SAID_HIGH:
+            self._transport.set_write_buffer_limits(high=_SAID_HIGH)  # congested from now on
         if self.congested:
             self._room.clear()
             await self._room.wait()
+            self._transport.set_write_buffer_limits(high=_BUFFER_HIGH)
 
     def _answered(self, request: int, outcome: bytes | PitError) -> None:
         """By the query's own task. Nothing when the client has given it up: it has been told so."""

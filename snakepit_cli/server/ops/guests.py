@@ -26,7 +26,7 @@ async def serve(instance: Instance, request: ToolServe, say: Say) -> Any:
     Raises PitError.
     """
     feed = instance.state.feeds.join(request.session)
-    guest = instance.invite(request.adapter)
+    guest, held = instance.invite(request.adapter), False
     try:
         way = {"worker": guest.worker, "token": guest.token, "gateway": instance.gateway}
         await say(_encode(way) + b"\n")
@@ -37,8 +37,11 @@ async def serve(instance: Instance, request: ToolServe, say: Say) -> Any:
         await tools.in_session(instance.state, request.session, Origin())
         instance.state.tools.add(made)
         await say(_encode({"tools": [one.answer() for one in made]}) + b"\n")
+        held = instance.state.hold(request.session)  # it does not end while somebody serves it
         return {"reason": await _end(guest, feed.over)}
     finally:
+        if held:
+            instance.state.release(request.session)
         instance.state.feeds.leave(request.session, feed)
         instance.dismiss(guest)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
@@ -14,7 +14,9 @@ from snakepit_cli.wire import state as ops
 
 Say = Callable[[bytes], Awaitable[None]]
 _PAGE = 500
-"""Changes read from the store at a time."""
+"""Changes read from the store at a time, at most."""
+_PORTION = 64 << 10
+"""Bytes that are read or said at a time, and what does not fit into it: one change may be larger."""
 
 
 async def watch(state: State, request: ops.VarWatch, origin: Origin, say: Say) -> Any:
@@ -62,17 +64,31 @@ async def _catch_up(  # noqa: PLR0917 — one step of `watch`
             found = await _stored(state, request.session, origin, position)
         if not found:
             return position
-        position = found[-1][0]
-        if lines := b"".join(text for _, name, text in found if globs.matches(name, request.pattern)):
-            await say(lines)
+        for portion in _portions(found):
+            position = portion[-1][0]
+            if lines := b"".join(text for _, name, text in portion if globs.matches(name, request.pattern)):
+                await say(lines)
     return position
+
+
+def _portions(found: list[tuple[int, str, bytes]]) -> Iterator[list[tuple[int, str, bytes]]]:
+    portion: list[tuple[int, str, bytes]] = []
+    size = 0
+    for one in found:
+        portion.append(one)
+        size += len(one[2])
+        if size >= _PORTION:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
 
 
 async def _stored(state: State, session: str, origin: Origin, position: int) -> list[tuple[int, str, bytes]]:
     changes: list[Change] = []
 
     def read(work: Work) -> bytes:
-        changes.extend(history.since(work, sessions.get(work, session), position, _PAGE))
+        changes.extend(history.since(work, sessions.get(work, session), position, _PAGE, _PORTION))
         return b"null"
 
     await state.ask(read, origin)

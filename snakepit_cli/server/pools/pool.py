@@ -368,6 +368,8 @@ class Pool:
         if call is None:
             return  # it has been given up for an internal error
         call.open = False
+        if call.holds:
+            self._host.settled(call)
         for give_up in list(call.children.values()):
             give_up()
         trace = call.trace

@@ -75,6 +75,18 @@ class State:
         elif self.database.begun:
             self.perform(lambda work: work.touches.note(session, work.now, calls=1), Origin(), _nobody)
 
+    def hold(self, session: str) -> bool:
+        """A call of this session runs; whether it must be released."""
+        if self._clock is None:
+            return False
+        self.touches.hold(session, self._clock.now())
+        return True
+
+    def release(self, session: str) -> None:
+        """A call that holds the session is over."""
+        if self._clock is not None:
+            self.touches.release(session, self._clock.now())
+
     def perform(self, run: Run, origin: Origin, done: Done) -> None:
         """Calls `done` when the change is on disk and nobody uses what was there before."""
 

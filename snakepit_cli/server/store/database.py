@@ -108,24 +108,28 @@ class Database:
     def _transaction(self, batch: list[Job]) -> None:
         if self._db is None:
             self._db = schema.opened(self.path)
-        db = self._db
+        elif not self.path.exists():  # somebody has removed it
+            self._db = schema.put_back(self._db, self.path)
         try:
-            db.execute("BEGIN")
-            for job in batch:
-                _run_one(db, job)
-            failpoint("store.commit")
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
+            _attempt(self._db, batch)
+        except sqlite3.OperationalError as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code == sqlite3.SQLITE_FULL:  # the log may have taken the room
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                _attempt(self._db, batch)
+            elif code == sqlite3.SQLITE_BUSY:  # somebody has locked it: SQLite waits only where nothing was read yet
+                _attempt(self._db, batch, "BEGIN IMMEDIATE")
+            else:
+                raise
 
     def _reason(self, error: Exception) -> Exception:
         """In words for people. A damaged file is set aside, so that the next job begins a new one."""
         if isinstance(error, PitError) or not isinstance(error, sqlite3.Error | OSError):
             return error
         if isinstance(error, sqlite3.DatabaseError) and not _is_damage(error):
-            return PitError("state_unavailable", f"{self.path}: {error}")
+            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            hint = "somebody has locked it, as a backup does: try again when that is over" if busy else None
+            return PitError("state_unavailable", f"{self.path}: {error}", hint=hint)
         if isinstance(error, OSError):
             return PitError("state_unavailable", f"{self.path}: {error.strerror}")
         return self._begin_anew(error)
@@ -147,6 +151,20 @@ class Database:
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def _attempt(db: sqlite3.Connection, batch: list[Job], begin: str = "BEGIN") -> None:
+    try:
+        db.execute(begin)
+        for job in batch:
+            job.value = job.error = None
+            _run_one(db, job)
+        failpoint("store.commit")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
 
 
 def _run_one(db: sqlite3.Connection, job: Job) -> None:

@@ -84,8 +84,11 @@ def version(work: Work, session: str, variable: int, name: str, number: int) -> 
     raise PitError("history_lost", f"{name}: version {number} is not kept any more")
 
 
-def since(work: Work, row: Row, after: int, limit: int) -> list[Change]:
-    """Changes of a session after a revision. Raises PitError `history_lost`, `invalid_value`."""
+def since(work: Work, row: Row, after: int, limit: int, room: int = 1 << 30) -> list[Change]:
+    """Changes of a session after a revision: at most `limit`, and no more when they have `room` bytes.
+
+    Raises PitError `history_lost`, `invalid_value`.
+    """
     if after > row.revision:
         raise PitError("invalid_value", f"session {row.id} has no change {after} yet; the latest is {row.revision}")
     if after < row.lost:
@@ -93,5 +96,12 @@ def since(work: Work, row: Row, after: int, limit: int) -> list[Change]:
     rows = work.db.execute(
         f"SELECT {_COLUMNS} FROM history WHERE session = ? AND revision > ? ORDER BY revision LIMIT ?",
         (row.n, after, limit),
-    ).fetchall()
-    return [Change(row.id, *one) for one in rows]
+    )
+    found: list[Change] = []
+    for one in rows:
+        found.append(Change(row.id, *one))
+        room -= len(found[-1].value or b"")
+        if room <= 0:
+            break
+    rows.close()
+    return found

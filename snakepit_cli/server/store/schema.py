@@ -78,6 +78,18 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
         db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version={VERSION}; COMMIT;")
 
 
+def put_back(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """Writes what the connection knows into a file of the same name; a connection to that. Raises as `opened`."""
+    copy = path.with_name(f"{path.name}.new")
+    copy.unlink(missing_ok=True)
+    db.execute("VACUUM INTO ?", (str(copy),))
+    db.close()
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    copy.rename(path)
+    return opened(path)
+
+
 def set_aside(path: Path) -> Path:
     """Renames a file that is damaged, with what belongs to it; its new name. Raises OSError."""
     stem = f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"

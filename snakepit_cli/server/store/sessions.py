@@ -213,7 +213,7 @@ def page(work: Work, pattern: str, after: int, limit: int) -> list[Row]:
 
 def answer(work: Work, row: Row) -> dict[str, Any]:
     """SESSION, but for what others know: its worker and its tools."""
-    left = work.touches.last(row.id, row.touched, row.ttl) + row.ttl - work.now
+    left = min(work.now, work.touches.last(row.id, row.touched, row.ttl)) + row.ttl - work.now
     return {
         "id": row.id, "created": row.created, "age": work.now - row.created, "ttl": row.ttl, "left": left,
         "calls": row.calls + work.touches.calls(row.id), "variables": row.variables, "programs": row.programs,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from math import inf
 
 FLUSH_SECONDS = 1.0
 """How much of them the death of the server may lose."""
@@ -22,6 +23,8 @@ class Touches:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._of: dict[str, Touch] = {}
+        self._held: dict[str, tuple[int, float]] = {}
+        """Sessions of calls that run: how many, and since when."""
 
     def __bool__(self) -> bool:
         return bool(self._of)
@@ -35,10 +38,27 @@ class Touches:
                 known.last = now
                 known.calls += calls
 
+    def hold(self, session: str, now: float) -> None:
+        """A call begins: the session does not end before it."""
+        with self._lock:
+            count, since = self._held.get(session, (0, now))
+            self._held[session] = count + 1, since
+
+    def release(self, session: str, now: float) -> None:
+        """The call is over. Its session's time begins now, if it had not ended when the call began."""
+        with self._lock:
+            count, since = self._held.pop(session, (1, now))
+            if count > 1:
+                self._held[session] = count - 1, since
+            known = self._of.setdefault(session, Touch(since, now))
+            known.first, known.last = min(known.first, since), now
+
     def last(self, session: str, touched: float, ttl: float) -> float:
-        """When a session was used last. A use after its end does not count."""
+        """When a session was used last; infinity while a call of it runs. A use after its end does not count."""
         known = self._of.get(session)
-        return known.last if known is not None and known.first < touched + ttl else touched
+        last = known.last if known is not None and known.first < touched + ttl else touched
+        held = self._held.get(session)
+        return inf if held is not None and held[1] < last + ttl else last
 
     def calls(self, session: str) -> int:
         known = self._of.get(session)

@@ -97,7 +97,9 @@ def inferred(value: Any) -> str:
     if isinstance(value, dict):
         return "tensor" if _is_tensor(value) else "map"
     if isinstance(value, list):
-        return "embedding" if value and all(map(_is_number, value)) else "list"
+        # Whole numbers alone stay what they are: as an embedding they would become floats.
+        floats = any(type(one) is float for one in value)
+        return "embedding" if floats and all(map(_is_number, value)) else "list"
     return {bool: "boolean", int: "integer", float: "float"}.get(type(value), "string")
 
 

@@ -299,6 +299,19 @@ def test_looking_at_a_session_leaves_its_time_as_it_is(tmp_path: Path) -> None:
     run(test, tmp_path)
 
 
+def test_a_session_outlives_a_call_that_is_longer_than_its_time(tmp_path: Path) -> None:
+    async def test(harness: Harness) -> None:
+        await ask(harness, "session_create", session="s", ttl=1)
+        worker = await serving(harness)
+        touches = harness.instance.state.touches
+        assert touches.last("s", time.time(), 1) == float("inf")
+        worker.link.finish(worker.call.id)
+        await worker.call.caller.answer
+        assert touches.last("s", time.time(), 1) < float("inf")
+
+    run(test, tmp_path)
+
+
 def test_calls_without_a_session_do_not_touch_the_store(tmp_path: Path) -> None:
     async def test(harness: Harness) -> None:
         await harness.call().answer

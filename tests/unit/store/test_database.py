@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,17 @@ def test_a_damaged_file_is_set_aside_and_said_once(asked: Asked, damage: bytes) 
     assert "a" not in asked.ask(facts)
 
 
+def test_a_file_that_was_removed_is_put_back(asked: Asked) -> None:
+    path = asked.database.path
+    asked.ask(insert("a"))
+    for part in path.parent.iterdir():
+        part.unlink()
+    asked.ask(insert("b"))
+    asked.database.close()
+    assert asked.ask(facts) == ["a", "b", "clock", "sessions"]
+    assert not path.with_name(f"{path.name}.new").exists()
+
+
 def test_a_file_of_a_newer_version_is_left_alone(asked: Asked) -> None:
     asked.ask(lambda db: db.execute("PRAGMA user_version=99").fetchall())
     asked.database.close()
@@ -160,6 +172,23 @@ def test_a_lock_that_stays_is_named(asked: Asked, monkeypatch: pytest.MonkeyPatc
     holder.execute("ROLLBACK")
     holder.close()
     asked.ask(insert("a"))
+
+
+def test_a_lock_that_ends_is_waited_for(asked: Asked) -> None:
+    asked.ask(facts)
+    holder = sqlite3.connect(asked.database.path, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.3, lambda: holder.execute("ROLLBACK"))
+    release.start()
+
+    def reads_and_writes(db: sqlite3.Connection) -> None:
+        facts(db)
+        insert("a")(db)
+
+    asked.ask(reads_and_writes)
+    release.join()
+    holder.close()
+    assert "a" in asked.ask(facts)
 
 
 def test_a_folder_that_cannot_be_made_is_named(asked: Asked) -> None:

@@ -63,6 +63,32 @@ def test_a_use_after_its_end_does_not_bring_it_back(store: Store) -> None:
     assert store.sweep() == ["s"]
 
 
+def test_a_session_does_not_end_while_a_call_of_it_runs(store: Store) -> None:
+    store.ask("session_create", session="s", ttl=10)
+    store.now += 9
+    store.touches.hold("s", store.now)
+    store.touches.hold("s", store.now)
+    store.now += 100
+    assert store.sweep() == []
+    assert store.ask("session_list")["sessions"][0]["left"] == 10
+    store.touches.release("s", store.now)
+    store.now += 100
+    assert store.sweep() == []
+    store.touches.release("s", store.now)
+    store.now += 9
+    assert store.ask("session_show", session="s")["id"] == "s"
+    store.now += 1
+    assert store.sweep() == ["s"]
+
+
+def test_a_call_does_not_bring_an_ended_session_back(store: Store) -> None:
+    store.ask("session_create", session="s", ttl=10)
+    store.now += 11
+    store.touches.hold("s", store.now)
+    assert store.refused("session_show", session="s").kind == "session_not_found"
+    assert store.sweep() == ["s"]
+
+
 def test_a_sweep_ends_only_what_is_overdue_and_leaves_nothing(store: Store) -> None:
     for name, ttl in (("a", 5), ("b", 50)):
         store.ask("session_create", session=name, ttl=ttl)

@@ -9,6 +9,7 @@ from typing import Any
 from snakepit_bridge import jsonio
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.errors import CallFailedError, InvalidValueError, error_of
+from snakepit_bridge.runtime import own_tools
 from snakepit_bridge.runtime.forks import is_forked
 from snakepit_bridge.runtime.outbox import Outbox
 from snakepit_bridge.runtime.replies import Replies
@@ -45,10 +46,14 @@ class Asker:
 
     def query(self, query: dict[str, Any] | ToolCall) -> Any:
         """The answer to a query. Blocks. Raises CallFailedError."""
+        if isinstance(query, ToolCall) and (own := self.tools.get(query.session, query.name)) is not None:
+            return own_tools.run(own, query, query.session, self)
         return _answer(self._wait(self._query(query), _changes(query)))
 
     async def query_later(self, query: dict[str, Any] | ToolCall) -> Any:
         """`query` for an event loop."""
+        if isinstance(query, ToolCall) and (own := self.tools.get(query.session, query.name)) is not None:
+            return await own_tools.run_later(own, query, query.session, self)
         return _answer(await self._later(self._query(query), _changes(query)))
 
     def stream(self, query: dict[str, Any] | ToolCall) -> Replies:

@@ -12,7 +12,7 @@ from snakepit_bridge import jsonio
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.arguments import Bound, find
 from snakepit_bridge.context import CallCancelled, CallContext
-from snakepit_bridge.failures import failure
+from snakepit_bridge.failures import Refusal, failure
 from snakepit_bridge.runtime.asker import Asker
 from snakepit_bridge.runtime.outbox import LONG, Outbox
 from snakepit_bridge.runtime.requests import Requests
@@ -108,6 +108,8 @@ class Call:
                 tool.bound = tool.bound or Bound(tool.adapter, tool.command)
                 bound: Bound = tool.bound
                 return bound
+            text = f"the tool `{self.command}` is not offered any more"
+            raise Refusal(failure(pb.Failure.Kind.COMMAND_NOT_FOUND, text))
         return find(commands, self.command)
 
     def renew(self) -> None:

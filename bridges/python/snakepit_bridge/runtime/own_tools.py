@@ -1,0 +1,66 @@
+"""Tools of this worker that its own handlers call: they are run at once, because the worker is busy with the caller."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any
+
+from snakepit_bridge import jsonio
+from snakepit_bridge.arguments import Bound
+from snakepit_bridge.context import Asks, CallContext
+from snakepit_bridge.errors import CallFailedError
+from snakepit_bridge.failures import Refusal, format_trimmed
+from snakepit_bridge.tools import Offered, ToolCall
+
+__all__ = ["run", "run_later"]
+
+
+def run(offered: Offered, call: ToolCall, session: str, asker: Asks) -> Any:
+    """The answer, as another worker would have given it. Raises CallFailedError."""
+    try:
+        value = _begun(offered, call, session, asker)
+        if inspect.isawaitable(value):
+            value = asyncio.run(_awaited(value))
+        return _answer(value)
+    except Exception as error:
+        raise _told(error) from error
+
+
+async def run_later(offered: Offered, call: ToolCall, session: str, asker: Asks) -> Any:
+    """`run` for an event loop."""
+    try:
+        value = _begun(offered, call, session, asker)
+        if inspect.isawaitable(value):
+            value = await value
+        if inspect.isasyncgen(value):
+            value = [one async for one in value]
+        return _answer(value)
+    except Exception as error:
+        raise _told(error) from error
+
+
+def _begun(offered: Offered, call: ToolCall, session: str, asker: Asks) -> Any:
+    offered.bound = bound = offered.bound or Bound(offered.adapter, offered.command)
+    arguments: dict[str, Any] = jsonio.loads(jsonio.dumps(call.arguments))
+    bound.check(arguments)
+    return bound(arguments, CallContext(call.name, session, asker=asker) if bound.wants_context else None)
+
+
+async def _awaited(value: Any) -> Any:
+    return await value
+
+
+def _answer(value: Any) -> Any:
+    if inspect.isgenerator(value):
+        value = list(value)
+    return jsonio.loads(jsonio.dumps(value))
+
+
+def _told(error: Exception) -> CallFailedError:
+    if isinstance(error, CallFailedError):
+        return error
+    if isinstance(error, Refusal):
+        return CallFailedError("invalid_arguments", error.failure.message)
+    kind = "invalid_result" if isinstance(error, jsonio.NoJsonForm) else "command_failed"
+    return CallFailedError(kind, str(error), type(error).__name__, format_trimmed(error))
