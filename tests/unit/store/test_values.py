@@ -137,7 +137,8 @@ def test_wrong_constraints(type_: str, constraints: dict[str, Any], said: str) -
 @pytest.mark.parametrize(
     ("value", "type_"),
     [
-        (True, "boolean"), (1, "integer"), (1.0, "float"), ("x", "string"), ([1, 2.0], "embedding"), ([1, 2], "list"), ([], "list"),
+        (True, "boolean"), (1, "integer"), (1.0, "float"), ("x", "string"), ([1, 2.0], "embedding"), ([1, 2], "list"),
+        ([], "list"),
         (["a"], "list"), (TENSOR, "tensor"), ({"shape": [3], "data": []}, "map"), ({}, "map"),
     ],
 )  # fmt: skip
