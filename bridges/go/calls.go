@@ -53,7 +53,8 @@ func (c *Context) Call(pool, command string, args, result any) error {
 	if err := encode(&text, args, command, c.run.worker.limit(), false); err != nil {
 		return err
 	}
-	answer, err := c.run.ask(request{pool: pool, command: command, args: text.Bytes()})
+	asked := bytes.TrimSuffix(text.Bytes(), []byte("\n")) // the contract has no line breaks
+	answer, err := c.run.ask(request{pool: pool, command: command, args: asked})
 	if err != nil {
 		return err
 	}

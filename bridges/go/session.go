@@ -370,5 +370,5 @@ func carriedJSON(value any) ([]byte, error) {
 		}
 		return nil, &CallError{Kind: "invalid_value", Message: reason}
 	}
-	return text.Bytes(), nil
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil // the contract has no line breaks
 }

@@ -61,7 +61,7 @@ func TestARequestIsAnsweredOnceByItsID(t *testing.T) {
 	var number float64
 	done := later(func() error { return w.call("s").ctx.Session().Get("a", &number) })
 	asked := w.asks()
-	if asked.id != 1 || asked.parent != 7 || strings.TrimSpace(string(asked.query)) != `{"name":"a","op":"var_get"}` {
+	if asked.id != 1 || asked.parent != 7 || string(asked.query) != `{"name":"a","op":"var_get"}` {
 		t.Fatalf("%+v %s", asked, asked.query)
 	}
 	w.reply(2, "null")
@@ -141,7 +141,7 @@ func TestChunksAreReadInOrderAndRoomIsGranted(t *testing.T) {
 			return nil
 		})
 	})
-	if asked := w.asks(); !asked.stream || !asked.tool || asked.credit != roomForChunks || string(asked.args) != "{\"n\":3}\n" {
+	if asked := w.asks(); !asked.stream || !asked.tool || asked.credit != roomForChunks || string(asked.args) != `{"n":3}` {
 		t.Fatalf("%+v", asked)
 	}
 	w.take(toWorker{replyChunks: []chunks{{id: 1, lines: []byte("1\n" + long + "\n")}, {id: 1, lines: []byte(long + "\n")}}})

@@ -3,7 +3,6 @@ package snakepit
 import (
 	"encoding/json"
 	"reflect"
-	"strings"
 )
 
 // Offer is a function that can be registered as a tool.
@@ -212,6 +211,6 @@ func (e *encoder) toolSpec(key toolKey, one *offered) {
 	body.text(fieldToolSpecDescription, spec.summary)
 	body.flag(fieldToolSpecStreaming, spec.streaming)
 	body.parameters(fieldToolSpecParameters, spec.parameters)
-	body.text(fieldToolSpecMetadata, strings.TrimSpace(string(one.metadata)))
+	body.bytes(fieldToolSpecMetadata, one.metadata)
 	e.message(fieldHelloTools, body)
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -19,8 +20,11 @@ ADAPTERS = {
     "node": f"node:{FOLDER}/door.mjs",
     "ruby": f"ruby:{FOLDER}/door.rb:Door",
     "go": f"go:{FOLDER}/go",
+    "lines": f"exec-json:{sys.executable} {FOLDER}/door_lines.py",
 }
-RAISED = {"python": "IndexError", "node": "RangeError", "ruby": "IndexError", "go": "main.RangeError"}
+RAISED = dict.fromkeys(ADAPTERS, "IndexError") | {"node": "RangeError", "go": "main.RangeError"}
+DIALLING = [name for name in ADAPTERS if name != "lines"]
+"""Their workers outlive the server."""
 CONFIG = f'[pools.default]\nadapter = "{ADAPTERS["python"]}"\nsize = 2\n' + "".join(
     f'[pools.{name}]\nadapter = "{adapter}"\nsize = 1\n' for name, adapter in ADAPTERS.items()
 )

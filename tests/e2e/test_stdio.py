@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from snakepit_cli.client.state import Session
 from tests.harness import procs, wait
 from tests.harness.pit import Pit
 
@@ -174,6 +175,31 @@ def test_an_answer_that_comes_twice_ends_the_worker(pit: Pit, pool: str) -> None
     up(pit, f"exec-json:{shutil.which('python3')} rogue.py")
     assert pit.run("exec", "twice", "--pool", pool).stdout == "1\n"
     pit.until_pool("another one", name=pool, restarts=1, ready=1)
+
+
+FLOOD = """
+import json, sys
+print(json.dumps({"hello": {"commands": ["flood", "ping"]}}), flush=True)
+while line := sys.stdin.readline():
+    said = json.loads(line)
+    if said.get("command") != "flood":
+        print(json.dumps({"id": said["id"]}), flush=True)
+        continue
+    for n in range(1, 200):
+        print(json.dumps({"ask": n, "in": said["id"], "query": {"op": "var_get", "name": "large"}}), flush=True)
+    while True: pass
+"""
+
+
+def test_a_program_that_never_reads_what_it_asks_for_is_ended(pit: Pit, pool: str) -> None:
+    pit.adapter(FLOOD, "flood.py")
+    up(pit, f"exec-json:{shutil.which('python3')} flood.py")
+    with pit.connection() as connection:
+        Session(connection, "s").set("large", "x" * 1_000_000)
+    error = pit.json("exec", "flood", "--pool", pool, "--session", "s", check=False)["error"]
+    assert (error["kind"], "it does not read the answers" in error["message"]) == ("worker_crashed", True), error
+    pit.until_pool("another one", name=pool, ready=1, busy=0)
+    assert pit.run("exec", "ping", "--pool", pool, "--session", "s").stdout == "null\n"
 
 
 def test_a_call_that_is_given_up_ends_a_filter_that_goes_on(pit: Pit, pool: str) -> None:

@@ -186,6 +186,8 @@ def _header(request: pb.Request, parent: Call | None, own_pool: str) -> Header:
     session = request.session
     if request.tool:
         session = "" if parent is None else parent.header.session or ""
+        if not session:
+            raise PitError("session_not_found", "the call is of no session: it has no tools")
     left = [request.timeout_seconds] if request.timeout_seconds > 0 else []
     if parent is not None:
         left.append(max(0.0, parent.deadline - time.monotonic()))

@@ -91,5 +91,7 @@ def of_worker(request: ops.StateOp, session: str) -> ops.StateOp:
         whose = f"session {session}" if session else "no session"
         raise PitError("not_yours", f"the call is of {whose}: session {request.session} cannot be used")
     if not session:
-        raise PitError("usage", "the call is of no session", hint="name one with --session or SNAKEPIT_SESSION")
+        raise PitError(
+            "session_not_found", "the call is of no session", hint="name one with --session or SNAKEPIT_SESSION"
+        )
     return request if request.session else msgspec.structs.replace(request, session=session)

@@ -6,7 +6,8 @@ import asyncio
 from typing import Protocol
 
 from snakepit_cli.base.pipe_pair import Ends
-from snakepit_cli.server.workers.stdio import Filter, ProgramCallbacks, converse
+from snakepit_cli.server.workers.pipes import converse
+from snakepit_cli.server.workers.stdio import Filter, ProgramCallbacks
 from snakepit_cli.server.workers.stdio_json import Program
 from snakepit_cli.server.workers.worker import Worker
 from snakepit_cli.server.workers.worker_link import Link

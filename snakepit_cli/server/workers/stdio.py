@@ -7,7 +7,6 @@ of the contract would say, so pools see no difference. This one is for filters: 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ from typing import Any
 
 import msgspec
 
-from snakepit_cli.base.pipe_pair import Ends
 from snakepit_cli.server.calls.credit import Credit
 from snakepit_cli.wire import worker_pb2 as pb
 
@@ -155,6 +153,9 @@ class Talker(asyncio.Protocol):
     def end_sessions(self, sessions: Iterable[str]) -> None:
         """It is not told."""
 
+    def flows(self, *, full: bool) -> None:
+        """Whether the pipe to it is full."""
+
     def close(self) -> None:
         self.sink.close()
 
@@ -172,14 +173,6 @@ class Talker(asyncio.Protocol):
 
     def give_back(self, call_id: int) -> None:
         self.fail(call_id, pb.Failure(kind=Kind.RECALLED, message="recalled before it began"))
-
-
-async def converse(talker: Talker, ends: Ends) -> None:
-    """Speaks to a program from now on."""
-    loop = asyncio.get_running_loop()
-    # A program that closes its input is not over: what counts is the end of its output.
-    talker.sink, _ = await loop.connect_write_pipe(asyncio.Protocol, os.fdopen(ends.sink, "wb", 0))
-    await loop.connect_read_pipe(lambda: talker, os.fdopen(ends.source, "rb", 0))
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from snakepit_cli.server.workers.stdio import ProgramCallbacks, Talker, UnsendableError
+from snakepit_cli.server.workers.stdio_asks import Asks
 from snakepit_cli.wire import worker_pb2 as pb
 
 Kind = pb.Failure.Kind
@@ -18,9 +19,12 @@ _LONGEST_CAPACITY = 10_000
 
 
 class _Reply(msgspec.Struct):
-    """A line of the program: a hello, or what belongs to the request `id`."""
+    """A line of the program: a hello, what belongs to the request `id`, or about something that it asks."""
 
     id: int | None = None
+    ask: int | None = None
+    cancel: int | None = None
+    """It gives up what it asks."""
     hello: dict[str, Any] | None = None
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     chunk: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -59,19 +63,23 @@ class Program(Talker):
         super().__init__(listener)
         self._ids = itertools.count(1)
         self._requests: dict[int, Request] = {}
+        self._asks = Asks(listener.said, self._tell)
         self._greeted = False
 
     @property
     def idle(self) -> bool:
-        return not self._requests
+        """Also while it waits for the answer to something that it asks."""
+        return not self._requests or bool(self._asks)
 
     # -- to the program --
 
     def call(
         self, call_id: int, command: str, args: bytes, *, session: str = "", stream: bool = False,
-        block: pb.Block | None = None, **_: Any,
+        block: pb.Block | None = None, metadata: bytes = b"", tool: bool = False, **_: Any,
     ) -> None:  # fmt: skip
-        head = {"command": command, **({"session": session} if session else {})}
+        head: dict[str, Any] = {"command": command}
+        facts = {"session": session, "metadata": metadata and msgspec.Raw(metadata), "tool": tool}
+        head |= {name: fact for name, fact in facts.items() if fact}
         try:
             if block is None:
                 self._ask(
@@ -107,6 +115,27 @@ class Program(Talker):
     def recall(self, call_ids: Iterable[int]) -> None:
         """It may have begun with any of them."""
 
+    def reply(self, result: pb.Result) -> None:
+        self._asks.reply(result)
+
+    def reply_chunks(self, request: int, lines: bytes) -> None:
+        self._asks.chunks(request, lines)
+
+    def end_sessions(self, sessions: Iterable[str]) -> None:
+        for session in sessions:
+            self._tell({"ended_session": session})
+
+    def flows(self, *, full: bool) -> None:
+        self._asks.flows(full=full)
+
+    def _tell(self, body: dict[str, Any]) -> None:
+        """What it need not have asked for by a request. It ends a program that does not read it."""
+        unread = self.sink.get_write_buffer_size()
+        if unread <= self.listener.longest:
+            self.sink.write(_encode(body) + b"\n")
+        elif not self._over:
+            self.broken(f"it does not read the answers to what it asks: {unread:,} bytes wait")
+
     # -- from the program --
 
     def heard(self, lines: list[bytes]) -> None:
@@ -122,8 +151,17 @@ class Program(Talker):
                 return
             if reply.hello is not None or not self._greeted:
                 self._hello(reply.hello)
+            elif reply.ask is not None:
+                if wrong := self._asks.take(reply.ask, line, self._call_of):
+                    self.broken(wrong)
+            elif reply.cancel is not None:
+                self._asks.give_up(reply.cancel)
             else:
                 self._take(reply)
+
+    def _call_of(self, request: int) -> int | None:
+        known = self._requests.get(request)
+        return None if known is None else known.call
 
     def _hello(self, hello: dict[str, Any] | None) -> None:
         commands = (hello or {}).get("commands")
@@ -148,6 +186,7 @@ class Program(Talker):
             self._chunk(request, bytes(reply.chunk))
         else:
             del self._requests[reply.id or 0]
+            self._asks.over(reply.id or 0)
             if request.block is not None:
                 failed = reply.error is not None
                 text = _encode(_facts(reply.error)) if failed else _text(reply.result)
@@ -189,7 +228,8 @@ def _raw(args: bytes) -> msgspec.Raw:
         msgspec.json.decode(args or b"{}", type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, RecursionError) as error:
         raise UnsendableError(f"the arguments are no JSON object: {error}") from None
-    return msgspec.Raw(args or b"{}")
+    # A line break would end the line.
+    return msgspec.Raw(msgspec.json.format(args, indent=-1) if b"\n" in args else args or b"{}")
 
 
 def _text(result: msgspec.Raw | msgspec.UnsetType) -> bytes:

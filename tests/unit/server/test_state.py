@@ -176,7 +176,7 @@ def test_a_worker_reaches_only_the_session_of_its_call(tmp_path: Path) -> None:
         assert (await worker.ask("program_put", id="p", data=1, **{"global": True}))["session"] is None
         assert (await worker.ask("var_history", name="x"))[0]["source"] == worker.name
         alone = await serving(harness, None)
-        assert await alone.ask("var_get", name="x") == "usage"
+        assert await alone.ask("var_get", name="x") == "session_not_found"
         assert await alone.ask("var_get", name="x", session="other") == "not_yours"
         worker.link.hear(pb.FromWorker(requests=[pb.Request(id=99, parent=12345, query=b"{}")]))
         assert (await worker.answer(99)).failure.name == "cancelled"
