@@ -46,7 +46,8 @@ def _get(_: State, work: Work, request: ops.VarGet) -> Any:
 
 def _list(_: State, work: Work, request: ops.VarList | ops.VarExport) -> Any:
     row = sessions.get(work, request.session)
-    return [variables.answer(work, one) for one in variables.listed(work, row, request.pattern)]
+    graph = variables.graph(work, row)
+    return [variables.answer(work, one, graph) for one in variables.listed(work, row, request.pattern)]
 
 
 def _rm(_: State, work: Work, request: ops.VarRm) -> Any:

@@ -73,13 +73,14 @@ def listed(work: Work, row: Row, pattern: str) -> Iterator[Variable]:
     return (Variable(*one) for one in rows)
 
 
-def answer(work: Work, variable: Variable) -> dict[str, Any]:
-    """VARIABLE."""
+def answer(work: Work, variable: Variable, graph: Mapping[int, list[str]] | None = None) -> dict[str, Any]:
+    """VARIABLE. `graph`: that of the session, for those who answer many."""
+    on = depends(work, variable.n) if graph is None else graph.get(variable.n, [])
     return {
         "id": f"var_{variable.name}_{variable.n}", "name": variable.name, "type": variable.type,
         "value": msgspec.Raw(variable.value), "version": variable.version,
         "constraints": msgspec.Raw(variable.constraints.encode()),
-        "metadata": msgspec.Raw(variable.metadata.encode()), "depends": depends(work, variable.n),
+        "metadata": msgspec.Raw(variable.metadata.encode()), "depends": on,
         "stale": bool(variable.stale), "created": variable.created, "updated": variable.updated, "ttl": variable.ttl,
     }  # fmt: skip
 
@@ -91,6 +92,18 @@ def depends(work: Work, variable: int) -> list[str]:
         (variable,),
     )
     return [name for (name,) in found]
+
+
+def graph(work: Work, row: Row) -> dict[int, list[str]]:
+    """Of a session: number of a variable → names of those that it depends on."""
+    found: dict[int, list[str]] = {}
+    for variable, name in work.db.execute(
+        "SELECT variable, name FROM depends JOIN variables ON variables.n = depends.source"
+        " WHERE depends.session = ? ORDER BY 2",
+        (row.n,),
+    ):
+        found.setdefault(variable, []).append(name)
+    return found
 
 
 class Writer:
