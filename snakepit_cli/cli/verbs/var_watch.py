@@ -11,7 +11,7 @@ import typer
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.connection import opened
 from snakepit_cli.cli.help import Verb, argument, option
-from snakepit_cli.cli.options import Field, JsonAnswer, Raw, SessionOf
+from snakepit_cli.cli.options import Field, Raw, SessionOf
 from snakepit_cli.cli.output.json_path import Picker
 from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.cli.output.results import shown
@@ -53,7 +53,7 @@ def watch(
         str | None, option("--after", "Begin with the change after this one of the session.", "REVISION")
     ] = None,
     session: SessionOf = None,
-    json: JsonAnswer = False,
+    json: Annotated[bool, option("--json", "JSON, also on failure; each line is a document.")] = False,
     field: Field = None,
     raw: Raw = False,
 ) -> int:
