@@ -207,6 +207,7 @@ func (r *run) handler() (handler, error) {
 		if found, known := r.worker.tool(r.spec.session, r.spec.command); known {
 			return found, nil
 		}
+		return handler{}, refuse(commandNotFound, "the tool `%s` is not offered any more", r.spec.command)
 	}
 	return find(r.spec.command)
 }

@@ -1,7 +1,9 @@
 package snakepit
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"reflect"
 )
 
@@ -48,11 +50,32 @@ func (s *Session) CallTool(name string, args, into any) error {
 	if err != nil {
 		return err
 	}
-	answer, err := s.run.ask(asked)
+	var answer []byte
+	if own, known := s.run.worker.tool(s.ID, name); known {
+		answer, err = s.run.within(own, asked.args)
+	} else {
+		answer, err = s.run.ask(asked)
+	}
 	if err != nil || into == nil {
 		return err
 	}
 	return decode(answer, into)
+}
+
+// within is the answer of a tool that a handler of this worker calls, as another worker would have given it: it runs at
+// once, because the worker is busy with the caller.
+func (r *run) within(own handler, args []byte) ([]byte, error) {
+	answer, err := r.guarded(func() ([]byte, error) {
+		var out bytes.Buffer
+		err := r.one(&out, own, args)
+		return out.Bytes(), err
+	})
+	var failed *CallError
+	if err == nil || errors.As(err, &failed) {
+		return answer, err
+	}
+	said := failureOf(err)
+	return nil, &CallError{kindNames[said.kind], said.typ, said.message, said.traceback}
 }
 
 // StreamTool hands over the chunks of its answer, JSON texts, as they come, until take returns an error: Stop ends it

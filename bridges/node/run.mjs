@@ -92,7 +92,7 @@ class Context {
     const run = this.#run
     const { requests, tools } = run.bridge
     this.#session ??= new Session({
-      tools, ask: (request) => requests.ask(run, request), stream: (request, shape) => requests.stream(run, request, shape),
+      tools, context: this, ask: (request) => requests.ask(run, request), stream: (request, shape) => requests.stream(run, request, shape),
     }, run.call.session)
     return this.#session
   }

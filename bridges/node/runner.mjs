@@ -4,6 +4,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { parentPort, workerData } from 'node:worker_threads'
+import { Refusal, checked, isChunks } from './arguments.mjs'
 import { CallFailedError } from './errors.mjs'
 import { read } from './json.mjs'
 import { Kind } from './messages.mjs'
@@ -27,14 +28,6 @@ const bridge = {
   say: (message) => parentPort.postMessage(message),
   requests: new Requests(),
   tools: new Tools((change) => parentPort.postMessage(change)),
-}
-
-/** What is wrong with a call, in the contract's words. */
-class Refusal extends Error {
-  constructor(kind, message) {
-    super(message)
-    this.failure = { kind, message }
-  }
 }
 
 // ------------------------------------------------------------------------------------------------- loading
@@ -102,26 +95,15 @@ function next() {
 
 /** What runs it: { handler, shape, self }. */
 function find({ command: name, tool, session }) {
-  const offered = tool ? bridge.tools.get(session, name) : undefined
-  if (offered) return offered
+  if (tool) {
+    const offered = bridge.tools.get(session, name)
+    if (offered) return offered
+    throw new Refusal(Kind.COMMAND_NOT_FOUND, `the tool \`${name}\` is not offered any more`)
+  }
   const handler = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (typeof handler === 'function') return { handler, shape: shapes.get(name), self: commands }
   const known = Object.keys(commands).sort().join(', ')
   throw new Refusal(Kind.COMMAND_NOT_FOUND, `no command \`${name}\`; this adapter has ${known || 'no commands'}`)
-}
-
-/** Refuses arguments that are missing or unknown. */
-function checked(args, command, { required, known, open }) {
-  for (const name of required) {
-    if (args[name] === undefined) throw new Refusal(Kind.INVALID_ARGUMENTS, `\`${command}\`: missing argument \`${name}\``)
-  }
-  if (open) return args
-  for (const name in args) {
-    if (known.has(name)) continue
-    const takes = [...known].map((one) => `\`${one}\``).join(', ') || 'none'
-    throw new Refusal(Kind.INVALID_ARGUMENTS, `\`${command}\`: unknown argument \`${name}\`; it takes ${takes}`)
-  }
-  return args
 }
 
 function parse(text) {
@@ -140,7 +122,7 @@ function parse(text) {
 /** The JSON of the answer; chunks leave on the way when they are wanted. */
 async function one(run, { handler, shape, self }, args) {
   const value = await handler.call(self, checked(args, run.call.command, shape), run.context())
-  const chunks = value?.[Symbol.asyncIterator] ?? (typeof value === 'object' && value?.next && value[Symbol.iterator])
+  const chunks = isChunks(value)
   const stream = run.call.stream && !run.call.block
   if (!chunks) {
     const text = encoded(value, run.call.command, run.call.limit, run.call.nanIsNull)

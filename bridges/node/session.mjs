@@ -1,6 +1,7 @@
 // The session of a call, as its handler sees it: variables, programs and tools that all of its users share.
 
 import { InvalidValueError, NoSessionError, SessionExpiredError, VariableNotFoundError } from './errors.mjs'
+import { runOwn } from './own.mjs'
 import { written } from './places.mjs'
 
 const SPECIAL = { NaN, Infinity, '-Infinity': -Infinity } // how JSON carries them
@@ -9,7 +10,7 @@ const SPECIAL = { NaN, Infinity, '-Infinity': -Infinity } // how JSON carries th
 export class Session {
   #server
 
-  /** `server` has ask(request), stream(request) and tools. */
+  /** `server` has ask(request), stream(request, shape), tools, and the context of the call. */
   constructor(server, id) {
     this.#server = server
     /** Empty in a call without a session: then only global programs can be used. */
@@ -100,6 +101,8 @@ export class Session {
   /** The result of a function that some process offers in this session. */
   async callTool(name, args = {}) {
     this.#need()
+    const own = this.#server.tools.get(this.id, name)
+    if (own) return runOwn(own, name, args, this.#server.context)
     return this.#server.ask(tool(name, args))
   }
 

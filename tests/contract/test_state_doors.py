@@ -17,8 +17,8 @@ from tests.harness.pit import Pit
 
 WRONG = {"lines": "command_failed"}
 """Programs check their arguments themselves, and have no kinds of error."""
-RUNS_ITS_OWN = {"python"}
-"""Its handlers' calls of its own tools run within the handler."""
+RUNS_ITS_OWN = frozenset(DIALLING)
+"""A call of a tool by a handler of the worker that offers it runs within that handler. Programs do that themselves."""
 _numbers = itertools.count(1)
 
 
@@ -84,8 +84,22 @@ def test_tools_are_called_from_everywhere(shared: Pit, door: Door, provider: str
     assert [one["name"] for one in told["value"]["parameters"]] == ["a", "b"]
     if isinstance(door, Worker) and door.name == provider:
         # The worker is busy with the call within which it asks.
-        own = gives if provider in RUNS_ITS_OWN else fails
-        check(door, session, own("call_tool", 2 if own is gives else "call_loop", name="add", args={"a": 1}))
+        if provider not in RUNS_ITS_OWN:
+            check(door, session, fails("call_tool", "call_loop", name="add", args={"a": 1}))
+            return
+        check(
+            door, session,
+            gives("call_tool", 2, name="add", args={"a": 1}),
+            gives("call_tool", [0, 1, 2], name="count", args={"n": 3}),
+            fails("call_tool", "invalid_arguments", name="add", args={"c": 1}),
+            Step(
+                "call_tool", {"name": "fail", "args": {"message": "no way"}},
+                {"error": "command_failed", "type": RAISED[provider]},
+            ),
+            gives("set", 0, name="t", value="seen"),
+            gives("call_tool", "seen", name="nested", args={"name": "t"}),
+            fails("stream_tool", "call_loop", name="count", args={"n": 3}),
+        )  # fmt: skip
         return
     check(
         door, session,

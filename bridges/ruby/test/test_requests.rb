@@ -158,7 +158,7 @@ class RequestsTest < Minitest::Test
       @requests.answered({ id: at + 2, value: '', failure: failed('already_exists') })
       offer.join
     end
-    assert_equal 1, @tools.find('s', 'a').call({}, nil)
+    assert_equal 1, @tools.find('s', 'a').handler.call({}, nil)
     assert_nil @tools.find('s', 'b')
     assert_equal ['a'], @tools.specs.map { |spec| spec[:name] }
   end

@@ -103,12 +103,19 @@ module Snakepit
     # The JSON of the answer; chunks leave on the way when they are wanted.
     def answer(run)
       spec = run.spec
-      handler = (@tools.find(spec[:session], spec[:command]) if spec[:tool]) || @commands.find(spec[:command])
+      handler = spec[:tool] ? tool(spec) : @commands.find(spec[:command])
       fixed = Answer.arguments(spec[:args].empty? ? +'{}' : spec[:args])
       context = Context.new(run, @requests, @tools)
       return Block.new(run, handler, @say, @limit).run(fixed, context) if spec[:block]
 
       spec[:stream] ? streamed(run, handler, fixed, context) : collected(run, handler, fixed, context)
+    end
+
+    def tool(spec)
+      found = @tools.find(spec[:session], spec[:command])
+      return found.handler if found
+
+      raise Refusal.new(:command_not_found, "the tool `#{spec[:command]}` is not offered any more")
     end
 
     def collected(run, handler, args, context)

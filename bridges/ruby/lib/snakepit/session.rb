@@ -117,7 +117,11 @@ module Snakepit
     # The result of a function that some process offers in this session.
     def call_tool(name, args = {})
       need
-      Answer.parse(@requests.ask(@run, { command: name.to_s, args: Session.text(args), tool: true }))
+      text = Session.text(args)
+      own = @tools.find(@id, name.to_s)
+      return own.call_within(text, Context.new(@run, @requests, @tools)) if own
+
+      Answer.parse(@requests.ask(@run, { command: name.to_s, args: text, tool: true }))
     end
 
     # Its chunks as they come: Replies, or with a block each of them.

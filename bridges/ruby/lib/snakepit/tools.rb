@@ -18,6 +18,20 @@ module Snakepit
       @metadata = metadata
     end
 
+    # The answer of a tool that a handler of this worker calls, as another worker would have given it: it runs at once,
+    # because the worker is busy with the caller. Raises CallFailed.
+    def call_within(args, context)
+      chunks = []
+      value = @handler.call(Answer.arguments(args), context) { |chunk| chunks << chunk }
+      value = chunks if @handler.streaming && !value.is_a?(Enumerator)
+      Answer.parse(Answer.json(value.is_a?(Enumerator) ? value.to_a : value, @name))
+    rescue CallFailed
+      raise
+    rescue StandardError, ScriptError => error
+      failure = Answer.failure(error)
+      raise CallFailed.of(failure[:kind].to_s, failure[:type], failure[:message], failure[:traceback])
+    end
+
     # As the server is told of it.
     def described
       parameters = @handler.spec[:parameters].map do |one|
@@ -53,8 +67,8 @@ module Snakepit
       @lock.synchronize { before ? @of[key] = before : @of.delete(key) } unless done
     end
 
-    # Its handler, or nil.
-    def find(session, name) = @lock.synchronize { @of[[session, name]] }&.handler
+    # The tool, or nil.
+    def find(session, name) = @lock.synchronize { @of[[session, name]] }
 
     def remove(session, name)
       @lock.synchronize { [@of, @taken].each { |all| all.delete([session, name]) } }
