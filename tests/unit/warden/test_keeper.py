@@ -22,7 +22,8 @@ opened = open("/dev/null")
 keeper.fork()
 print(os.getpid(), keeper.present(), flush=True)
 """
-SLEEP = "time.sleep(60)"
+SLEEP = "for _ in range(1200): time.sleep(0.05)"
+"""Not one long sleep: a signal that comes just before it would be handled after it."""
 
 
 @contextmanager
