@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.ops import programs, sessions, variables
@@ -35,8 +35,12 @@ class _State:
 
 
 class Store:
+    opened: ClassVar[list[Store]] = []
+    """Those of the test that runs: conftest.py closes them."""
+
     def __init__(self, folder: Path, **limits: Any) -> None:
         self.db: sqlite3.Connection = schema.opened(folder / "sessions.db")
+        Store.opened.append(self)
         self.limits = SessionSettings(**limits)
         self.touches = Touches()
         self.now = 1000.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import shutil
 import sqlite3
@@ -155,7 +156,7 @@ def test_a_backup_may_read_the_file_meanwhile(asked: Asked, tmp_path: Path) -> N
     reader.execute("BEGIN")
     assert "a" in facts(reader)
     asked.ask(insert("b"))
-    with sqlite3.connect(tmp_path / "copy.db") as copy:
+    with contextlib.closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
         reader.backup(copy)
         assert "a" in facts(copy)
     reader.close()

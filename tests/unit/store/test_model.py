@@ -41,6 +41,7 @@ class Model(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.store.db.close()
+        Store.opened.remove(self.store)
         shutil.rmtree(self.folder)
 
     def _variables(self, session: str) -> dict[str, tuple[str, dict[str, Any], list[Any]]]:
