@@ -117,9 +117,12 @@ class NestedCalls:
         self.language = language
         self._host = host
         self._running: dict[int, Asked] = {}
+        self.has_asked = False
+        """It has asked for something once: only then does it grant room, and obey."""
 
     def ask(self, request: pb.Request, parent: Call | None, own_pool: str) -> None:
         """`parent` is the call within which it is made, None when that is over."""
+        self.has_asked = True
         asked = Asked(request, parent, self)
         if request.id in self._running:
             self.link.reply(_refusal(request.id, PitError("usage", f"request {request.id} is still running")))

@@ -21,7 +21,7 @@ from snakepit_cli.core.pool import Pool as Machine
 from snakepit_cli.launch.plan import Launch, Spec
 from snakepit_cli.server.calls import error_mapping
 from snakepit_cli.server.calls.call import Call
-from snakepit_cli.server.calls.nested_calls import Host, NestedCalls
+from snakepit_cli.server.calls.nested_calls import Asked, Host, NestedCalls
 from snakepit_cli.server.coalescer import Coalescer
 from snakepit_cli.server.pools import views
 from snakepit_cli.server.pools.births import Births
@@ -133,7 +133,8 @@ class Pool:
         if self._rules is not None:
             self._rules.check(header.command, call.args, block=call.block is not None)
             timeout = timeout or self._rules.timeout(header.command)
-        loops.check(call, self.workers, lambda: self._machine.snapshot().size)
+        if type(call.caller) is Asked:
+            loops.check(call, call.caller, self.workers, lambda: self._machine.snapshot().size)
         self._calls[call.id] = call
         self.quiet.clear()
         self._feed(
@@ -264,7 +265,7 @@ class Pool:
             worker.ask(request, parent if parent is not None and parent.worker == worker.id else None, self.spec.name)
         for number in message.withdrawals:
             worker.withdraw(number)
-        if (nested := worker.nested) is not None:
+        if (nested := worker.nested) is not None and nested.has_asked:
             for credit in message.credits:
                 nested.grant(credit.id, credit.bytes)
             if message.invalidated:

@@ -6,19 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.server.calls.call import Call
+from snakepit_cli.server.calls.call import Call, Caller
 from snakepit_cli.server.calls.nested_calls import Asked
 from snakepit_cli.server.workers.worker import Worker
 
 
-def check(call: Call, workers: Mapping[str, Worker], size: Callable[[], int]) -> None:
+def check(call: Call, caller: Asked, workers: Mapping[str, Worker], size: Callable[[], int]) -> None:
     """`workers` and `size` are those of the pool that is to run the call.
 
     Raises PitError `call_loop` when every worker that could run it waits for it.
     """
-    if not isinstance(call.caller, Asked):
-        return
-    waiting = Counter(one.worker for one in _ancestors(call) if one.worker in workers)
+    waiting = Counter(one.worker for one in _ancestors(caller) if one.worker in workers)
     if not waiting:
         return
     if (only := call.only) is not None:
@@ -31,9 +29,9 @@ def check(call: Call, workers: Mapping[str, Worker], size: Callable[[], int]) ->
         raise PitError("call_loop", f"{call.header.command}: all workers of pool {pool} wait for this call", pool=pool)
 
 
-def _ancestors(call: Call) -> Iterator[Call]:
+def _ancestors(asked: Asked) -> Iterator[Call]:
     """The calls within which it is made, the nearest first."""
-    caller = call.caller
+    caller: Caller = asked
     while isinstance(caller, Asked) and caller.parent is not None:
         yield caller.parent
         caller = caller.parent.caller

@@ -85,11 +85,17 @@ class WorkerLink:
         metadata: bytes = b"",
         tool: bool = False,
     ) -> None:
-        self._message().calls.add(
+        made = self._message().calls.add(
             id=call_id, command=command, args=args, session=session, timeout_seconds=timeout, stream=stream, cwd=cwd,
-            credit_bytes=WINDOW if stream else 0, block=block, nan_is_null=nan_is_null,
-            metadata=metadata, tool=tool,
+            credit_bytes=WINDOW if stream else 0, block=block,
         )  # fmt: skip
+        # Few calls have one of these, and all would pay for them.
+        if nan_is_null:
+            made.nan_is_null = True
+        if metadata:
+            made.metadata = metadata
+        if tool:
+            made.tool = True
 
     def cancel(self, call_id: int) -> None:
         self._message().cancels.add(id=call_id)
