@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,8 @@ class Meeting(BaseAdapter):
 
     @command
     async def nap(self, note: str) -> None:
+        if note != os.devnull:
+            Path(f"{note}.begun").touch()
         try:
             await asyncio.sleep(600)
         finally:
@@ -63,7 +66,8 @@ class Meeting(BaseAdapter):
         return os.getpid()
 
     @command
-    async def cling(self) -> None:
+    async def cling(self, note: str) -> None:
+        Path(note).write_text("begun")
         while True:
             try:
                 await asyncio.sleep(600)
@@ -71,7 +75,8 @@ class Meeting(BaseAdapter):
                 pass
 
     @command
-    async def block(self) -> None:
+    async def block(self, note: str) -> None:
+        Path(note).write_text("begun")
         time.sleep(600)
 
     @command
@@ -130,7 +135,8 @@ def test_ctrl_c_ends_one_call_and_no_other(meeting: Pit, worker: int) -> None:
     ended, spared = meeting.work / "ended", meeting.work / "spared"
     call = foreground(meeting, "exec", "nap", f"note={ended}", *LONG)
     other = foreground(meeting, "exec", "nap", f"note={spared}", *LONG)
-    meeting.until_pool("both to run", running=2)
+    for note in (ended, spared):
+        wait.until(Path(f"{note}.begun").exists, "both to begin")
     call.send_signal(signal.SIGINT)
     code, out, err = finish(call)
     assert (code, out) == (130, "")
@@ -183,8 +189,9 @@ def test_a_failure_is_that_of_one_call(meeting: Pit, worker: int) -> None:
 def test_a_handler_that_does_not_give_up_is_killed(meeting: Pit, command: str) -> None:
     """One that swallows its cancellation, and one that holds up the event loop."""
     before = idle(meeting)
-    call = foreground(meeting, "exec", command, *LONG)
-    meeting.until_pool("it to run", running=1)
+    note = meeting.work / command
+    call = foreground(meeting, "exec", command, f"note={note}", *LONG)
+    wait.until(note.exists, "it to begin")  # one that has not begun gives up at once
     call.send_signal(signal.SIGINT)
     assert finish(call)[:2] == (130, "")
     wait.until(lambda: not procs.alive(before), "the worker to be killed")
