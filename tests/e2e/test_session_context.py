@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 from collections.abc import Iterator
 
 import pytest
@@ -144,8 +145,14 @@ def test_a_handler_watches_what_others_write(pit: Pit) -> None:
 def test_a_watch_ends_with_the_session_and_the_adapter_is_told(pit: Pit) -> None:
     pit.run("exec", "set", "name=a", "value:=1", "--session", "ends")
     watch = pit.start("stream", "awatch", "--session", "ends")
-    pit.until_pool("the watcher to run", running=1)
+    assert watch.stdout is not None
     with pit.connection() as connection:
+
+        def seen() -> bool:
+            Session(connection, "ends").set("a", 2)
+            return bool(select.select([watch.stdout], [], [], 0.05)[0])
+
+        wait.until(seen, "the watcher to see a change")  # it may not have begun when its call runs
         assert Sessions(connection).rm("ends")["removed"]
     code, _, err = finish(watch)
     assert (code, err) == (0, "")
