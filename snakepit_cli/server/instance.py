@@ -328,6 +328,7 @@ class Instance:
         return self._gateway
 
     def dismiss(self, guest: Guest, reason: str = "nobody wants it any more") -> None:
+        guest.decline()
         guest.leave(reason)
         self.state.tools.worker_gone(guest.worker)
         self.guests.pop(guest.pool.spec.name, None)

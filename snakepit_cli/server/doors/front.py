@@ -26,7 +26,7 @@ _SAID_HIGH = 64 << 10
 """Bytes of a query's chunks that wait in memory: what is said can be read again, and a thousand may listen."""
 _LONG = 1 << 16
 _QUEUED = 4
-"""Times the longest message: bytes of arguments that a client may have in calls without an answer."""
+"""Times the longest message: bytes of arguments and queries of a client that have no answer."""
 _UNREAD = 8
 """Times the longest message: bytes of answers that a client may leave unread."""
 _encode = msgspec.json.Encoder().encode
@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
         self._calls: dict[int, tuple[Runner, Call]] = {}
         self._sizes: dict[int, int] = {}
         self._held = 0
-        """Bytes of arguments of its calls, which `_sizes` has one by one."""
+        """Bytes of its calls and queries, which `_sizes` has one by one."""
         self._deaf = False
         """Nothing is read from it until it has read what it was sent."""
         self._queries: dict[int, asyncio.Task[None]] = {}
@@ -182,9 +182,14 @@ class Connection(asyncio.Protocol):
             raise _too_much(self._held, _QUEUED * longest)
 
     def _ask(self, request: int, body: bytes) -> None:
+        most = _QUEUED * self._host.max_message_bytes
         if self._runs(request):
             self._refuse(request, _still_running(request))
+        elif self._held and self._held + len(body) > most:
+            self._refuse(request, _too_much(self._held, most))
         else:
+            self._sizes[request] = len(body)
+            self._held += len(body)
             self._queries[request] = asyncio.get_running_loop().create_task(self._answer(request, body))
 
     async def _answer(self, request: int, body: bytes) -> None:
@@ -305,7 +310,7 @@ def _too_large(length: int, limit: int, what: str = "the request has") -> PitErr
 
 
 def _too_much(held: int, most: int) -> PitError:
-    text = f"this client has {held:,} bytes of arguments in calls without an answer; {most:,} are allowed"
+    text = f"this client has {held:,} bytes in calls and queries without an answer; {most:,} are allowed"
     return PitError("pool_saturated", text, hint="read answers before you send more, or pass file names")
 
 

@@ -25,8 +25,8 @@ async def serve(instance: Instance, request: ToolServe, say: Say) -> Any:
 
     Raises PitError.
     """
-    feed = instance.state.feeds.join(request.session)
     guest, held = instance.invite(request.adapter), False
+    feed = instance.state.feeds.join(request.session)
     try:
         way = {"worker": guest.worker, "token": guest.token, "gateway": instance.gateway}
         await say(_encode(way) + b"\n")

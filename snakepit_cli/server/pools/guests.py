@@ -68,6 +68,12 @@ class Guest:
         self.pool.exited(worker, {"reason": "has gone", "log": []})
         self.leave()
 
+    def decline(self) -> None:
+        """Nobody waits for its hello any more."""
+        if not self.hello.done():
+            self.hello.set_exception(PitError("unavailable", "nobody waits for it any more"))
+            self.hello.exception()  # looked at, so that asyncio does not complain
+
     def leave(self, reason: str = "the worker has gone") -> None:
         """No further calls; those that run fail because it is gone."""
         if not self.over.is_set():

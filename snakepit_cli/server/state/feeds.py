@@ -11,14 +11,17 @@ from snakepit_cli.server.store.work import Change
 
 _KEPT = 256
 """Changes of a session kept for its watchers."""
+_ROOM = 1 << 20
+"""Bytes of them; the latest is kept, however large it is."""
 
 
 class Feed:
     """Of one session, while somebody watches it."""
 
     def __init__(self) -> None:
-        self._latest: deque[tuple[int, str, bytes]] = deque(maxlen=_KEPT)
+        self._latest: deque[tuple[int, str, bytes]] = deque()
         """Revision, variable, line."""
+        self._size = 0
         self._news = asyncio.Event()
         self.over = asyncio.Event()
         """The session has ended."""
@@ -29,7 +32,11 @@ class Feed:
         return self.over.is_set()
 
     def add(self, change: Change) -> None:
-        self._latest.append((change.revision, change.name, line(change)))
+        text = line(change)
+        while self._latest and (len(self._latest) == _KEPT or self._size + len(text) > _ROOM):
+            self._size -= len(self._latest.popleft()[2])
+        self._latest.append((change.revision, change.name, text))
+        self._size += len(text)
         self._wake()
 
     def end(self) -> None:

@@ -6,6 +6,8 @@ import threading
 from dataclasses import dataclass
 from math import inf
 
+_MOST = 100_000
+"""Sessions whose use is not on disk yet; a further one's is not noted."""
 FLUSH_SECONDS = 1.0
 """How much of them the death of the server may lose."""
 
@@ -32,6 +34,8 @@ class Touches:
     def note(self, session: str, now: float, *, calls: int = 0) -> None:
         with self._lock:
             known = self._of.get(session)
+            if known is None and len(self._of) >= _MOST:
+                return
             if known is None:
                 self._of[session] = Touch(now, now, calls)
             else:

@@ -246,6 +246,26 @@ def test_a_client_may_not_have_too_many_bytes_in_calls_that_wait() -> None:
         assert len(client.host.calls) == 5, "an answer makes room"
 
 
+def test_nor_in_queries() -> None:
+    async def test() -> None:
+        done = asyncio.Event()
+
+        async def waits(_: object) -> None:
+            await done.wait()
+
+        with Client(waits) as client:
+            body = b'{"op":"ping"%s}' % (b" " * (LIMIT - 13))
+            client.say(*(query(number, body) for number in range(1, 6)))
+            assert client.heard == [("E", 5, "pool_saturated")]
+            client.say(cancel(1))
+            client.say(query(6, body))
+            done.set()
+            await turns()
+            assert [number for kind, number, _ in client.heard if kind == "R"] == [2, 3, 4, 6], "a cancel makes room"
+
+    run(test)
+
+
 def test_a_client_that_does_not_read_is_not_heard_until_it_does() -> None:
     with Client() as client:
         client.say(call(1), call(2), call(3))

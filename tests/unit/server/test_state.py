@@ -105,6 +105,23 @@ def test_a_watcher_loses_nothing_however_slow_it_is(tmp_path: Path) -> None:
     run(test, tmp_path)
 
 
+def test_what_is_kept_for_watchers_has_a_limit(tmp_path: Path) -> None:
+    async def test(harness: Harness) -> None:
+        await ask(harness, "session_create", session="s")
+        feed = harness.instance.state.feeds.join("s")
+        watcher = Watcher(harness, after=0)
+        for number in range(20):
+            await ask(harness, "var_set", session="s", name="x", value=str(number) * 100_000)
+        kept = feed.since(19) or []
+        assert [revision for revision, _, _ in kept] == [20]
+        assert sum(len(text) for _, _, text in feed._latest) <= 1 << 20
+        await until(lambda: len(watcher.lines) == 20)
+        assert watcher.versions() == list(range(20))
+        watcher.task.cancel()
+
+    run(test, tmp_path)
+
+
 def test_a_watcher_that_is_too_slow_is_told_that_changes_are_lost(tmp_path: Path) -> None:
     async def test(harness: Harness) -> None:
         await ask(harness, "var_set", session="s", name="x", value=0)
@@ -504,6 +521,20 @@ def test_a_guest_ends_with_its_session(tmp_path: Path) -> None:
         await until(lambda: len(guest.said) == 2)
         await ask(harness, "session_rm", session="s")
         assert await guest.task == {"reason": "the session has ended"}
+
+    run(test, tmp_path)
+
+
+def test_serving_that_is_given_up_at_any_moment_leaves_nothing(tmp_path: Path) -> None:
+    async def test(harness: Harness) -> None:
+        for turns in range(12):
+            guest = Guest(harness)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            guest.task.cancel()
+            await asyncio.gather(guest.task, return_exceptions=True)
+            assert not harness.instance.guests
+            assert not harness.instance.state.feeds._of
 
     run(test, tmp_path)
 
