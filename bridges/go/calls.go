@@ -212,7 +212,7 @@ func (r *run) handler() (handler, error) {
 	return find(r.spec.command)
 }
 
-// answer is the JSON of the answer; chunks leave on the way when they are wanted.
+// answer is the JSON of the answer. A streaming call sends its chunks before it.
 func (r *run) answer() ([]byte, error) {
 	command, err := r.handler()
 	if err != nil {

@@ -119,7 +119,7 @@ function parse(text) {
   return value
 }
 
-/** The JSON of the answer; chunks leave on the way when they are wanted. */
+/** The JSON of the answer. A streaming call sends its chunks before it. */
 async function one(run, { handler, shape, self }, args) {
   const value = await handler.call(self, checked(args, run.call.command, shape), run.context())
   const chunks = isChunks(value)

@@ -327,7 +327,7 @@ class Instance:
         """The socket that workers dial."""
         return self._gateway
 
-    def dismiss(self, guest: Guest, reason: str = "nobody wants it any more") -> None:
+    def dismiss(self, guest: Guest, reason: str = "the client has ended it") -> None:
         guest.decline()
         guest.leave(reason)
         self.state.tools.worker_gone(guest.worker)

@@ -35,7 +35,7 @@ test('what JSON.stringify would lose is kept', () => {
   assert.deepEqual(writable([twice, twice], false), [{ x: 1 }, { x: 1 }])
 })
 
-test('NaN is null when that is wanted', () => {
+test('NaN becomes null when the call asks for that', () => {
   assert.deepEqual(writable({ a: [NaN, Infinity], b: 1n }, true), { a: [null, null], b: 1n })
 })
 

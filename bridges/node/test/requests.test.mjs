@@ -118,7 +118,7 @@ test('without a session only global programs can be used', async () => {
   assert.equal(await program, 5)
 })
 
-test('a session is its id wherever text is wanted', () => {
+test('a session converts to its id as text', () => {
   const { ctx } = made()
   assert.equal(JSON.stringify({ session: ctx.session }), '{"session":"s"}')
   assert.equal(`${ctx.session}`, 's')

@@ -26,7 +26,7 @@ class Objects:
         self._sessions: dict[str, dict[str, Any]] = {}
 
     def put(self, session: str, name: str, value: Any) -> None:
-        """Raises StoreError when the name is no name, or when there are too many."""
+        """Raises StoreError when the name is not allowed, or when there are too many objects."""
         if not isinstance(name, str) or not _ID.match(name):
             raise StoreError(f"{name!r} cannot be a name: letters, digits, `_` and `-`, at most 64, not a digit first")
         mine = self._sessions.get(session, {})
