@@ -14,11 +14,13 @@ VERSION = 1
 _BUSY_SECONDS = 5.0
 """How long somebody else, a backup, may keep the file locked."""
 _CACHE_KIB = 8192
+# AUTOINCREMENT: changes outlive their variable, and its number must not be given to another one.
 _TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value REAL) WITHOUT ROWID;
 INSERT INTO facts VALUES ('clock', 0), ('sessions', 0);
 CREATE TABLE sessions (
-    n INTEGER PRIMARY KEY, id TEXT UNIQUE, created REAL NOT NULL, touched REAL NOT NULL, ttl REAL NOT NULL,
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT UNIQUE, created REAL NOT NULL, touched REAL NOT NULL, ttl REAL NOT NULL,
     metadata TEXT NOT NULL, calls INTEGER NOT NULL DEFAULT 0, variables INTEGER NOT NULL DEFAULT 0,
     programs INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0, old INTEGER NOT NULL DEFAULT 0,
     revision INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0
@@ -26,7 +28,8 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_end ON sessions (touched + ttl) WHERE id IS NOT NULL;
 CREATE INDEX sessions_dead ON sessions (n) WHERE id IS NULL;
 CREATE TABLE variables (
-    n INTEGER PRIMARY KEY, session INTEGER NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL, value BLOB NOT NULL,
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    session INTEGER NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL, value BLOB NOT NULL,
     version INTEGER NOT NULL, constraints TEXT NOT NULL, metadata TEXT NOT NULL, created REAL NOT NULL,
     updated REAL NOT NULL, ttl REAL, stale INTEGER NOT NULL DEFAULT 0, UNIQUE (session, name)
 );

@@ -225,3 +225,13 @@ def test_programs(tmp_path: Path) -> None:
     assert store.ask("program_get", session="s", id="p")["session"] is None
     assert store.refused("program_rm", session="s", id="p").kind == "program_not_found"
     assert store.ask("session_show", session="s")["programs"] == 1
+
+
+@pytest.mark.parametrize("later", ["s", "t"])
+def test_what_took_the_place_of_a_removed_variable_has_not_its_past(store: Store, later: str) -> None:
+    store.ask("var_set", session="s", name="first", value="of another")
+    store.ask("var_rm", session="s", name="first")
+    store.ask("var_set", session=later, name="first", value=1)
+    assert [one["value"] for one in store.ask("var_history", session=later, name="first")] == [1]
+    store.ask("var_rollback", session=later, name="first", version=0)
+    assert store.ask("var_get", session=later, name="first")["value"] == 1
