@@ -8,6 +8,7 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,36 @@ from snakepit_cli.warden.records.store import Registry
 
 
 def open_descriptors() -> set[int]:
-    return {int(name) for name in os.listdir("/proc/self/fd") if os.path.lexists(f"/proc/self/fd/{name}")}
+    return set(_open())
+
+
+def _open() -> dict[int, str]:
+    """Descriptor → what it is open on."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # that of the listing itself
+            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+    return found
+
+
+@contextmanager
+def nothing_left_open(folder: Path | None = None) -> Iterator[None]:
+    """What is opened meanwhile is closed in the end.
+
+    Threads and garbage of earlier tests open and close files, too: only what the product opens counts (pipes, sockets,
+    files in the folder), and what is open for a moment only is waited for.
+    """
+    kinds = ("pipe:", "socket:", "anon_inode:", "/memfd:", *([str(folder)] if folder else []))
+    before = _open().items()
+
+    def left() -> dict[int, str]:
+        return {fd: what for fd, what in _open().items() - before if what.startswith(kinds)}
+
+    yield
+    deadline = time.monotonic() + 5.0
+    while left() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert left() == {}
 
 
 class Rig:

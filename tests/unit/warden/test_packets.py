@@ -12,7 +12,7 @@ from snakepit_bridge import template as bridge
 
 from snakepit_cli.base import packets
 from snakepit_cli.warden.births import template_protocol
-from tests.unit.warden.conftest import open_descriptors
+from tests.unit.warden.conftest import nothing_left_open
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -29,15 +29,14 @@ def pair() -> Iterator[Pair]:
 def test_a_message_arrives_whole_with_its_descriptors(pair: Pair, size: int) -> None:
     data = os.urandom(size)
     null = os.open(os.devnull, os.O_RDONLY)
-    before = open_descriptors()
-    packets.send(pair[0], data, [null, null])
-    received, descriptors = packets.receive(pair[1], 2)
-    assert received == data
-    assert [os.fstat(one).st_rdev for one in descriptors] == [os.fstat(null).st_rdev] * 2
-    assert not any(os.get_inheritable(one) for one in descriptors)
-    for one in descriptors:
-        os.close(one)
-    assert open_descriptors() == before
+    with nothing_left_open():
+        packets.send(pair[0], data, [null, null])
+        received, descriptors = packets.receive(pair[1], 2)
+        assert received == data
+        assert [os.fstat(one).st_rdev for one in descriptors] == [os.fstat(null).st_rdev] * 2
+        assert not any(os.get_inheritable(one) for one in descriptors)
+        for one in descriptors:
+            os.close(one)
     os.close(null)
 
 
@@ -80,24 +79,22 @@ def _with_a_pipe_as_its_file(channel: socket.socket) -> None:
 def test_what_is_not_a_packet_is_noticed_and_the_next_one_is_read(
     pair: Pair, bad: Callable[[socket.socket], None]
 ) -> None:
-    before = open_descriptors()
-    bad(pair[0])
-    packets.send(pair[0], b"next")
-    with pytest.raises((packets.PacketError, OSError)):
-        packets.receive(pair[1], 2)
-    assert packets.receive(pair[1], 2) == (b"next", [])
-    assert open_descriptors() == before
+    with nothing_left_open():
+        bad(pair[0])
+        packets.send(pair[0], b"next")
+        with pytest.raises((packets.PacketError, OSError)):
+            packets.receive(pair[1], 2)
+        assert packets.receive(pair[1], 2) == (b"next", [])
 
 
 def test_descriptors_that_cannot_be_taken_are_noticed(pair: Pair, few_files: Callable[[int], None]) -> None:
-    before = open_descriptors()
-    packets.send(pair[0], b"{}", [0, 1])
-    packets.send(pair[0], b"next")
-    few_files(1)
-    with pytest.raises(packets.PacketError, match="too many files"):
-        packets.receive(pair[1], 2)
-    assert packets.receive(pair[1], 2) == (b"next", [])
-    assert open_descriptors() == before
+    with nothing_left_open():
+        packets.send(pair[0], b"{}", [0, 1])
+        packets.send(pair[0], b"next")
+        few_files(1)
+        with pytest.raises(packets.PacketError, match="too many files"):
+            packets.receive(pair[1], 2)
+        assert packets.receive(pair[1], 2) == (b"next", [])
 
 
 @pytest.mark.parametrize("size", [10, 1 << 20])

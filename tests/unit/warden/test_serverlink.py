@@ -11,7 +11,7 @@ import pytest
 
 from snakepit_cli.base import packets, pipe_pair
 from snakepit_cli.warden import serverlink
-from tests.unit.warden.conftest import Rig, open_descriptors
+from tests.unit.warden.conftest import Rig, nothing_left_open
 
 
 class Server:
@@ -54,13 +54,12 @@ BAD: dict[str, Callable[[socket.socket], object]] = {
 def test_a_bad_message_is_noted_and_the_next_one_is_heard(
     server: Server, bad: Callable[[socket.socket], object]
 ) -> None:
-    before = open_descriptors()
-    bad(server.channel)
-    server.channel.send(b'{"op": "tick"}')
-    server.rig.until(lambda: {"op": "tick"} in server.asked, "the next message")
-    assert len(server.rig.notes) == 1
-    assert "dropped" in server.rig.notes[0]
-    assert open_descriptors() == before
+    with nothing_left_open():
+        bad(server.channel)
+        server.channel.send(b'{"op": "tick"}')
+        server.rig.until(lambda: {"op": "tick"} in server.asked, "the next message")
+        assert len(server.rig.notes) == 1
+        assert "dropped" in server.rig.notes[0]
 
 
 def test_large_messages_both_ways(server: Server) -> None:
@@ -73,14 +72,13 @@ def test_large_messages_both_ways(server: Server) -> None:
 
 
 def test_one_that_is_too_large_is_noted_and_the_others_are_sent(server: Server) -> None:
-    before = open_descriptors()
-    along, others = pipe_pair.pair()
-    server.link.send({"event": "huge", "text": "x" * packets.MESSAGE}, along)
-    others.close()
-    server.link.send({"event": "small"})
-    assert json.loads(packets.receive(server.channel)[0]) == {"event": "small"}
-    assert "'huge'" in server.rig.notes[0]
-    assert open_descriptors() == before
+    with nothing_left_open():
+        along, others = pipe_pair.pair()
+        server.link.send({"event": "huge", "text": "x" * packets.MESSAGE}, along)
+        others.close()
+        server.link.send({"event": "small"})
+        assert json.loads(packets.receive(server.channel)[0]) == {"event": "small"}
+        assert "'huge'" in server.rig.notes[0]
 
 
 def test_a_server_that_does_not_read_keeps_nobody_waiting_and_loses_nothing(server: Server) -> None:

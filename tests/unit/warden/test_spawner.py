@@ -16,7 +16,7 @@ from snakepit_cli.base import packets
 from snakepit_cli.warden import limits
 from snakepit_cli.warden.births import spawn, spawner, template_protocol
 from snakepit_cli.warden.births.spawner import Program
-from tests.unit.warden.conftest import Rig, open_descriptors
+from tests.unit.warden.conftest import Rig, nothing_left_open, open_descriptors
 
 SHELL = ["/bin/sh", "-c"]
 
@@ -87,13 +87,12 @@ def _no_second_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_start_that_fails_leaves_nothing_open(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, broken: Callable[[pytest.MonkeyPatch], None], talks: bool
 ) -> None:
-    before = open_descriptors()
-    with monkeypatch.context() as patch:
-        broken(patch)
-        run(rig, "exit 0", "p-1", talks=talks)
-    assert list(rig.failed) == ["p-1"]
-    assert not rig.born
-    assert open_descriptors() == before
+    with nothing_left_open(rig.places.state):
+        with monkeypatch.context() as patch:
+            broken(patch)
+            run(rig, "exit 0", "p-1", talks=talks)
+        assert list(rig.failed) == ["p-1"]
+        assert not rig.born
     run(rig, "exit 0", "p-2")
     assert rig.ended("p-2") == 0
 
@@ -102,15 +101,14 @@ def test_a_registry_that_fails_fails_all_of_them_and_none_runs(rig: Rig, monkeyp
     def register(_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    before = open_descriptors()
-    monkeypatch.setattr(rig.ledger, "register", register)
-    witness = rig.places.state / "witness"
-    run(rig, f"echo > {witness}", "p-1", "p-2")
-    for _ in range(2):
-        assert os.waitstatus_to_exitcode(os.wait()[1]) == spawn.NEVER_RAN
-    assert all("No space left" in rig.failed[name] for name in ("p-1", "p-2"))
-    assert not witness.exists()
-    assert open_descriptors() == before
+    with nothing_left_open(rig.places.state):
+        monkeypatch.setattr(rig.ledger, "register", register)
+        witness = rig.places.state / "witness"
+        run(rig, f"echo > {witness}", "p-1", "p-2")
+        for _ in range(2):
+            assert os.waitstatus_to_exitcode(os.wait()[1]) == spawn.NEVER_RAN
+        assert all("No space left" in rig.failed[name] for name in ("p-1", "p-2"))
+        assert not witness.exists()
 
 
 @pytest.mark.parametrize(
@@ -283,17 +281,14 @@ def test_too_many_open_files_fail_those_of_a_batch_for_whom_there_is_no_room(
 
 def test_a_template_that_is_gone_or_does_not_read_fails_those_that_were_asked_of_it(rig: Rig) -> None:
     ours, theirs = template_protocol.pair()
-    before = open_descriptors()
-    while template_protocol.send(ours, {"fill": "x" * 1000}) is None:
-        pass
-    rig.spawner.fork(ours, "worker", ["p-1"], {"pool": "p", "env": {}})
-    theirs.close()
-    rig.spawner.fork(ours, "worker", ["p-2"], {"pool": "p", "env": {}})
-    assert "does not read" in rig.failed["p-1"]
-    assert "gone" in rig.lost["p-2"]
-    assert open_descriptors() == before - {theirs.fileno()} - {
-        n for n in before if not os.path.exists(f"/proc/self/fd/{n}")
-    }
+    with nothing_left_open(rig.places.state):
+        while template_protocol.send(ours, {"fill": "x" * 1000}) is None:
+            pass
+        rig.spawner.fork(ours, "worker", ["p-1"], {"pool": "p", "env": {}})
+        theirs.close()
+        rig.spawner.fork(ours, "worker", ["p-2"], {"pool": "p", "env": {}})
+        assert "does not read" in rig.failed["p-1"]
+        assert "gone" in rig.lost["p-2"]
     ours.close()
 
 
