@@ -117,9 +117,12 @@ class _Worker:
         threading.Thread(target=self._watch, args=(self._process,), daemon=True).start()
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
-        """The server would wait for a worker that has died before it said hello."""
+        """The server would wait for a worker that has died before it said hello.
+
+        It closes the connection then. When it had sent the worker away, what it says about that is read first.
+        """
         self.ended_with = process.wait()
         try:
-            self._sock.shutdown(socket.SHUT_RDWR)
+            self._sock.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # it is closed already
