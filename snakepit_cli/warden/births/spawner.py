@@ -303,9 +303,9 @@ class Spawner:
     # ----------------------------------------------------------------------------------------- output
 
     def _adopt(self, child: Child) -> None:
+        self._born(child)  # first: whatever fails after this, its death is noticed
         # A full pipe without a reader blocks its writer for good.
         self._loop.watch(child.pump.fd, lambda: self._pumped(child), lambda: child.kill("its output could not be read"))
-        self._born(child)
 
     def _pumped(self, child: Child) -> None:
         if child.pump.pump() is None:

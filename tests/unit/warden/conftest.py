@@ -106,6 +106,14 @@ class Rig:
         child.pump.drain()
         return code
 
+    def bury(self, child: Child) -> None:
+        """As the warden does with one that has died."""
+        del self.children[child.pid]
+        self.loop.forget(child.pump.fd)
+        if child.channel is not None:
+            self.loop.forget(child.channel)
+        child.close()
+
     def close(self) -> None:
         for child in self.children.values():
             child.kill()
@@ -113,9 +121,10 @@ class Rig:
         for birth in self.spawner._births:
             for unborn in birth.unborn:
                 self.spawner._release(unborn)
-        for child in self.children.values():
-            if child.channel is not None:
-                child.channel.close()
+        for child in list(self.children.values()):
+            self.bury(child)
+        for end in (self.spawner._lifeline, self.spawner._lifeline_write):
+            os.close(end)
         self.ledger.close()
         self.loop.close()
 

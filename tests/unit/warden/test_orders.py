@@ -15,6 +15,7 @@ from snakepit_cli.warden.births import template_protocol, template_set
 from snakepit_cli.warden.births.child import Child
 from snakepit_cli.warden.births.template_set import Templates
 from snakepit_cli.warden.orders import Orders
+from snakepit_cli.warden.records.logs import CappedLog, Pump
 from tests.unit.warden.conftest import Rig
 
 GO = {"pool": "p", "env": {}, "cwd": "/"}
@@ -45,8 +46,7 @@ class House:
         """Makes the pool have a template; its end of the control socket."""
         ours, theirs = template_protocol.pair()
         pid = os.posix_spawn("/bin/sleep", ["sleep", "600"], {})
-        read, _ = os.pipe()
-        pump = type("Pump", (), {"fd": read, "tail": list})()
+        pump = Pump(CappedLog(self.rig.places.log("template:p")))
         self.rig.children[pid] = Child("template:p", "template", "p", pid, pump, ours)
         self.channels.append(theirs)
         return theirs
@@ -107,8 +107,7 @@ class TestTemplates:
         assert second is not None
         first.kill()
         os.waitpid(first.pid, 0)
-        del house.rig.children[first.pid]
-        first.close()
+        house.rig.bury(first)
         house.templates.gone(first, "exit status 0")
         third = house.base("c")
         assert third is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -131,15 +132,14 @@ def test_workers_get_the_limit_of_the_caller_and_low_descriptors(rig: Rig) -> No
     """Programs may use select(2), which cannot handle a descriptor above 1023."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     rig.spawner._open_files = (256, hard)
-    high = os.dup2(rig.spawner._lifeline, 700)
-    rig.spawner._lifeline = high
+    low, rig.spawner._lifeline = rig.spawner._lifeline, os.dup2(rig.spawner._lifeline, 700)
+    os.close(low)
     run(rig, 'ulimit -Sn; echo "$SNAKEPIT_LIFELINE_FD $SNAKEPIT_TOKEN_FD"; cat <&$SNAKEPIT_TOKEN_FD', "p-1",
         env={"PATH": os.environ["PATH"]})  # fmt: skip
     assert rig.ended("p-1") == 0
     limit, numbers, token = rig.log("p-1").splitlines()
     assert (limit, token) == ("256", "token of p-1")
     assert all(int(number) < 10 for number in numbers.split())
-    os.close(high)
 
 
 class Template:
@@ -290,6 +290,18 @@ def test_a_template_that_is_gone_or_does_not_read_fails_those_that_were_asked_of
         assert "does not read" in rig.failed["p-1"]
         assert "gone" in rig.lost["p-2"]
     ours.close()
+
+
+def test_one_whose_output_cannot_be_watched_is_ended_and_its_death_noticed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def watch(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(rig.loop, "watch", watch)
+    run(rig, "exec sleep 600", "p-1")
+    assert rig.ended("p-1") == -signal.SIGKILL
+    assert "No space left" in str(rig.born["p-1"].why)
 
 
 def test_output_that_cannot_be_read_ends_its_process_alone(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
