@@ -202,6 +202,13 @@ def test_a_worker_uses_its_own_tools(pit: Pit) -> None:
     assert use(pit, "nap", "told", seconds="x")[:2] == ["CallFailedError", "invalid_arguments"]
 
 
+@pytest.mark.parametrize("command", ["use", "use_async"])
+def test_a_worker_uses_its_own_tools_of_every_shape(pit: Pit, command: str) -> None:
+    makers(pit)
+    pit.run("exec", "offer_slow", "--pool", "makers")
+    assert [use(pit, tool, command, n=2) for tool in ("soon", "numbers", "numbers_soon")] == [2, [0, 1], [0, 1]]
+
+
 def test_two_files_with_one_name(pit: Pit, served: subprocess.Popen[str]) -> None:
     again = serve(pit, SHIPPED)
     _, said = again.communicate(timeout=20)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from snakepit_bridge import BaseAdapter, SessionContext, command
@@ -14,12 +16,31 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
+async def soon(n: int) -> int:
+    await asyncio.sleep(0)
+    return n
+
+
+def numbers(n: int) -> Iterator[int]:
+    yield from range(n)
+
+
+async def numbers_soon(n: int) -> AsyncIterator[int]:
+    for one in range(n):
+        yield await soon(one)
+
+
 class Toolmaker(BaseAdapter):
     @command
     def offer(self, ctx: SessionContext) -> Any:
         ctx.register_tool(add, metadata={"kind": "sum"})
         ctx.register_tool(self.pid)
         return ctx.register_tool(self.nap)
+
+    @command
+    def offer_slow(self, ctx: SessionContext) -> Any:
+        for function in (soon, numbers, numbers_soon):
+            ctx.register_tool(function)
 
     def pid(self) -> int:
         return os.getpid()

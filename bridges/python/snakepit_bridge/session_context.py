@@ -214,13 +214,11 @@ class SessionContext:
 
         `everywhere`: for all sessions. `create`: raises AlreadyExistsError when there is one of that id.
         """
-        query = {"op": "program_put", "id": program_id, "data": data, "global": everywhere, "create": create}
-        return answer(self._use(everywhere), state.one(query))
+        return answer(self._use(everywhere), state.put_program(program_id, data, everywhere, create))
 
     def get_program(self, program_id: str, *, everywhere: bool = False) -> Any:
         """The data of a program of this session, or else of the global one. Raises ProgramNotFoundError."""
-        query = {"op": "program_get", "id": program_id, "global": everywhere}
-        return answer(self._use(everywhere), state.one(query, "data"))
+        return answer(self._use(everywhere), state.get_program(program_id, everywhere))
 
     def list_programs(self, pattern: str = "*", *, everywhere: bool = False) -> Any:
         """Those whose whole id matches, as dicts without their data."""
@@ -229,23 +227,19 @@ class SessionContext:
 
     def delete_program(self, program_id: str, *, everywhere: bool = False) -> Any:
         """Removes it. Raises ProgramNotFoundError."""
-        query = {"op": "program_rm", "id": program_id, "global": everywhere}
-        return answer(self._use(everywhere), state.one(query, "removed"))
+        return answer(self._use(everywhere), state.delete_program(program_id, everywhere))
 
     def register_global_program(self, program_id: str, data: Any) -> Any:
         """As `put_program(…, everywhere=True)`."""
-        query = {"op": "program_put", "id": program_id, "data": data, "global": True, "create": False}
-        return answer(self._use(True), state.one(query))
+        return answer(self._use(True), state.put_program(program_id, data, True, False))
 
     def get_global_program(self, program_id: str) -> Any:
         """As `get_program(…, everywhere=True)`."""
-        query = {"op": "program_get", "id": program_id, "global": True}
-        return answer(self._use(True), state.one(query, "data"))
+        return answer(self._use(True), state.get_program(program_id, True))
 
     def delete_global_program(self, program_id: str) -> Any:
         """As `delete_program(…, everywhere=True)`."""
-        query = {"op": "program_rm", "id": program_id, "global": True}
-        return answer(self._use(True), state.one(query, "removed"))
+        return answer(self._use(True), state.delete_program(program_id, True))
 
     # ----------------------------------------------------------------------------------------------- tools
 

@@ -47,13 +47,13 @@ class Asker:
     def query(self, query: dict[str, Any] | ToolCall) -> Any:
         """The answer to a query. Blocks. Raises CallFailedError."""
         if isinstance(query, ToolCall) and (own := self.tools.get(query.session, query.name)) is not None:
-            return own_tools.run(own, query, query.session, self)
+            return own_tools.run(own, query, self)
         return _answer(self._wait(self._query(query), _changes(query)))
 
     async def query_later(self, query: dict[str, Any] | ToolCall) -> Any:
         """`query` for an event loop."""
         if isinstance(query, ToolCall) and (own := self.tools.get(query.session, query.name)) is not None:
-            return await own_tools.run_later(own, query, query.session, self)
+            return await own_tools.run_later(own, query, self)
         return _answer(await self._later(self._query(query), _changes(query)))
 
     def stream(self, query: dict[str, Any] | ToolCall) -> Replies:

@@ -16,39 +16,36 @@ from snakepit_bridge.tools import Offered, ToolCall
 __all__ = ["run", "run_later"]
 
 
-def run(offered: Offered, call: ToolCall, session: str, asker: Asks) -> Any:
+def run(offered: Offered, call: ToolCall, asker: Asks) -> Any:
     """The answer, as another worker would have given it. Raises CallFailedError."""
     try:
-        value = _begun(offered, call, session, asker)
-        if inspect.isawaitable(value):
-            value = asyncio.run(_awaited(value))
+        value = _begun(offered, call, asker)
+        if inspect.isawaitable(value) or inspect.isasyncgen(value):
+            value = asyncio.run(_settled(value))
         return _answer(value)
     except Exception as error:
         raise _told(error) from error
 
 
-async def run_later(offered: Offered, call: ToolCall, session: str, asker: Asks) -> Any:
+async def run_later(offered: Offered, call: ToolCall, asker: Asks) -> Any:
     """`run` for an event loop."""
     try:
-        value = _begun(offered, call, session, asker)
-        if inspect.isawaitable(value):
-            value = await value
-        if inspect.isasyncgen(value):
-            value = [one async for one in value]
-        return _answer(value)
+        return _answer(await _settled(_begun(offered, call, asker)))
     except Exception as error:
         raise _told(error) from error
 
 
-def _begun(offered: Offered, call: ToolCall, session: str, asker: Asks) -> Any:
+def _begun(offered: Offered, call: ToolCall, asker: Asks) -> Any:
     offered.bound = bound = offered.bound or Bound(offered.adapter, offered.command)
     arguments: dict[str, Any] = jsonio.loads(jsonio.dumps(call.arguments))
     bound.check(arguments)
-    return bound(arguments, CallContext(call.name, session, asker=asker) if bound.wants_context else None)
+    return bound(arguments, CallContext(call.name, call.session, asker=asker) if bound.wants_context else None)
 
 
-async def _awaited(value: Any) -> Any:
-    return await value
+async def _settled(value: Any) -> Any:
+    if inspect.isawaitable(value):
+        value = await value
+    return [one async for one in value] if inspect.isasyncgen(value) else value
 
 
 def _answer(value: Any) -> Any:

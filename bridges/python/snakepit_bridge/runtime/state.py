@@ -176,6 +176,18 @@ def one(query: Query, field: str = "") -> Steps:
     return found[field] if field else found
 
 
+def put_program(program_id: str, data: Any, everywhere: bool, create: bool) -> Steps:
+    return one({"op": "program_put", "id": program_id, "data": data, "global": everywhere, "create": create})
+
+
+def get_program(program_id: str, everywhere: bool) -> Steps:
+    return one({"op": "program_get", "id": program_id, "global": everywhere}, "data")
+
+
+def delete_program(program_id: str, everywhere: bool) -> Steps:
+    return one({"op": "program_rm", "id": program_id, "global": everywhere}, "removed")
+
+
 def clear(kept: Kept) -> Steps:
     """Whether there was a session to remove."""
     return (yield from kept.write(op="session_rm"))["removed"]
