@@ -33,12 +33,7 @@ class Touches:
 
     def note(self, session: str, now: float, *, calls: int = 0) -> None:
         with self._lock:
-            known = self._of.get(session)
-            if known is None and len(self._of) >= _MOST:
-                return
-            if known is None:
-                self._of[session] = Touch(now, now, calls)
-            else:
+            if (known := self._noted(session, now)) is not None:
                 known.last = now
                 known.calls += calls
 
@@ -54,8 +49,14 @@ class Touches:
             count, since = self._held.pop(session, (1, now))
             if count > 1:
                 self._held[session] = count - 1, since
-            known = self._of.setdefault(session, Touch(since, now))
-            known.first, known.last = min(known.first, since), now
+            if (known := self._noted(session, since)) is not None:
+                known.first, known.last = min(known.first, since), now
+
+    def _noted(self, session: str, now: float) -> Touch | None:
+        """What is noted of a session, which begins now if there is nothing yet; None when there is no room."""
+        if session not in self._of and len(self._of) < _MOST:
+            self._of[session] = Touch(now, now)
+        return self._of.get(session)
 
     def last(self, session: str, touched: float, ttl: float) -> float:
         """When a session was used last; infinity while a call of it runs. A use after its end does not count."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from snakepit_cli.server.store import touches
 from snakepit_cli.server.store.clock import Clock
 from tests.unit.store.kit import Store
 
@@ -154,3 +155,18 @@ def test_the_clock_does_not_go_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: now - 3600)
     assert Clock(now).now() >= now
     assert Clock().now() < now - 3000
+
+
+@pytest.mark.parametrize("called", [False, True])
+def test_uses_that_cannot_be_written_down_are_noted_up_to_a_number(
+    monkeypatch: pytest.MonkeyPatch, *, called: bool
+) -> None:
+    monkeypatch.setattr(touches, "_MOST", 2)
+    noted = touches.Touches()
+    for name in ("a", "b", "c", "a"):
+        if called:
+            noted.hold(name, 1.0)
+            noted.release(name, 2.0)
+        else:
+            noted.note(name, 2.0)
+    assert set(noted.take()) == {"a", "b"}
