@@ -40,19 +40,25 @@ def width(text: str) -> int:
     """Columns that the text takes."""
     if text.isascii():
         return len(text)
+    return sum(map(_columns_of, text))
+
+
+def _columns_of(character: str) -> int:
     from unicodedata import combining, east_asian_width
 
-    return sum(0 if combining(one) else 1 + (east_asian_width(one) in "WF") for one in text)
+    return 0 if combining(character) else 1 + (east_asian_width(character) in "WF")
 
 
 def cut(text: str, most: int) -> str:
     """Cuts the text to a number of columns, its end replaced by an ellipsis."""
     few = text[: _MARKS * most]  # a character may have marks that take no column; more of them are nobody's text
-    if len(few) == len(text) and width(text) <= most:
-        return text
-    while few and width(few) > most - 1:
-        few = few[:-1]
-    return f"{few}…"
+    taken, end = 0, 0
+    for at, character in enumerate(few, 1):
+        taken += _columns_of(character)
+        end = at if taken < most else end
+        if taken > most:
+            break
+    return text if taken <= most and few == text else f"{few[:end]}…"
 
 
 def cut_left(text: str, most: int) -> str:

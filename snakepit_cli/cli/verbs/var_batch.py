@@ -120,7 +120,7 @@ def import_(
         try:
             answer = Session(connection, name).import_(variables)
         except PitError as error:
-            if "are allowed" in error.message:
+            if error.kind == "invalid_arguments":  # more than one message holds
                 error.hint = "export and import fewer at a time: `snakepit var export PATTERN`"
             raise
     if json:

@@ -498,6 +498,15 @@ def test_import_of_what_is_no_export(fake: Fake, full: Run, text: bytes, said: s
     assert done.err.startswith(f"error: {said}")
 
 
+@pytest.mark.parametrize(("kind", "helps"), [("invalid_arguments", True), ("quota_exceeded", False)])
+def test_fewer_variables_at_a_time_help_against_a_long_message_alone(
+    fake: Fake, full: Run, kind: str, *, helps: bool
+) -> None:
+    refused = error(kind, "9 bytes; 8 are allowed")
+    fake.queries["var_import"] = lambda peer, request, _: peer.send(front.ERROR, request, refused)
+    assert ("fewer at a time" in full("var", "import", "-", stdin=b"").err) == helps
+
+
 def test_import_of_a_file_that_is_not_there(fake: Fake, full: Run) -> None:
     assert full("var", "import", "/nowhere") == (
         66, "", "error: the input: /nowhere: No such file or directory\nhint: check the path\n",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from snakepit_cli.cli.output import live
+from snakepit_cli.cli.output.terminal import cut
 from snakepit_cli.wire import front
 from tests.harness.screen import rendered
 from tests.unit.cli.test_process import finish, on_terminal, start
@@ -147,3 +148,24 @@ def test_a_line_is_never_wider_than_the_terminal(columns: int, share: float | No
     assert live.width(text) == taken
     if columns >= 100 or (columns == 80 and share is None):
         assert "0 failed" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "shown"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab…"),
+        ("日本", 4, "日本"),
+        ("日本語", 4, "日…"),
+        ("日本語", 5, "日本…"),
+        ("e\u0301" * 3, 3, "e\u0301" * 3),
+        ("e\u0301" * 4, 3, "e\u0301" * 2 + "…"),
+        ("", 3, ""),
+    ],
+)
+def test_a_text_is_cut_to_columns(text: str, most: int, shown: str) -> None:
+    assert cut(text, most) == shown
+
+
+def test_a_character_with_endless_marks_is_cut() -> None:
+    assert len(cut("a" + "\u0301" * 1_000_000, 3)) < 100
