@@ -1,4 +1,4 @@
-"""One line of the results: a figure of ours, the same of a peer, and both in one ratio."""
+"""One line of the results: the figure of snakepit, that of a peer, and their ratio."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Peer:
-    """Somebody else's figure for the same work, in the unit of the row."""
+    """The figure to compare with: of the same work, in the unit of the row."""
 
     name: str
     value: float

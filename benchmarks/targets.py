@@ -17,7 +17,7 @@ class Target:
     limit: float
 
     def met(self, row: Row) -> bool:
-        """False, too, when a ratio is wanted and there is no peer."""
+        """Also False when the target is a ratio and the row has no peer."""
         measured = row.ratio if self.quantity == "ratio" else row.value
         if measured is None:
             return False

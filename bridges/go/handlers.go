@@ -38,7 +38,7 @@ func Command[A, R any](name string, function func(*Context, A) (R, error), summa
 	handlers[name] = handlerOf(name, args, false, summary, plain(args, function))
 }
 
-// Stream registers a function whose answer is whatever it emits. emit waits while the reader is slow, and fails when the
+// Stream registers a function whose answer is what it emits. emit waits while the reader is slow, and fails when the
 // caller has given up.
 func Stream[A any](name string, function func(ctx *Context, args A, emit func(any) error) error, summary ...string) {
 	args := argumentsOf(name, reflect.TypeOf((*A)(nil)).Elem())

@@ -10,7 +10,7 @@ import (
 // roomForChunks is how many bytes of the chunks of one request may be under way or unread.
 const roomForChunks = 1 << 20
 
-// Stop, returned by a function that takes what streams, ends the stream without an error.
+// Stop, returned by the callback of Watch or StreamTool, ends the stream without an error.
 var Stop = errors.New("enough")
 
 // CallError says why a call, or another request that a handler made, has failed.

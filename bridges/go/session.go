@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Session is that of a call: variables, programs and tools that all of its users share. Of use until the call is over.
+// Session is that of a call: variables, programs and tools that all of its users share. Valid until the call ends.
 // As text and as JSON it is its ID. All methods fail with *CallError, or with the context of the call.
 type Session struct {
 	ID  string // empty in a call without a session: then only global programs can be used
@@ -59,7 +59,7 @@ type Program struct {
 	Updated float64 `json:"updated"`
 }
 
-// Option is said beside what a request needs.
+// Option adds an optional field to a request.
 type Option func(query map[string]any)
 
 func option(name string, value any) Option { return func(query map[string]any) { query[name] = value } }

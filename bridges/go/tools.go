@@ -16,7 +16,7 @@ func Tool[A, R any](name string, function func(*Context, A) (R, error), descript
 	return Offer{handlerOf(name, args, false, description, plain(args, function))}
 }
 
-// StreamTool is Tool for a function whose answer is whatever it emits.
+// StreamTool is Tool for a function whose answer is what it emits.
 func StreamTool[A any](name string, function func(*Context, A, func(any) error) error, description ...string) Offer {
 	args := argumentsOf(name, reflect.TypeOf((*A)(nil)).Elem())
 	return Offer{handlerOf(name, args, true, description, emitting(args, function))}

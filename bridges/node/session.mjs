@@ -6,7 +6,7 @@ import { written } from './places.mjs'
 
 const SPECIAL = { NaN, Infinity, '-Infinity': -Infinity } // how JSON carries them
 
-/** Of use until the call is over. As text, and as JSON, it is its id. */
+/** Valid until the call ends. As text, and as JSON, it is its id. */
 export class Session {
   #server
 

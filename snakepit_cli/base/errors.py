@@ -39,7 +39,7 @@ KINDS: dict[str, Kind] = {
     "invalid_value": Kind(65, False, "the value is not what the variable may hold", "compare it with `snakepit var list --json`"),
     "already_exists": Kind(65, False, "it exists already", "use another name, or replace it"),
     "in_use": Kind(65, False, "something else depends on it", "remove what depends on it first"),
-    "version_conflict": Kind(75, True, "somebody else has changed it meanwhile", "read it again, and then decide"),
+    "version_conflict": Kind(75, True, "it was changed in the meantime", "read it again, and then decide"),
     "quota_exceeded": Kind(73, False, "a limit of the configuration is reached", "remove what is not needed, or raise the limit below [session]"),
     "history_lost": Kind(69, False, "that version is not kept any more", "see `snakepit var history`"),
     "state_unavailable": Kind(74, True, "the file with the sessions cannot be used", "make room, or see to its permissions; `snakepit status` names the state directory"),

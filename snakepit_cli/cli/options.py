@@ -32,7 +32,7 @@ Idempotent = Annotated[bool, option("--idempotent", "Run it again when its worke
 Meta = Annotated[list[str] | None, option("--meta", "Facts that travel with the call; repeatable.", "KEY=VALUE")]
 SessionOf = Annotated[str | None, option("--session", "The session (SNAKEPIT_SESSION).", "ID")]
 JsonAnswer = Annotated[bool, option("--json", "Exactly one JSON document on stdout.")]
-Expect = Annotated[str | None, option("--expect", "Only when this is its version now.", "VERSION")]
+Expect = Annotated[str | None, option("--expect", "Only if this is its current version.", "VERSION")]
 IsString = Annotated[bool, option("--string", "The value is text, whatever it looks like.")]
 IsJson = Annotated[bool, option("--json-value", "The value must be JSON.")]
 Facts = Annotated[list[str] | None, option("--meta", "A fact to keep with it; repeatable.", "KEY=VALUE")]

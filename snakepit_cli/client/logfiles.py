@@ -23,7 +23,7 @@ def folder(instance: str) -> str:
 
 
 def names(instance: str, alive: Collection[str] = ()) -> list[str]:
-    """Of whom there are logs; those of the dead last. `alive` are the workers that run."""
+    """Workers that have logs; those that have ended last. `alive` are the workers that run."""
     try:
         found = os.listdir(folder(instance))
     except OSError:

@@ -33,7 +33,7 @@ def serve(connection: Connection, adapter: str, session: str, told: Callable[[li
         raise PitError("usage", "a program that talks by lines cannot serve tools", hint="name a file with functions")
     cwd = os.getcwd()
     spec = Spec("tools", absolute(adapter, cwd), 1, cwd, dict(os.environ), {}, python=sys.executable)
-    make(spec, "", "")  # what cannot be started asks for nothing
+    make(spec, "", "")  # an adapter that cannot be started fails before the server is asked
     answers = connection.follow(json.dumps({"op": "tool_serve", "session": session, "adapter": adapter}).encode())
     served = False
     with _Worker(connection.sock) as worker:
@@ -117,9 +117,9 @@ class _Worker:
         threading.Thread(target=self._watch, args=(self._process,), daemon=True).start()
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
-        """The server would wait for a worker that has died before it said hello.
+        """Ends the query when the worker has died: the server would wait for its hello.
 
-        It closes the connection then. When it had sent the worker away, what it says about that is read first.
+        Only the sending side is closed. When the server has refused the worker, its reason is still read.
         """
         self.ended_with = process.wait()
         try:

@@ -69,7 +69,7 @@ class Sessions(_Asking):
         return answer
 
     def touch(self, name: str) -> Json:
-        """SESSION. Its time begins anew."""
+        """SESSION. Its time to live restarts."""
         answer: Json = self._ask("session_touch", session=name)
         return answer
 
@@ -88,7 +88,7 @@ class Sessions(_Asking):
         return answer
 
     def gc(self) -> Json:
-        """`expired`: how many sessions were removed because their time was over."""
+        """`expired`: how many expired sessions were removed."""
         answer: Json = self._ask("session_gc")
         return answer
 

@@ -312,7 +312,7 @@ class Instance:
     # ----------------------------------------------------------------------------------------- guests
 
     def invite(self, adapter: str) -> Guest:
-        """A worker that is started by somebody else may come in. Raises PitError."""
+        """Admits a worker that a client starts. Raises PitError."""
         if self._closing:
             raise PitError("unavailable", "the server is stopping")
         if len(self.guests) >= _MOST_GUESTS:

@@ -125,7 +125,7 @@ class VarSet(StateOp, frozen=True, kw_only=True):
 class VarGet(StateOp, frozen=True, kw_only=True):
     name: Key
     lease: Flag = False
-    """For workers: the answer may be kept until it is invalidated or its time is over."""
+    """For workers: the answer may be kept until it is invalidated or its lease ends."""
 
 
 class VarList(StateOp, frozen=True, kw_only=True):
@@ -271,7 +271,7 @@ class ToolRm(StateOp, frozen=True, kw_only=True):
 
 
 class ToolServe(StateOp, frozen=True, kw_only=True):
-    """Lets a worker in that the client starts; its commands become tools. Only clients can."""
+    """Admits a worker that the client starts; its commands become tools. Only clients can."""
 
     adapter: Annotated[str, Meta(max_length=4096, description="a string of at most 4,096 characters")] = ""
 

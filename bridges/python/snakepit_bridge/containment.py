@@ -114,7 +114,7 @@ def _stand_outside(worker: int) -> NoReturn:
 
 
 def _die_by(number: int) -> NoReturn:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the worker has left one, if any is wanted
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no second core dump: the worker has written its own
     if number not in (signal.SIGKILL, signal.SIGSTOP):
         signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

@@ -43,7 +43,7 @@ class SessionContext:
     """Variables and programs of one session.
 
     Ask for it with a parameter annotated `SessionContext`, with `CallContext.session`, or with a method
-    `set_session_context(self, ctx)`, which is called before each call. It is of use until the call is over.
+    `set_session_context(self, ctx)`, which is called before each call. It is valid until the call ends.
 
     `ctx[name]`, `ctx[name] = value`, `del ctx[name]`, `name in ctx` and `ctx.v.name` do what the methods do. In a
     call without a session every use raises NoSessionError; a context without one is false.
@@ -88,7 +88,7 @@ class SessionContext:
         return answer(self._use(), state.register(self._kept, name, var_type, initial_value, **more))
 
     def get_variable(self, identifier: str) -> Any:
-        """The value. Never older than the last write that anyone was told had succeeded.
+        """The value. Never older than the last acknowledged write.
 
         Raises VariableNotFoundError.
         """

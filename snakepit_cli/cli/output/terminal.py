@@ -51,7 +51,7 @@ def _columns_of(character: str) -> int:
 
 def cut(text: str, most: int) -> str:
     """Cuts the text to a number of columns, its end replaced by an ellipsis."""
-    few = text[: _MARKS * most]  # a character may have marks that take no column; more of them are nobody's text
+    few = text[: _MARKS * most]  # combining marks take no column, but no real text has more of them
     taken, end = 0, 0
     for at, character in enumerate(few, 1):
         taken += _columns_of(character)

@@ -33,7 +33,7 @@ _EXAMPLES = {
     "rm": "snakepit program put p1 '{}' --global; snakepit program rm p1 --global",
 }
 Name = Annotated[str, argument("ID", "Name of the program.")]
-Everywhere = Annotated[bool, option("--global", "It belongs to no session: all can use it.")]
+Everywhere = Annotated[bool, option("--global", "A global program, which all sessions can use.")]
 
 
 def _scope(session: str | None, *, everywhere: bool) -> str | None:

@@ -1,4 +1,4 @@
-"""snakepit session: create, list, show and remove what the calls of a task have in common."""
+"""snakepit session: create, list, show and remove what the calls of a task share."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _named(name: str | None) -> str:
 def create(
     ctx: typer.Context,
     *,
-    name: Annotated[str | None, argument("ID", "Its name; without one, a name is made.")] = None,
+    name: Annotated[str | None, argument("ID", "Its name; by default, a new one is generated.")] = None,
     ttl: Ttl = None,
     meta: Facts = None,
     json: JsonAnswer = False,
@@ -113,7 +113,7 @@ def show(ctx: typer.Context, *, name: OneOrSet = None, json: JsonAnswer = False)
 
 
 def touch(ctx: typer.Context, *, name: OneOrSet = None, json: JsonAnswer = False) -> None:
-    """Begin the time of a session anew."""
+    """Restart the time to live of a session."""
     shared: Shared = ctx.obj
     session = _named(name)
     with api.Connection(opened(shared, json=json)) as connection:
@@ -148,7 +148,7 @@ def update(
 
 
 def exists(ctx: typer.Context, *, name: One) -> int:
-    """Exit with 0 when there is such a session, with 1 when there is none. Prints nothing."""
+    """Exit with 0 when the session exists, with 1 when it does not. Prints nothing."""
     shared: Shared = ctx.obj
     query = session_exists(shared, name)
     with opened(shared) as sock:
@@ -181,7 +181,7 @@ def stats(ctx: typer.Context, *, json: JsonAnswer = False) -> None:
 
 
 def gc(ctx: typer.Context, *, json: JsonAnswer = False) -> None:
-    """Remove the sessions whose time is over now. The server does it by itself every minute."""
+    """Remove expired sessions now. The server does this every minute."""
     shared: Shared = ctx.obj
     with api.Connection(opened(shared, json=json)) as connection:
         answer = Sessions(connection).gc()
@@ -218,7 +218,7 @@ def _plain(value: Any) -> str:
 
 
 def register(app: typer.Typer) -> None:
-    verbs = group("session", _GROUP, "What the calls of one task have in common: variables, programs, a worker.")
+    verbs = group("session", _GROUP, "What the calls of one task share: variables, programs, a worker.")
     for name, verb in (
         ("create", create),
         ("list", list_),

@@ -71,7 +71,7 @@ def register_(
     value: Value,
     constraints: Annotated[str | None, option("--constraints", "All constraints, an object.", "JSON|@FILE")] = None,
     constraint: Annotated[list[str] | None, option("--constraint", "A constraint; repeatable.", "KEY:=JSON")] = None,
-    ttl: Annotated[str | None, option("--ttl", "It ends so long after its last change.", "TIME")] = None,
+    ttl: Annotated[str | None, option("--ttl", "How long it lasts after its last change.", "TIME")] = None,
     replace: Annotated[bool, option("--replace", "Replace one that exists.")] = False,
     meta: Facts = None,
     string: IsString = False,
@@ -79,7 +79,7 @@ def register_(
     session: SessionOf = None,
     json: JsonAnswer = False,
 ) -> None:
-    """Make a variable of a type, with a first value and with constraints that every later value must meet."""
+    """Create a variable of a type, with a first value and with constraints that every later value must meet."""
     if var_type not in TYPES:
         raise UsageError(f"TYPE must be one of {', '.join(TYPES)}, not {var_type}")
     encodable(name)
@@ -254,11 +254,11 @@ def depend(
     *,
     name: Name,
     on: Annotated[list[str] | None, argument("ON", "Names of all variables that it depends on.")] = None,
-    none: Annotated[bool, option("--none", "It depends on none any more.")] = False,
+    none: Annotated[bool, option("--none", "Remove all its dependencies.")] = False,
     session: SessionOf = None,
     json: JsonAnswer = False,
 ) -> None:
-    """Note on which other variables one depends: it is stale when one of them has changed since it was set."""
+    """Record which variables a variable depends on: it is stale when one of them has changed since it was set."""
     shared: Shared = ctx.obj
     if bool(on) == none:
         raise UsageError("name the variables that it depends on, or use --none")

@@ -57,7 +57,7 @@ def mset(
     items: Annotated[list[str], argument("NAME=TEXT…", "NAME=text, NAME:=JSON, NAME=@FILE, NAME:=@FILE.")],
     atomic: Annotated[bool, option("--atomic", "All or none.")] = False,
     expect: Annotated[
-        list[str] | None, option("--expect", "Only when this is the version of it now; repeatable.", "NAME=VERSION")
+        list[str] | None, option("--expect", "Only if this is its current version; repeatable.", "NAME=VERSION")
     ] = None,
     no_create: Annotated[bool, option("--no-create", "Variables that do not exist are errors.")] = False,
     meta: Facts = None,
@@ -112,7 +112,7 @@ def import_(
     session: SessionOf = None,
     json: JsonAnswer = False,
 ) -> None:
-    """Make the variables that `export` has printed, all or none. Those that exist are replaced."""
+    """Create the variables that `export` has printed, all or none. Those that exist are replaced."""
     shared: Shared = ctx.obj
     name = session_of(session)
     variables = _variables(arguments.read_source(source, "the input", arguments.read_stdin))

@@ -115,7 +115,7 @@ def connect(
     lock = os.open(f"{places.state}/start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         while not _locked(lock):
-            # Whoever has it is starting the server now. The kernel frees it with its last holder.
+            # Its holder is starting the server now. The kernel frees it with its last holder.
             _turn(deadline, places)
         return _start(places, deadline, notice)
     finally:

@@ -118,7 +118,7 @@ class NestedCalls:
         self._host = host
         self._running: dict[int, Asked] = {}
         self.has_asked = False
-        """It has asked for something once: only then does it grant room, and obey."""
+        """Whether it has ever made a request. Until then it grants no room and confirms no invalidation."""
 
     def ask(self, request: pb.Request, parent: Call | None, own_pool: str) -> None:
         """`parent` is the call within which it is made, None when that is over."""

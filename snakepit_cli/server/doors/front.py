@@ -23,7 +23,7 @@ HEADROOM = 64 << 10
 """What a frame may have beyond the largest arguments: its header line."""
 _BUFFER_HIGH = 2 << 20
 _SAID_HIGH = 64 << 10
-"""Bytes of a query's chunks that wait in memory: what is said can be read again, and a thousand may listen."""
+"""Bytes of a query's chunks that wait in memory. Low: a thousand may watch, and the store keeps the changes."""
 _LONG = 1 << 16
 _QUEUED = 4
 """Times the longest message: bytes of arguments and queries of a client that have no answer."""

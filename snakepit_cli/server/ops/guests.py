@@ -1,4 +1,4 @@
-"""Lets a worker in that a client has started, and offers its commands as tools for as long as the client wants."""
+"""Admits a worker that a client has started, and offers its commands as tools until the client ends the query."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def serve(instance: Instance, request: ToolServe, say: Say) -> Any:
-    """First what the worker needs to come in, then its tools; ends when it has gone, or the session has ended.
+    """Says what the worker needs to attach, then its tools. Ends when the worker has gone, or the session has ended.
 
     Raises PitError.
     """
@@ -37,7 +37,7 @@ async def serve(instance: Instance, request: ToolServe, say: Say) -> Any:
         await tools.in_session(instance.state, request.session, Origin())
         instance.state.tools.add(made)
         await say(_encode({"tools": [one.answer() for one in made]}) + b"\n")
-        held = instance.state.hold(request.session)  # it does not end while somebody serves it
+        held = instance.state.hold(request.session)  # it does not end while it is served
         return {"reason": await _end(guest, feed.over)}
     finally:
         if held:
@@ -47,7 +47,7 @@ async def serve(instance: Instance, request: ToolServe, say: Say) -> Any:
 
 
 async def _hello(guest: Guest) -> pb.Hello:
-    """Raises PitError, whose hint is for somebody who serves a file."""
+    """Raises PitError, whose hint is for a user of `tools serve`."""
     try:
         return await guest.hello
     except PitError as error:

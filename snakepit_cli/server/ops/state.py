@@ -18,7 +18,7 @@ from snakepit_cli.wire.ops import decode
 
 _JOBS = {**sessions.JOBS, **variables.JOBS, **programs.JOBS}
 _ALONE = {ops.SessionCreate, ops.SessionList, ops.SessionStats, ops.SessionGc, ops.ToolServe}
-"""Those that are no business of workers."""
+"""Requests that workers cannot make."""
 
 
 def perform(state: State, request: ops.StateOp, origin: Origin, done: Done) -> None:

@@ -16,7 +16,7 @@ Say = Callable[[bytes], Awaitable[None]]
 _PAGE = 500
 """Changes read from the store at a time, at most."""
 _PORTION = 64 << 10
-"""Bytes that are read or said at a time, and what does not fit into it: one change may be larger."""
+"""Bytes that are read or sent at a time. A single change may be larger."""
 
 
 async def watch(state: State, request: ops.VarWatch, origin: Origin, say: Say) -> Any:
@@ -57,7 +57,7 @@ async def _position(state: State, request: ops.VarWatch, origin: Origin) -> int:
 async def _catch_up(  # noqa: PLR0917 — one step of `watch`
     state: State, request: ops.VarWatch, origin: Origin, feed: Feed, position: int, say: Say
 ) -> int:
-    """Tells all changes that there are by now; the revision of the last one."""
+    """Sends all changes up to now; returns the revision of the last one."""
     while not feed.ended:
         found = feed.since(position)
         if found is None:

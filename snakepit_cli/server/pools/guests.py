@@ -1,4 +1,4 @@
-"""Workers that nobody spawned: somebody has started one by hand, and it may come in with a token that was asked for."""
+"""Workers that the warden has not spawned: a client starts one, and it attaches with a token from the server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOT_WANTED = {"reason": "is not wanted any more", "log": []}
 
 
 class _NoWarden:
-    """Starts no process, and ends none: what a pool wants ended loses its stream."""
+    """Starts no process, and ends none: to end a worker, it closes its stream."""
 
     def __init__(self) -> None:
         self.guest: Guest
@@ -69,9 +69,9 @@ class Guest:
         self.leave()
 
     def decline(self) -> None:
-        """Nobody waits for its hello any more."""
+        """The client does not wait for its hello any more."""
         if not self.hello.done():
-            self.hello.set_exception(PitError("unavailable", "nobody waits for it any more"))
+            self.hello.set_exception(PitError("unavailable", "the client does not wait for it any more"))
             self.hello.exception()  # looked at, so that asyncio does not complain
 
     def leave(self, reason: str = "the worker has gone") -> None:

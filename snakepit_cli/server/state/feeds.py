@@ -16,7 +16,7 @@ _ROOM = 1 << 20
 
 
 class Feed:
-    """Of one session, while somebody watches it."""
+    """The latest changes of one session, kept while it has watchers."""
 
     def __init__(self) -> None:
         self._latest: deque[tuple[int, str, bytes]] = deque()
@@ -54,7 +54,7 @@ class Feed:
         return [one for one in self._latest if one[0] > revision]
 
     def news(self) -> asyncio.Event:
-        """Is set when there are others."""
+        """Set at the next change, and at the end of the session."""
         return self._news
 
 
@@ -82,6 +82,6 @@ class Feeds:
             feed.add(change)
 
     def end(self, session: str) -> None:
-        """The session is not there any more; another of its name is another one."""
+        """The session has ended. A later one of the same name gets a feed of its own."""
         if (feed := self._of.pop(session, None)) is not None:
             feed.end()

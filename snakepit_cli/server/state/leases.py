@@ -39,7 +39,7 @@ class _Wait:
 class Leases:
     def __init__(self) -> None:
         self._of: dict[str, dict[str, dict[Holder, float]]] = {}
-        """Session → variable → worker → when its time is over."""
+        """Session → variable → worker → when its lease ends."""
         self._count = 0
         self._numbers = itertools.count(1)
         self._asked: dict[int, tuple[Holder, _Wait]] = {}
@@ -59,9 +59,9 @@ class Leases:
     def revoke(
         self, session: str, names: Iterable[str] | None, writer: Holder | None, then: Callable[[], None]
     ) -> None:
-        """Calls `then` when nobody uses the old values any more; at once when nobody does. None: all of the session.
+        """Calls `then` when no worker uses the old values any more; at once when none does. None: all of the session.
 
-        The worker that has written knows by itself.
+        The worker that has written drops its own.
         """
         wait, latest, now = _Wait(then), 0.0, time.monotonic()
         for holder, (mine, until) in self._taken(session, names, now).items():
@@ -78,7 +78,7 @@ class Leases:
         wait.timer = asyncio.get_running_loop().call_later(max(0.0, latest - now), self._expired, wait)
 
     def _taken(self, session: str, names: Iterable[str] | None, now: float) -> dict[Holder, tuple[list[str], float]]:
-        """Removes leases; who held those that are still good: which, and until when."""
+        """Removes leases. Returns the holders of those that are still valid: which, and until when."""
         of_session = self._of.get(session, {})
         found: dict[Holder, tuple[list[str], float]] = {}
         for name in list(of_session) if names is None else names:

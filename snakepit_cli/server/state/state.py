@@ -1,4 +1,4 @@
-"""Requests about sessions: run on the database thread, then told to those whom they concern, then answered."""
+"""Requests about sessions: run on the database thread, then announced to workers and watchers, then answered."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _VARIABLES_AT_ONCE = 50
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asks. A worker is known by its id, can use only the session of its call, and may keep values."""
+    """Origin of a request. A worker is known by its id, can use only the session of its call, and may keep values."""
 
     source: str = "client"
     language: str = ""
@@ -88,7 +88,7 @@ class State:
             self.touches.release(session, self._clock.now())
 
     def perform(self, run: Run, origin: Origin, done: Done) -> None:
-        """Calls `done` when the change is on disk and nobody uses what was there before."""
+        """Calls `done` when the change is on disk and no worker uses the old value any more."""
 
         def finished(outcome: _Outcome | None, error: Exception | None) -> None:
             if outcome is None:
@@ -130,7 +130,7 @@ class State:
         await asyncio.to_thread(self.database.close)
 
     async def watch(self) -> None:
-        """Writes uses of sessions down, and removes sessions whose time is over. Runs until it is cancelled."""
+        """Writes uses of sessions down, and removes expired sessions. Runs until it is cancelled."""
         loop = asyncio.get_running_loop()
         next_sweep = loop.time()
         while True:
@@ -143,10 +143,10 @@ class State:
                     next_sweep = loop.time() + self.settings.cleanup_interval
                     await self.sweep()
             except PitError:
-                continue  # the disk is full, or so: those who ask are told
+                continue  # the disk is full, for example: requests report it
 
     async def sweep(self) -> int:
-        """Ends sessions and variables whose time is over; how many sessions. Raises PitError."""
+        """Removes expired sessions and variables; how many sessions. Raises PitError."""
         self.counts["sweeps"] += 1
         count = 0
         while (found := msgspec.json.decode(await self.ask(sessions.sweep, Origin()), type=int)) > 0:
@@ -224,8 +224,8 @@ def _as_pit(error: Exception | None) -> PitError:
 
 
 def _nobody(_answer: bytes, _error: PitError | None) -> None:
-    """Nobody waits for the answer."""
+    """No caller waits for the answer."""
 
 
 def _nothing() -> None:
-    """Nobody waits for the end of the leases."""
+    """No caller waits for the end of the leases."""

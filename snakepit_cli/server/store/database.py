@@ -108,7 +108,7 @@ class Database:
     def _transaction(self, batch: list[Job]) -> None:
         if self._db is None:
             self._db = schema.opened(self.path)
-        elif not self.path.exists():  # somebody has removed it
+        elif not self.path.exists():  # another process has removed it
             self._db = schema.put_back(self._db, self.path)
         try:
             _attempt(self._db, batch)
@@ -117,7 +117,7 @@ class Database:
             if code == sqlite3.SQLITE_FULL:  # the log may have taken the room
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 _attempt(self._db, batch)
-            elif code == sqlite3.SQLITE_BUSY:  # somebody has locked it: SQLite waits only where nothing was read yet
+            elif code == sqlite3.SQLITE_BUSY:  # another process has locked it: SQLite waits only before the first read
                 _attempt(self._db, batch, "BEGIN IMMEDIATE")
             else:
                 raise
@@ -128,7 +128,7 @@ class Database:
             return error
         if isinstance(error, sqlite3.DatabaseError) and not _is_damage(error):
             busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-            hint = "somebody has locked it, as a backup does: try again when that is over" if busy else None
+            hint = "another process, such as a backup, has locked it: try again later" if busy else None
             return PitError("state_unavailable", f"{self.path}: {error}", hint=hint)
         if isinstance(error, OSError):
             return PitError("state_unavailable", f"{self.path}: {error.strerror}")

@@ -14,7 +14,7 @@ VALUES = "('register', 'set', 'rollback')"
 
 
 class Dropped(NamedTuple):
-    """Of older versions."""
+    """Older versions that were removed."""
 
     bytes: int = 0
     latest: int = 0
@@ -22,7 +22,7 @@ class Dropped(NamedTuple):
 
 
 def append(work: Work, row: Row, variable: int, change: Change) -> Dropped:
-    """Writes a change down; what was dropped for it."""
+    """Writes a change; returns what was removed to make room for it."""
     work.db.execute(
         "INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (row.n, change.revision, variable, change.name, change.event, change.version, change.type, change.value,

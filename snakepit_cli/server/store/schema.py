@@ -12,9 +12,9 @@ from snakepit_cli.server.store import globs
 
 VERSION = 1
 _BUSY_SECONDS = 5.0
-"""How long somebody else, a backup, may keep the file locked."""
+"""How long another process, such as a backup, may keep the file locked."""
 _CACHE_KIB = 8192
-# AUTOINCREMENT: changes outlive their variable, and its number must not be given to another one.
+# AUTOINCREMENT: changes outlive their variable, so its number must not be reused.
 _TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value REAL) WITHOUT ROWID;
 INSERT INTO facts VALUES ('clock', 0), ('sessions', 0);

@@ -1,4 +1,4 @@
-"""Rows of sessions: found, created, ended. A session whose time is over is never found."""
+"""Rows of sessions: found, created, ended. An expired session is never found."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
 
 def find(work: Work, session: str) -> Row | None:
-    """The session, whose time begins anew; None when there is none."""
+    """The session; restarts its time to live. None when there is none."""
     row = look(work, session)
     if row is not None:
         work.touches.note(session, work.now)
@@ -52,7 +52,7 @@ def find(work: Work, session: str) -> Row | None:
 
 
 def look(work: Work, session: str) -> Row | None:
-    """The session, whose time goes on as it is; None when there is none."""
+    """The session; does not restart its time to live. None when there is none."""
     found = work.db.execute(f"SELECT {_COLUMNS} FROM sessions WHERE id = ?", (session,)).fetchone()
     if found is None:
         return None
@@ -72,7 +72,7 @@ def get(work: Work, session: str) -> Row:
 def missing(session: str) -> PitError:
     if not session:
         return PitError("usage", "no session is named", hint="name one with --session or SNAKEPIT_SESSION")
-    return PitError("session_not_found", f"no session {session!r}: it was never created, or its time is over")
+    return PitError("session_not_found", f"no session {session!r}: it was never created, or it has expired")
 
 
 def need(work: Work, session: str) -> Row:
@@ -87,7 +87,7 @@ def create(work: Work, session: str = "", ttl: float | None = None, metadata: Ma
     name = session or f"s-{secrets.token_hex(6)}"
     ttl = work.limits.ttl if ttl is None else checked_ttl(ttl)
     text = merged("{}", metadata)
-    end(work, name)  # one whose time is over
+    end(work, name)  # an expired one
     (count,) = work.db.execute("SELECT value FROM facts WHERE name = 'sessions'").fetchone()
     if count >= work.limits.max_sessions:
         raise PitError("quota_exceeded", f"{work.limits.max_sessions:,} sessions are allowed ([session] max_sessions)")
@@ -151,7 +151,7 @@ def end(work: Work, session: str) -> bool:
 
 
 def sweep(work: Work, most: int = _SLICE) -> int:
-    """Ends up to `most` sessions whose time is over; how many."""
+    """Ends up to `most` expired sessions; how many."""
     overdue = work.db.execute(
         "SELECT id, touched, ttl FROM sessions WHERE id IS NOT NULL AND touched + ttl <= ? LIMIT ?", (work.now, most)
     ).fetchall()
@@ -222,7 +222,7 @@ def answer(work: Work, row: Row) -> dict[str, Any]:
 
 
 def totals(work: Work) -> dict[str, Any]:
-    """What there is, whether its time is over or not."""
+    """Counts of what is stored, expired or not."""
     count, variables, programs, size = work.db.execute(
         "SELECT count(*), coalesce(sum(variables), 0), coalesce(sum(programs), 0), coalesce(sum(bytes), 0)"
         " FROM sessions WHERE id IS NOT NULL"

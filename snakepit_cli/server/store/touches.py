@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import inf
 
 _MOST = 100_000
-"""Sessions whose use is not on disk yet; a further one's is not noted."""
+"""Sessions whose last use is not on disk yet, at most; that of a further one is not recorded."""
 FLUSH_SECONDS = 1.0
-"""How much of them the death of the server may lose."""
+"""Seconds of uses that are lost when the server dies, at most."""
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Touches:
             self._held[session] = count + 1, since
 
     def release(self, session: str, now: float) -> None:
-        """The call is over. Its session's time begins now, if it had not ended when the call began."""
+        """The call is over. Restarts its session's time to live, unless it had expired before the call began."""
         with self._lock:
             count, since = self._held.pop(session, (1, now))
             if count > 1:

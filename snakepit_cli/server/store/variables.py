@@ -74,7 +74,7 @@ def listed(work: Work, row: Row, pattern: str) -> Iterator[Variable]:
 
 
 def answer(work: Work, variable: Variable, graph: Mapping[int, list[str]] | None = None) -> dict[str, Any]:
-    """VARIABLE. `graph`: that of the session, for those who answer many."""
+    """VARIABLE. `graph`: that of the session, for callers that answer many."""
     on = depends(work, variable.n) if graph is None else graph.get(variable.n, [])
     return {
         "id": f"var_{variable.name}_{variable.n}", "name": variable.name, "type": variable.type,
@@ -228,7 +228,7 @@ class Writer:
         return sorted(sources)
 
     def expire(self) -> None:
-        """Removes variables whose own time is over."""
+        """Removes variables that have expired by a `ttl` of their own."""
         for found in self.work.db.execute(
             f"SELECT {_COLUMNS} FROM variables WHERE session = ? AND updated + ttl <= ?", (self.row.n, self.work.now)
         ).fetchall():
@@ -244,7 +244,7 @@ class Writer:
     # -- parts --
 
     def _find(self, name: str) -> Variable | None:
-        """One whose time is over is removed, so that another can take its name."""
+        """An expired one is removed, so that another can take its name."""
         known = _row(self.work, self.row, name)
         if known is None or _is_live(known, self.work.now):
             return known
@@ -337,7 +337,7 @@ def _encoded(value: Any) -> bytes:
 
 
 def overdue(work: Work, most: int) -> list[Row]:
-    """Live sessions that have variables whose time is over."""
+    """Live sessions that have expired variables."""
     found = work.db.execute(
         "SELECT DISTINCT sessions.id FROM variables JOIN sessions ON sessions.n = session"
         " WHERE variables.ttl IS NOT NULL AND updated + variables.ttl <= ? AND id IS NOT NULL LIMIT ?",

@@ -16,7 +16,7 @@ from msgspec import Meta
 from snakepit_cli.wire import worker_pb2 as pb
 
 MOST_ASKS = 1000
-"""That one program may have open."""
+"""Asks that one program may have open."""
 ROOM = 1 << 18
 """Bytes of chunks of one ask that may be under way."""
 _LARGEST_NUMBER = 1 << 53
@@ -58,7 +58,7 @@ class _Ask:
 
 
 class Asks:
-    """Those of one program that are not answered."""
+    """The open asks of one program."""
 
     def __init__(self, said: Callable[[pb.FromWorker], None], write: Callable[[dict[str, Any]], None]) -> None:
         self._said = said
@@ -95,7 +95,7 @@ class Asks:
         self._said(pb.FromWorker(requests=[_request(number, parent, found)]))
 
     def give_up(self, ask: int) -> None:
-        """By the program. It is answered all the same; one that has been answered is unknown."""
+        """The program cancels an ask, which is still answered. One that has been answered is ignored."""
         self._withdraw([number for number, one in self._open.items() if one.number == ask])
 
     def over(self, request: int) -> None:

@@ -129,7 +129,7 @@ class Program(Talker):
         self._asks.flows(full=full)
 
     def _tell(self, body: dict[str, Any]) -> None:
-        """What it need not have asked for by a request. It ends a program that does not read it."""
+        """Writes a line that is no request. Ends the program when it leaves too much of them unread."""
         unread = self.sink.get_write_buffer_size()
         if unread <= self.listener.longest:
             self.sink.write(_encode(body) + b"\n")

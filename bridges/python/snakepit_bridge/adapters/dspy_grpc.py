@@ -1,4 +1,4 @@
-"""DSPy programs: made from a signature by one call, run by later ones, on whichever worker of the pool.
+"""DSPy programs: made from a signature by one call, run by later ones, on any worker of the pool.
 
     snakepit up ai --adapter snakepit_bridge.adapters.dspy_grpc:DSPyGRPCHandler --env OPENAI_API_KEY=…
     snakepit exec configure_lm model=openai/gpt-4o-mini --pool ai --session s1

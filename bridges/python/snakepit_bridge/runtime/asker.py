@@ -126,7 +126,7 @@ class _Awaited:
     def answered(self, result: pb.Result) -> None:
         try:
             self._loop.call_soon_threadsafe(_deliver, self.came, result)
-        except RuntimeError:  # the loop was closed meanwhile: nobody waits
+        except RuntimeError:  # the loop was closed meanwhile: no handler waits
             return
 
     def part(self, chunks: pb.Chunks) -> None:

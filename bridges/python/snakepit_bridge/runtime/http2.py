@@ -158,7 +158,7 @@ class GatewayStream:
             finally:
                 outbox.idle = True
                 sending.release()
-            # Whoever put something in before seeing `idle` did not wake us: look again.
+            # A thread that queued something before it saw `idle` has not woken this one: check again.
             if not (self.pending() or (outbox.closing and not self._closed and not self._rest)):
                 return
 
@@ -166,7 +166,7 @@ class GatewayStream:
         """As much as the server has room for; whether that was everything. Our server has room for 2 GiB."""
         while self._rest and (room := min(self._room(), self._max_frame)) > 0:
             part, self._rest = self._rest[:room], self._rest[room:]
-            # Only the sender subtracts and only the reader adds, but neither does it at one stroke.
+            # Only the sender subtracts and only the reader adds, but neither operation is atomic.
             with self._windows:
                 self._window -= len(part)
                 self._stream_window -= len(part)

@@ -110,7 +110,7 @@ class Replies:
 
 
 class _Inbox:
-    """Filled by the reader. Holds nothing of the one who reads it, who may go away."""
+    """Filled by the reader thread. Has no reference to its Replies, so that an abandoned one is collected."""
 
     def __init__(self) -> None:
         self.changes = None

@@ -80,7 +80,7 @@ class Requests:
             inbox.part(chunks)
 
     def lost(self) -> None:
-        """The stream has ended, and with it every request. Nobody can invalidate what is kept."""
+        """The stream has ended, and with it every request. No invalidation can arrive for what is kept."""
         self.cache.clear()
         waiting, self._waiting = self._waiting, {}
         for inbox in waiting.values():

@@ -1,7 +1,7 @@
 """Values of variables that may be used again without asking the server.
 
 The server grants a lease with a value: it acknowledges no change of the variable before this worker has dropped the
-value, or the lease is over. So what is kept here is never older than the last acknowledged write of anyone.
+value, or the lease is over. So what is kept here is never older than the last acknowledged write.
 
 The reading thread drops values while handlers look them up. Looking up takes no lock. Keeping does: a reply to a
 request that was sent before an invalidation arrived must not be kept, which the generation of the session tells.

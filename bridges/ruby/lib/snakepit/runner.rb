@@ -100,7 +100,7 @@ module Snakepit
                               run_seconds: now - began }] })
     end
 
-    # The JSON of the answer; chunks leave on the way when they are wanted.
+    # The JSON of the answer. A streaming call sends its chunks before it.
     def answer(run)
       spec = run.spec
       handler = spec[:tool] ? tool(spec) : @commands.find(spec[:command])

@@ -1,4 +1,4 @@
-"""Commands over the variables of a session, which the server keeps: whichever worker answers, they are the same."""
+"""Commands over the variables of a session, which the server keeps: they are the same in every worker."""
 
 from __future__ import annotations
 
