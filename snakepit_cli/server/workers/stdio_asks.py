@@ -5,9 +5,7 @@ docs/reference/stdio-protocol.md is the specification.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -47,25 +45,16 @@ class _RefusedError(Exception):
         self.kind = kind
 
 
-@dataclass
-class _Ask:
-    number: int
-    """The program's own."""
-    within: int
-    """The request of the program's that it serves."""
-    owed: int = 0
-    """Bytes of chunks for which no room has been made again, because the program does not read."""
-
-
 class Asks:
-    """The open asks of one program."""
+    """The open asks of one program. The number of an ask is also the id of its Request."""
 
     def __init__(self, said: Callable[[pb.FromWorker], None], write: Callable[[dict[str, Any]], None]) -> None:
         self._said = said
         self._write = write
-        self._ids = itertools.count(1)
-        self._open: dict[int, _Ask] = {}
-        """By Request.id."""
+        self._open: dict[int, int] = {}
+        """The request of the program's that each serves."""
+        self._owed: dict[int, int] = {}
+        """Bytes of chunks for which no room has been made again, because the program does not read."""
         self._full = False
 
     def __bool__(self) -> bool:
@@ -75,7 +64,7 @@ class Asks:
         """`calls`: the call of a request that is open. Returns how the program breaks the protocol, or nothing."""
         if not 0 < ask <= _LARGEST_NUMBER:
             return f"an ask has a number from 1 on, not {ask}"
-        if any(one.number == ask for one in self._open.values()):
+        if ask in self._open:
             return f"it asked {ask} again, which is not answered yet"
         try:
             self._ask(ask, line, calls)
@@ -90,35 +79,35 @@ class Asks:
             raise _RefusedError("cancelled", f"request {found.within} is not open")
         if len(self._open) >= MOST_ASKS:
             raise _RefusedError("quota_exceeded", f"{MOST_ASKS:,} asks wait for their answers already")
-        number = next(self._ids)
-        self._open[number] = _Ask(ask, found.within or 0)
-        self._said(pb.FromWorker(requests=[_request(number, parent, found)]))
+        self._open[ask] = found.within or 0
+        self._said(pb.FromWorker(requests=[_request(ask, parent, found)]))
 
     def give_up(self, ask: int) -> None:
         """The program cancels an ask, which is still answered. One that has been answered is ignored."""
-        self._withdraw([number for number, one in self._open.items() if one.number == ask])
+        if ask in self._open:
+            self._withdraw([ask])
 
     def over(self, request: int) -> None:
         """The program has answered this request."""
-        self._withdraw([number for number, one in self._open.items() if one.within == request])
+        if given_up := [ask for ask, within in self._open.items() if within == request]:
+            self._withdraw(given_up)
 
     def reply(self, result: pb.Result) -> None:
-        known = self._open.pop(result.id, None)
-        if known is None:
+        if self._open.pop(result.id, None) is None:
             return
+        self._owed.pop(result.id, None)
         if not result.HasField("failure"):
-            self._write({"answer": known.number, "value": msgspec.Raw(result.value)})
+            self._write({"answer": result.id, "value": msgspec.Raw(result.value)})
             return
         said = result.failure
-        self._refuse(known.number, said.name, said.message, type=said.type, traceback=said.traceback)
+        self._refuse(result.id, said.name, said.message, type=said.type, traceback=said.traceback)
 
-    def chunks(self, request: int, lines: bytes) -> None:
-        known = self._open.get(request)
-        if known is None:
+    def chunks(self, ask: int, lines: bytes) -> None:
+        if ask not in self._open:
             return
         for line in lines.split(b"\n")[:-1]:
-            self._write({"answer": known.number, "chunk": msgspec.Raw(line)})
-        known.owed += len(lines)
+            self._write({"answer": ask, "chunk": msgspec.Raw(line)})
+        self._owed[ask] = self._owed.get(ask, 0) + len(lines)
         self._make_room()
 
     def flows(self, *, full: bool) -> None:
@@ -127,16 +116,12 @@ class Asks:
         self._make_room()
 
     def _make_room(self) -> None:
-        if self._full:
-            return
-        for number, one in self._open.items():
-            if one.owed:
-                self._said(pb.FromWorker(credits=[pb.Credit(id=number, bytes=one.owed)]))
-                one.owed = 0
+        if self._owed and not self._full:
+            owed, self._owed = self._owed, {}
+            self._said(pb.FromWorker(credits=[pb.Credit(id=ask, bytes=size) for ask, size in owed.items()]))
 
-    def _withdraw(self, numbers: list[int]) -> None:
-        if numbers:
-            self._said(pb.FromWorker(withdrawals=numbers))
+    def _withdraw(self, asks: list[int]) -> None:
+        self._said(pb.FromWorker(withdrawals=asks))
 
     def _refuse(self, ask: int, kind: str, message: str, **more: str) -> None:
         facts = {name: text for name, text in more.items() if text}
@@ -156,11 +141,11 @@ def _checked(line: bytes) -> _Line:
 
 
 def _request(number: int, parent: int, line: _Line) -> pb.Request:
-    request = pb.Request(id=number, parent=parent, stream=line.stream, credit_bytes=ROOM if line.stream else 0)
+    # Queries that stream say so by themselves.
+    stream = line.stream or line.query is not msgspec.UNSET
+    request = pb.Request(id=number, parent=parent, stream=stream, credit_bytes=ROOM if stream else 0)
     if line.query is not msgspec.UNSET:
         request.query = bytes(line.query)
-        # Queries that stream say so by themselves.
-        request.stream, request.credit_bytes = True, ROOM
         return request
     request.command, request.args = line.command or line.tool or "", bytes(line.args)
     request.pool, request.session, request.timeout_seconds = line.pool, line.session, line.timeout
