@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"sort"
 	"strings"
 )
 
@@ -34,38 +33,38 @@ var handlers = map[string]handler{}
 // a tag `default:"JSON"`, omitempty or a pointer makes one optional. Or A is a map[string]any and takes whatever comes.
 // The result is whatever encoding/json can write. The summary is for people.
 func Command[A, R any](name string, function func(*Context, A) (R, error), summary ...string) {
-	args := argumentsOf(name, reflect.TypeOf((*A)(nil)).Elem())
-	handlers[name] = handlerOf(name, args, false, summary, plain(args, function))
+	handlers[name] = plain(name, function, summary)
 }
 
 // Stream registers a function whose answer is what it emits. emit waits while the reader is slow, and fails when the
 // caller has given up.
 func Stream[A any](name string, function func(ctx *Context, args A, emit func(any) error) error, summary ...string) {
-	args := argumentsOf(name, reflect.TypeOf((*A)(nil)).Elem())
-	handlers[name] = handlerOf(name, args, true, summary, emitting(args, function))
+	handlers[name] = emitting(name, function, summary)
 }
 
 // answering runs a handler: its result is a value, or chunks that it emits.
 type answering func(ctx *Context, args []byte, emit func(any) error) (any, error)
 
-func plain[A, R any](args *arguments, function func(*Context, A) (R, error)) answering {
-	return func(ctx *Context, data []byte, _ func(any) error) (any, error) {
+func plain[A, R any](name string, function func(*Context, A) (R, error), summary []string) handler {
+	args := argumentsOf(name, reflect.TypeOf((*A)(nil)).Elem())
+	return handlerOf(name, args, false, summary, func(ctx *Context, data []byte, _ func(any) error) (any, error) {
 		var found A
 		if err := args.read(data, &found); err != nil {
 			return nil, err
 		}
 		return function(ctx, found)
-	}
+	})
 }
 
-func emitting[A any](args *arguments, function func(*Context, A, func(any) error) error) answering {
-	return func(ctx *Context, data []byte, emit func(any) error) (any, error) {
+func emitting[A any](name string, function func(*Context, A, func(any) error) error, summary []string) handler {
+	args := argumentsOf(name, reflect.TypeOf((*A)(nil)).Elem())
+	return handlerOf(name, args, true, summary, func(ctx *Context, data []byte, emit func(any) error) (any, error) {
 		var found A
 		if err := args.read(data, &found); err != nil {
 			return nil, err
 		}
 		return nil, function(ctx, found, emit)
-	}
+	})
 }
 
 func handlerOf(name string, args *arguments, streaming bool, summary []string, run answering) handler {
@@ -76,12 +75,7 @@ func find(name string) (handler, error) {
 	if found, ok := handlers[name]; ok {
 		return found, nil
 	}
-	known := make([]string, 0, len(handlers))
-	for one := range handlers {
-		known = append(known, one)
-	}
-	sort.Strings(known)
-	return handler{}, refuse(commandNotFound, "no command `%s`; this adapter has %s", name, strings.Join(known, ", "))
+	return handler{}, refuse(commandNotFound, "no command `%s`; this adapter has %s", name, strings.Join(names(), ", "))
 }
 
 // ----------------------------------------------------------------------------------------------- arguments

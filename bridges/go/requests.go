@@ -2,7 +2,6 @@ package snakepit
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"strings"
 )
@@ -40,9 +39,9 @@ func KindOf(err error) string {
 	return ""
 }
 
-func errServerLost() error {
-	return &CallError{Kind: "server_restarted", Message: "the server was lost before the answer came"}
-}
+var serverLost = &failure{name: "server_restarted", message: "the server was lost before the answer came"}
+
+func (f *failure) callError() error { return &CallError{f.name, f.typ, f.message, f.traceback} }
 
 // inbox is where the answer of a request arrives. Guarded by the worker's lock.
 type inbox struct {
@@ -114,8 +113,8 @@ func (r *run) follow(one request, take func([]byte) error, answer *[]byte) error
 		if end == nil {
 			continue
 		}
-		if failed := end.failure; failed != nil {
-			return &CallError{failed.name, failed.typ, failed.message, failed.traceback}
+		if end.failure != nil {
+			return end.failure.callError()
 		}
 		if answer != nil {
 			*answer = end.value
@@ -126,11 +125,8 @@ func (r *run) follow(one request, take func([]byte) error, answer *[]byte) error
 
 // ended says why a call whose context is done can ask for nothing.
 func (r *run) ended() error {
-	switch {
-	case r.muted():
-		return errServerLost()
-	case r.ctx.Err() == nil:
-		return context.Canceled
+	if r.muted() {
+		return serverLost.callError()
 	}
 	return r.ctx.Err()
 }
@@ -194,8 +190,6 @@ func (w *worker) answered(message toWorker) {
 func (w *worker) unanswered() {
 	for id, known := range w.asked {
 		delete(w.asked, id)
-		known.put(nil, &result{failure: &failure{
-			name: "server_restarted", message: "the server was lost before the answer came",
-		}})
+		known.put(nil, &result{failure: serverLost})
 	}
 }

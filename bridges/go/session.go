@@ -220,11 +220,15 @@ func (s *Session) Depend(name string, on ...string) error {
 // Watch hands over the changes of variables as they come, until the session or the call ends, or take returns an error:
 // Stop ends it without one. Options: FromVersion, After.
 func (s *Session) Watch(pattern string, take func(Change) error, options ...Option) error {
-	query, err := s.query("var_watch", map[string]any{"pattern": pattern}, options)
+	query := map[string]any{"pattern": pattern}
+	if err := s.complete("var_watch", query, options); err != nil {
+		return err
+	}
+	text, err := carriedJSON(query)
 	if err != nil {
 		return err
 	}
-	return s.run.each(request{query: query}, func(text []byte) error {
+	return s.run.each(request{query: text}, func(text []byte) error {
 		var one Change
 		if err := decode(text, &one); err != nil {
 			return err
@@ -277,27 +281,22 @@ func (s *Session) Query(query map[string]any, into any) error {
 }
 
 func (s *Session) do(op string, query map[string]any, into any, options ...Option) error {
-	text, err := s.query(op, query, options)
-	if err != nil {
+	if err := s.complete(op, query, options); err != nil {
 		return err
 	}
-	answer, err := s.run.ask(request{query: text})
-	if err != nil || into == nil {
-		return err
-	}
-	return decode(answer, into)
+	return s.Query(query, into)
 }
 
-// query is the JSON of one. Only what is global needs no session.
-func (s *Session) query(op string, query map[string]any, options []Option) ([]byte, error) {
+// complete adds the operation and the options. Only what is global needs no session.
+func (s *Session) complete(op string, query map[string]any, options []Option) error {
 	query["op"] = op
 	for _, apply := range options {
 		apply(query)
 	}
-	if err := s.need(); err != nil && query["global"] != true {
-		return nil, err
+	if query["global"] == true {
+		return nil
 	}
-	return carriedJSON(query)
+	return s.need()
 }
 
 func (s *Session) need() error {

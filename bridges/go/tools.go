@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"reflect"
 )
 
 // Offer is a function that can be registered as a tool.
@@ -12,14 +11,12 @@ type Offer struct{ handler handler }
 
 // Tool makes a function one that can be offered to all that use a session. Its arguments are those of Command.
 func Tool[A, R any](name string, function func(*Context, A) (R, error), description ...string) Offer {
-	args := argumentsOf(name, reflect.TypeOf((*A)(nil)).Elem())
-	return Offer{handlerOf(name, args, false, description, plain(args, function))}
+	return Offer{plain(name, function, description)}
 }
 
 // StreamTool is Tool for a function whose answer is what it emits.
 func StreamTool[A any](name string, function func(*Context, A, func(any) error) error, description ...string) Offer {
-	args := argumentsOf(name, reflect.TypeOf((*A)(nil)).Elem())
-	return Offer{handlerOf(name, args, true, description, emitting(args, function))}
+	return Offer{emitting(name, function, description)}
 }
 
 // ToolInfo is what is known of a tool of a session.
@@ -100,18 +97,17 @@ func (s *Session) RegisterTool(offer Offer, options ...Option) error {
 	for _, apply := range options {
 		apply(described)
 	}
-	metadata, err := carriedJSON(described["metadata"])
-	if err != nil {
-		return err
-	}
-	if described["metadata"] == nil {
-		delete(described, "metadata")
-		metadata = nil
+	var metadata []byte
+	if facts, given := described["metadata"]; given {
+		var err error
+		if metadata, err = carriedJSON(facts); err != nil {
+			return err
+		}
 	}
 	key := toolKey{s.ID, offer.handler.spec.name}
 	before := s.run.worker.offer(key, &offered{handler: offer.handler, metadata: metadata})
 	// It can be called before the answer comes.
-	err = s.do("tool_register", map[string]any{"tools": []any{described}}, nil)
+	err := s.do("tool_register", map[string]any{"tools": []any{described}}, nil)
 	s.run.worker.settleOffer(key, before, err == nil)
 	return err
 }
@@ -214,12 +210,7 @@ func (w *worker) sessionEnded(session string) {
 			delete(w.tools, key)
 		}
 	}
-	for at, one := range w.sessions {
-		if one == session {
-			w.sessions = append(w.sessions[:at:at], w.sessions[at+1:]...)
-			break
-		}
-	}
+	w.forget(session)
 	if SessionEnded != nil {
 		go SessionEnded(session)
 	}

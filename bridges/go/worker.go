@@ -276,14 +276,18 @@ func (w *worker) remember(session string) {
 	if session == "" {
 		return
 	}
+	w.forget(session)
+	if w.sessions = append(w.sessions, session); len(w.sessions) > mostSessions {
+		w.sessions = w.sessions[1:]
+	}
+}
+
+func (w *worker) forget(session string) {
 	for at, one := range w.sessions {
 		if one == session {
 			w.sessions = append(w.sessions[:at], w.sessions[at+1:]...)
-			break
+			return
 		}
-	}
-	if w.sessions = append(w.sessions, session); len(w.sessions) > mostSessions {
-		w.sessions = w.sessions[1:]
 	}
 }
 

@@ -30,7 +30,7 @@ export class Session {
 
   /** The value. Rejects with VariableNotFoundError. */
   async get(name) {
-    return shown(await this.#read([name], { op: 'var_get', name })).value
+    return (await this.describe(name)).value
   }
 
   /** All that is known of a variable. */

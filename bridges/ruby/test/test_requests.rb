@@ -57,6 +57,19 @@ class RequestsTest < Minitest::Test
     end
   end
 
+  def test_a_cancel_while_it_is_sent_gives_it_up
+    @requests = Snakepit::Requests.new(lambda do |message|
+      @said << message
+      @run.cancel if message[:requests]
+    end)
+    [-> { session.get('a') }, -> { session.watch.first }].each_with_index do |wait, at|
+      @run = Snakepit::Run.new(SPEC)
+      asking { assert_raises(Snakepit::Cancelled, &wait) }.join
+      request
+      assert_equal [at + 1], @said.pop(true)[:withdrawals]
+    end
+  end
+
   def test_all_that_waits_fails_with_the_stream
     handlers = [-> { session.get('a') }, -> { session.stream_tool('t').to_a }].map do |wait|
       Thread.new { assert_raises(Snakepit::ServerRestarted, &wait) }

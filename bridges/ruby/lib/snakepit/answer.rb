@@ -48,6 +48,15 @@ module Snakepit
       end
     end
 
+    # What a handler returns, as one value: chunks become an array.
+    def whole(handler, args, context)
+      chunks = []
+      value = handler.call(args, context) { |chunk| chunks << chunk }
+      return value.to_a if value.is_a?(Enumerator)
+
+      handler.streaming ? chunks : value
+    end
+
     def failure(error)
       case error
       when Refusal

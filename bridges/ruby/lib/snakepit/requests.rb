@@ -35,6 +35,9 @@ module Snakepit
       # One that lost() has not seen would wait for an answer to a stream that has ended.
       refuse(run) { @lock.synchronize { @waiting.delete(id) } }
       id
+    rescue Cancelled # while it was sent: the caller has no id yet
+      withdraw(id) if id
+      raise
     end
 
     def withdraw(id)

@@ -119,10 +119,7 @@ module Snakepit
     end
 
     def collected(run, handler, args, context)
-      chunks = []
-      value = handler.call(args, context) { |chunk| chunks << chunk }
-      value = chunks if handler.streaming && !value.is_a?(Enumerator)
-      Answer.json(value.is_a?(Enumerator) ? value.to_a : value, handler.name, @limit, nan_is_null: run.nan_is_null)
+      Answer.json(Answer.whole(handler, args, context), handler.name, @limit, nan_is_null: run.nan_is_null)
     end
 
     def streamed(run, handler, args, context)

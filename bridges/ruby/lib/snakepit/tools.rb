@@ -21,10 +21,7 @@ module Snakepit
     # The answer of a tool that a handler of this worker calls, as another worker would have given it: it runs at once,
     # because the worker is busy with the caller. Raises CallFailed.
     def call_within(args, context)
-      chunks = []
-      value = @handler.call(Answer.arguments(args), context) { |chunk| chunks << chunk }
-      value = chunks if @handler.streaming && !value.is_a?(Enumerator)
-      Answer.parse(Answer.json(value.is_a?(Enumerator) ? value.to_a : value, @name))
+      Answer.parse(Answer.json(Answer.whole(@handler, Answer.arguments(args), context), @name))
     rescue CallFailed
       raise
     rescue StandardError, ScriptError => error
