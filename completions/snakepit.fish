@@ -246,7 +246,7 @@ complete -c snakepit -n '__fish_seen_subcommand_from var; and __fish_seen_subcom
 complete -c snakepit -n '__fish_seen_subcommand_from var; and not __fish_seen_subcommand_from register set get list rm history rollback depend mget mset export import watch' -a watch -d 'Print each change of variables when it happens, one JSON object a line, until the session ends'
 complete -c snakepit -n '__fish_seen_subcommand_from var; and __fish_seen_subcommand_from watch' -a '(snakepit __complete variables (commandline -opc)[2..-1] 2>/dev/null)'
 complete -c snakepit -n '__fish_seen_subcommand_from var; and __fish_seen_subcommand_from watch' -l from -r -F -d 'Begin with this version of the variable PATTERN'
-complete -c snakepit -n '__fish_seen_subcommand_from var; and __fish_seen_subcommand_from watch' -l after -r -F -d 'Begin with the change after this one of the session'
+complete -c snakepit -n '__fish_seen_subcommand_from var; and __fish_seen_subcommand_from watch' -l after -r -F -d 'Begin with the first change after this revision of the session'
 complete -c snakepit -n '__fish_seen_subcommand_from var; and __fish_seen_subcommand_from watch' -l session -x -a '(snakepit __complete sessions (commandline -opc)[2..-1] 2>/dev/null)' -d 'The session (SNAKEPIT_SESSION)'
 complete -c snakepit -n '__fish_seen_subcommand_from var; and __fish_seen_subcommand_from watch' -l json -d 'JSON, also on failure; each line is a document'
 complete -c snakepit -n '__fish_seen_subcommand_from var; and __fish_seen_subcommand_from watch' -l field -r -F -d 'Print only a part of the result: a.b[0].c'

@@ -19,7 +19,7 @@ const (
 	large    = 1 << 19
 )
 
-// Context is the context of a call: it is done when the caller has given up or the call's time is over.
+// Context is the context of a call: it is done when the caller has cancelled or the call's timeout has expired.
 type Context struct {
 	context.Context
 	run *run
@@ -142,7 +142,7 @@ func (r *run) serve() {
 		return
 	}
 	if errors.Is(r.ctx.Err(), context.DeadlineExceeded) {
-		// The server's clock decides: it says that the time is over, in the same moment.
+		// The server's clock decides: its cancel comes at about the same moment.
 		select {
 		case <-r.givenUp:
 		case <-time.After(time.Second):

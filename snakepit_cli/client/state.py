@@ -125,7 +125,7 @@ class Session(_Asking):
     def set(
         self, name: str, value: Any, *, expect: int | None = None, create: bool = True, metadata: Facts | None = None
     ) -> Json:
-        """`name` and the new `version`. With `expect` only when that is its version now (`version_conflict`)."""
+        """`name` and the new `version`. With `expect` only if that is its current version (`version_conflict`)."""
         answer: Json = self._ask(
             "var_set", name=name, value=_text(value, name), expect=expect, metadata=metadata, **_create(create)
         )

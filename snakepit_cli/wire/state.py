@@ -70,7 +70,7 @@ class SessionCreate(StateOp, frozen=True, kw_only=True):
 class SessionList(StateOp, frozen=True, kw_only=True):
     pattern: Pattern = "*"
     after: Count = 0
-    """Where the page before has ended: its `next`."""
+    """The `next` of the previous page."""
     limit: Annotated[int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10,000")] = 1000
 
 
@@ -109,7 +109,7 @@ class VarRegister(StateOp, frozen=True, kw_only=True):
     constraints: Facts = msgspec.field(default_factory=dict)
     metadata: Facts = msgspec.field(default_factory=dict)
     ttl: Seconds | None = None
-    """Seconds after its last change at which it ends, whatever becomes of the session."""
+    """Seconds after its last change when it expires, independently of the session."""
     replace: Flag = False
 
 
@@ -154,7 +154,7 @@ class VarExport(StateOp, frozen=True, kw_only=True):
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """A variable as `var_export` writes it; what else is in it says nothing."""
+    """A variable as `var_export` writes it; other fields are ignored."""
 
     name: Key
     type: str

@@ -31,8 +31,8 @@ module Snakepit
     def cleanup; end
   end
 
-  # A handler's call was given up: by its caller, or because its time is over. Not a StandardError, so that
-  # `rescue => error` does not hold it up; `ensure` runs.
+  # A handler's call was cancelled, by its caller or by its timeout. Not a StandardError, so that
+  # `rescue => error` does not catch it; `ensure` runs.
   class Cancelled < Exception
   end
 end

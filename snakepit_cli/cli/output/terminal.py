@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 _MARKS = 16
-"""Characters for each column that are looked at."""
+"""Characters that are examined for each column."""
 _CONTROLS = [*range(32), *range(127, 160)]
 _BIDI = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 """They reorder what stands around them, so that a line reads differently from what it says."""

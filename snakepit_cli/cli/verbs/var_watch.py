@@ -50,7 +50,7 @@ def watch(
         str | None, option("--from", "Begin with this version of the variable PATTERN.", "VERSION")
     ] = None,
     after: Annotated[
-        str | None, option("--after", "Begin with the change after this one of the session.", "REVISION")
+        str | None, option("--after", "Begin with the first change after this revision of the session.", "REVISION")
     ] = None,
     session: SessionOf = None,
     json: Annotated[bool, option("--json", "JSON, also on failure; each line is a document.")] = False,

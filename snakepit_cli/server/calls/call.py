@@ -134,7 +134,7 @@ class Call:
         """The worker that must run it."""
         self.worker: str | None = None
         self.deadline = 0.0
-        """The instant at which its time is over; known when it is dispatched."""
+        """When its timeout expires; known when it is dispatched."""
         self.children: dict[int, Callable[[], None]] = {}
         """Cancels the calls that its handler makes, by the worker's number of the request."""
         self.trace = Trace(call_id, header.command, header.pool, time.monotonic())

@@ -264,7 +264,7 @@ def _longest(value: Any, limit: int) -> str | None:
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> Any:
-    """None for what is no regular expression: then it is the text itself, as in the original. Raises InvalidValueError.
+    """None when it is not a regular expression: it is then literal text, as in the original. Raises InvalidValueError.
 
     RE2 takes time in proportion to the text, whatever the pattern is: one from a client must not stop the server.
     """
@@ -290,7 +290,7 @@ def _pattern(value: str, pattern: str) -> str | None:
         return f"must match pattern: {pattern}, and so have at most {_LONGEST_FOR_PATTERN:,} characters"
     compiled = _compiled(pattern)
     found = pattern in value if compiled is None else compiled.search(value) is not None
-    why = " (which is no regular expression, and so looked for as it is)" if compiled is None else ""
+    why = " (not a regular expression, so searched for literally)" if compiled is None else ""
     return None if found else f"{shown(value)} must match pattern: {pattern}{why}"
 
 

@@ -75,7 +75,7 @@ def test_is_refused(type_: str, given: Any, said: str) -> None:
         ("string", {"max_length": 2}, "ab", "abc", "must be at most 2 characters, got 3"),
         ("string", {"pattern": "b+"}, "abb", "ac", '"ac" must match pattern: b+'),
         ("string", {"pattern": "[a"}, "x[ay", "a",
-         '"a" must match pattern: [a (which is no regular expression, and so looked for as it is)'),
+         '"a" must match pattern: [a (not a regular expression, so searched for literally)'),
         ("string", {"enum": ["a", "b"]}, "a", "c", '"c" must be one of: a, b'),
         ("choice", {"choices": ["a", "b"]}, "b", "c", '"c" must be one of: a, b'),
         ("module", {"allowed_modules": ["m"]}, "m", "n", '"n" must be one of the allowed modules: m'),
