@@ -105,10 +105,11 @@ func (s *Session) RegisterTool(offer Offer, options ...Option) error {
 		}
 	}
 	key := toolKey{s.ID, offer.handler.spec.name}
-	before := s.run.worker.offer(key, &offered{handler: offer.handler, metadata: metadata})
+	one := &offered{handler: offer.handler, metadata: metadata}
+	before := s.run.worker.offer(key, one)
 	// It can be called before the answer comes.
 	err := s.do("tool_register", map[string]any{"tools": []any{described}}, nil)
-	s.run.worker.settleOffer(key, before, err == nil)
+	s.run.worker.settleOffer(key, one, before, err == nil)
 	return err
 }
 
@@ -170,15 +171,16 @@ func (w *worker) offer(key toolKey, one *offered) *offered {
 }
 
 // settleOffer says whether the server has taken a tool: else what was there before is there again.
-func (w *worker) settleOffer(key toolKey, before *offered, taken bool) {
+func (w *worker) settleOffer(key toolKey, one, before *offered, taken bool) {
 	w.lock.Lock()
 	defer w.lock.Unlock()
-	switch one := w.tools[key]; {
-	case taken && one != nil:
+	switch {
+	case taken:
 		one.taken = true
-	case !taken && before != nil:
+		w.tools[key] = one // again: an expired session of this name has ended meanwhile, with all of its tools
+	case before != nil:
 		w.tools[key] = before
-	case !taken:
+	default:
 		delete(w.tools, key)
 	}
 }

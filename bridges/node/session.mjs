@@ -131,6 +131,7 @@ export class Session {
       else tools.remove(this.id, name)
       throw error
     }
+    tools.add(this.id, offered) // again: an expired session of this name has ended meanwhile, with all of its tools
     tools.confirm(this.id, offered)
     return name
   }

@@ -201,6 +201,23 @@ def test_a_slow_reader_of_a_tool_stops_it(shared: Pit, worker: Worker, session: 
     shared.until_pool("its caller to be free", name=worker.name, busy=0)
 
 
+def test_a_tool_is_offered_though_a_session_of_this_name_has_just_expired(shared: Pit, worker: Worker) -> None:
+    """The worker learns of that end while it offers."""
+    with shared.connection() as connection:
+        sessions = Sessions(connection)
+        name = sessions.create(f"s{next(_numbers)}", ttl=1)["id"]
+        wait.until(lambda: not exists(sessions, name), "the session to expire")
+        check(worker, name, gives("offer", "add", name="add"))
+        assert connection.call("add", b'{"a":1,"b":2}', session=name, tool=True) == b"3"
+
+
+def exists(sessions: Sessions, name: str) -> bool:
+    try:
+        return bool(sessions.show(name))
+    except PitError:
+        return False
+
+
 def outcomes(door: Door, session: str, step: Step) -> object:
     """None while there is no server."""
     try:

@@ -206,11 +206,14 @@ def registered(server: Providing, session: str, offered: list[Offered]) -> Steps
     for one in offered:
         server.tools.add(session, one)
     try:
-        return (yield {"op": "tool_register", "tools": [one.described() for one in offered]})["registered"]
+        answer = yield {"op": "tool_register", "tools": [one.described() for one in offered]}
     except BaseException:
         for one in known:
             server.tools.remove(session, one.command.name)
         raise
+    for one in offered:  # again: an expired session of this name has ended meanwhile, with all of its tools
+        server.tools.add(session, one)
+    return answer["registered"]
 
 
 def unregistered(server: Providing, session: str, name: str) -> Steps:

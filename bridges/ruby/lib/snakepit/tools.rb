@@ -59,7 +59,8 @@ module Snakepit
       before = @lock.synchronize { @of[key].tap { @of[key] = tool } }
       yield
       done = true
-      @lock.synchronize { @taken[key] = tool }
+      # In `@of` again: an expired session of this name has ended meanwhile, with all of its tools.
+      @lock.synchronize { @of[key] = @taken[key] = tool }
     ensure
       @lock.synchronize { before ? @of[key] = before : @of.delete(key) } unless done
     end
