@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from typing import Any
 
 import msgspec
@@ -25,25 +26,24 @@ async def serve(instance: Instance, request: ToolServe, say: Say) -> Any:
 
     Raises PitError.
     """
-    guest, held = instance.invite(request.adapter), False
-    feed = instance.state.feeds.join(request.session)
-    try:
+    state, session = instance.state, request.session
+    guest = instance.invite(request.adapter)
+    with ExitStack() as undo:
+        undo.callback(instance.dismiss, guest)
         way = {"worker": guest.worker, "token": guest.token, "gateway": instance.gateway}
         await say(_encode(way) + b"\n")
         hello = await _hello(guest)
-        made = [registry.of_command(one, request.session, guest.worker, hello.language) for one in hello.commands]
+        made = [registry.of_command(one, session, guest.worker, hello.language) for one in hello.commands]
         if not made:
             raise PitError("usage", f"{request.adapter or guest.worker} offers no functions")
-        await tools.in_session(instance.state, request.session, Origin())
-        instance.state.tools.add(made)
+        await tools.in_session(state, session, Origin())
+        feed = state.feeds.join(session)  # not before: an expired session of this name has ended only now
+        undo.callback(state.feeds.leave, session, feed)
+        state.tools.add(made)
         await say(_encode({"tools": [one.answer() for one in made]}) + b"\n")
-        held = instance.state.hold(request.session)  # it does not end while it is served
+        if state.hold(session):  # it does not end while its tools are served
+            undo.callback(state.release, session)
         return {"reason": await _end(guest, feed.over)}
-    finally:
-        if held:
-            instance.state.release(request.session)
-        instance.state.feeds.leave(request.session, feed)
-        instance.dismiss(guest)
 
 
 async def _hello(guest: Guest) -> pb.Hello:

@@ -12,7 +12,7 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.calls.nested_calls import Asked
 from snakepit_cli.server.ops import programs, sessions, tools, variables, watching
 from snakepit_cli.server.ops.watching import Say
-from snakepit_cli.server.state.state import Done, Origin, State
+from snakepit_cli.server.state.state import Done, Origin, State, as_pit_error
 from snakepit_cli.wire import state as ops
 from snakepit_cli.wire.ops import decode
 
@@ -61,7 +61,8 @@ def answer_worker(state: State, asked: Asked) -> Callable[[], None]:
     if type(request) in _JOBS:
         perform(state, request, origin, asked.answered)
         return asked.cancel
-    task = asyncio.get_running_loop().create_task(_stream(state, request, origin, asked))
+    task = asyncio.get_running_loop().create_task(_encoded(state, request, origin, asked.say))
+    task.add_done_callback(lambda task: _settle(task, asked))
 
     def give_up() -> None:
         task.cancel()
@@ -69,16 +70,18 @@ def answer_worker(state: State, asked: Asked) -> Callable[[], None]:
     return give_up
 
 
-async def _stream(state: State, request: ops.StateOp, origin: Origin, asked: Asked) -> None:
-    try:
-        value = await answer(state, request, origin, asked.say)
-    except PitError as error:
-        asked.answered(b"", error)
-    except asyncio.CancelledError:
+async def _encoded(state: State, request: ops.StateOp, origin: Origin, say: Say) -> bytes:
+    return msgspec.json.encode(await answer(state, request, origin, say))
+
+
+def _settle(task: asyncio.Task[bytes], asked: Asked) -> None:
+    """Answers, also when the task was cancelled before it took its first step."""
+    if task.cancelled():
         asked.answered(b"", PitError("cancelled", "the worker gave it up"))
-        raise
+    elif (error := task.exception()) is not None:
+        asked.answered(b"", as_pit_error(error))
     else:
-        asked.answered(msgspec.json.encode(value), None)
+        asked.answered(task.result(), None)
 
 
 def of_worker(request: ops.StateOp, session: str) -> ops.StateOp:

@@ -92,7 +92,7 @@ class State:
 
         def finished(outcome: _Outcome | None, error: Exception | None) -> None:
             if outcome is None:
-                done(b"", _as_pit(error))
+                done(b"", as_pit_error(error))
             else:
                 self._settle(outcome, origin, done)
 
@@ -219,7 +219,7 @@ def _expire_variables(work: Work) -> int:
     return len(rows)
 
 
-def _as_pit(error: Exception | None) -> PitError:
+def as_pit_error(error: BaseException | None) -> PitError:
     return error if isinstance(error, PitError) else PitError("internal", f"{type(error).__name__}: {error}")
 
 

@@ -88,8 +88,9 @@ def create(work: Work, session: str = "", ttl: float | None = None, metadata: Ma
     ttl = work.limits.ttl if ttl is None else checked_ttl(ttl)
     text = merged("{}", metadata)
     end(work, name)  # an expired one
-    (count,) = work.db.execute("SELECT value FROM facts WHERE name = 'sessions'").fetchone()
-    if count >= work.limits.max_sessions:
+    if _is_full(work):
+        sweep(work)
+    if _is_full(work):
         raise PitError("quota_exceeded", f"{work.limits.max_sessions:,} sessions are allowed ([session] max_sessions)")
     calls = work.touches.calls(name)  # those that make it
     work.touches.forget(name)
@@ -100,6 +101,11 @@ def create(work: Work, session: str = "", ttl: float | None = None, metadata: Ma
     _count(work, 1)
     work.created += 1
     return Row(int(cursor.lastrowid or 0), name, work.now, work.now, ttl, text, 0, 0, 0, 0, 0, 0, 0)
+
+
+def _is_full(work: Work) -> bool:
+    (count,) = work.db.execute("SELECT value FROM facts WHERE name = 'sessions'").fetchone()
+    return bool(count >= work.limits.max_sessions)
 
 
 def _count(work: Work, change: int) -> None:

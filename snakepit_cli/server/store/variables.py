@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -257,29 +258,41 @@ class Writer:
         return known
 
     def _room(self, name: str, value: bytes, known: Variable | None) -> None:
+        """Raises PitError `quota_exceeded`; expired variables take no room."""
+        size = len(value) - (len(known.value) if known else 0)
+        if self._beyond(known is None, size):
+            self.expire()
+        if reason := self._beyond(known is None, size):
+            raise PitError("quota_exceeded", f"{name}: {reason}")
+
+    def _beyond(self, is_new: bool, grown: int) -> str:
+        """Which limit would be exceeded; empty when none is."""
         limits, row = self.work.limits, self.row
-        if known is None and row.variables >= limits.max_variables:
-            text = f"session {row.id}: {limits.max_variables:,} variables are allowed ([session] max_variables)"
-            raise PitError("quota_exceeded", f"{name}: {text}")
-        size = row.bytes + len(value) - (len(known.value) if known else 0)
-        if size > limits.max_bytes and size > row.bytes:
-            text = f"session {row.id} would have {size:,} bytes; {limits.max_bytes:,} are allowed ([session] max_bytes)"
-            raise PitError("quota_exceeded", f"{name}: {text}")
+        if is_new and row.variables >= limits.max_variables:
+            return f"session {row.id}: {limits.max_variables:,} variables are allowed ([session] max_variables)"
+        size = row.bytes + grown
+        if size > limits.max_bytes and grown > 0:
+            return f"session {row.id} would have {size:,} bytes; {limits.max_bytes:,} are allowed ([session] max_bytes)"
+        return ""
 
     def _count(self, *, variables: int = 0, bytes: int = 0) -> None:  # noqa: A002
         self.row = self.row._replace(variables=self.row.variables + variables, bytes=self.row.bytes + bytes)
 
     def _changed(self, variable: Variable, event: str) -> None:
+        """Records a change, and marks all that depend on the variable, in steps of one dependency."""
         self._record(variable, event, variable.value)
-        users = self.work.db.execute(
-            f"SELECT {_COLUMNS} FROM variables WHERE stale = 0"
-            " AND n IN (SELECT variable FROM depends WHERE source = ?)",
-            (variable.n,),
-        ).fetchall()
-        for found in users:
-            user = Variable(*found)
-            self.work.db.execute("UPDATE variables SET stale = 1 WHERE n = ?", (user.n,))
-            self._changed(user, "stale")
+        sources = deque([variable.n])
+        while sources:
+            users = self.work.db.execute(
+                f"SELECT {_COLUMNS} FROM variables WHERE stale = 0"
+                " AND n IN (SELECT variable FROM depends WHERE source = ?)",
+                (sources.popleft(),),
+            ).fetchall()
+            for found in users:
+                user = Variable(*found)
+                self.work.db.execute("UPDATE variables SET stale = 1 WHERE n = ?", (user.n,))
+                self._record(user, "stale", user.value)
+                sources.append(user.n)
 
     def _record(self, variable: Variable, event: str, value: bytes | None) -> None:
         self.row = self.row._replace(revision=self.row.revision + 1)

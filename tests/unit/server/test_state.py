@@ -13,6 +13,7 @@ import pytest
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.state import leases
+from snakepit_cli.server.store.clock import Clock
 from snakepit_cli.settings.schema import SessionSettings, Settings
 from snakepit_cli.wire import ops
 from snakepit_cli.wire import worker_pb2 as pb
@@ -199,6 +200,18 @@ def test_a_worker_reaches_only_the_session_of_its_call(tmp_path: Path) -> None:
         assert (await worker.answer(99)).failure.name == "cancelled"
         worker.link.hear(pb.FromWorker(requests=[pb.Request(id=98, query=b'{"op":"var_list","session":"s"}')]))
         assert (await worker.answer(98)).failure.name == "not_yours"
+
+    run(test, tmp_path)
+
+
+def test_a_watch_that_a_worker_gives_up_at_once_is_answered(tmp_path: Path) -> None:
+    async def test(harness: Harness) -> None:
+        worker = await serving(harness)
+        query = json.dumps({"op": "var_watch"}).encode()
+        asked = pb.Request(id=7, parent=worker.call.id, query=query, stream=True)
+        worker.link.hear(pb.FromWorker(requests=[asked], withdrawals=[7]))
+        assert (await worker.answer(7)).failure.name == "cancelled"
+        assert not worker.call.children
 
     run(test, tmp_path)
 
@@ -521,6 +534,22 @@ def test_a_guest_ends_with_its_session(tmp_path: Path) -> None:
         await until(lambda: len(guest.said) == 2)
         await ask(harness, "session_rm", session="s")
         assert await guest.task == {"reason": "the session has ended"}
+
+    run(test, tmp_path)
+
+
+def test_tools_are_served_in_a_session_that_takes_the_place_of_an_expired_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(harness: Harness) -> None:
+        await ask(harness, "session_create", session="s", ttl=1)
+        monkeypatch.setattr(Clock, "now", lambda _: time.time() + 5)
+        guest = Guest(harness)
+        await guest.attach("echo")
+        await until(lambda: len(guest.said) == 2)
+        assert await harness.call("echo", session="s", tool=True).answer == b'{"a":1}'
+        assert not guest.task.done()
+        guest.task.cancel()
 
     run(test, tmp_path)
 

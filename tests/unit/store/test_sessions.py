@@ -170,3 +170,12 @@ def test_uses_that_cannot_be_written_down_are_noted_up_to_a_number(
         else:
             noted.note(name, 2.0)
     assert set(noted.take()) == {"a", "b"}
+
+
+def test_expired_sessions_take_no_room(tmp_path: Path) -> None:
+    store = Store(tmp_path, max_sessions=1)
+    store.ask("session_create", session="a", ttl=1)
+    assert store.refused("session_create", session="b").kind == "quota_exceeded"
+    store.now += 2
+    store.ask("session_create", session="b")
+    assert store.ask("session_show", session="b")["id"] == "b"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -235,3 +236,21 @@ def test_what_took_the_place_of_a_removed_variable_has_not_its_past(store: Store
     assert [one["value"] for one in store.ask("var_history", session=later, name="first")] == [1]
     store.ask("var_rollback", session=later, name="first", version=0)
     assert store.ask("var_get", session=later, name="first")["value"] == 1
+
+
+def test_a_chain_of_dependencies_may_be_long(store: Store) -> None:
+    names = [f"v{n}" for n in range(1500)]
+    store.ask("var_mset", session="s", values=dict.fromkeys(names, 1))
+    for source, name in pairwise(names):
+        store.ask("var_depend", session="s", name=name, on=[source])
+    store.ask("var_set", session="s", name=names[0], value=2)
+    assert [one["name"] for one in store.ask("var_list", session="s") if one["stale"]] == names[1:]
+
+
+def test_expired_variables_take_no_room(tmp_path: Path) -> None:
+    store = Store(tmp_path, max_variables=1, max_bytes=100)
+    store.ask("var_register", session="s", name="a", type="string", value="x" * 90, ttl=1)
+    assert store.refused("var_set", session="s", name="b", value=1).kind == "quota_exceeded"
+    store.now += 2
+    store.ask("var_set", session="s", name="b", value="y" * 90)
+    assert [one["name"] for one in store.ask("var_list", session="s")] == ["b"]
