@@ -19,7 +19,7 @@ from snakepit_cli.server.state.leases import Holder, Leases
 from snakepit_cli.server.store import sessions, variables
 from snakepit_cli.server.store.clock import Clock
 from snakepit_cli.server.store.database import Database
-from snakepit_cli.server.store.touches import FLUSH_SECONDS, Touches
+from snakepit_cli.server.store.touches import FLUSH_SECONDS, Touch, Touches
 from snakepit_cli.server.store.work import Work
 from snakepit_cli.server.tools.registry import Registry
 from snakepit_cli.settings.schema import SessionSettings
@@ -118,8 +118,20 @@ class State:
 
     async def flush(self) -> None:
         """Writes down which sessions were used."""
+        taken: dict[str, Touch] = {}
+
+        def run(work: Work) -> None:
+            self.touches.put_back(taken)  # the transaction failed, and is tried again
+            taken.clear()
+            taken.update(self.touches.take())
+            sessions.flush(work, taken)
+
         if self.touches:
-            await self.ask(_flush, Origin())
+            try:
+                await self.ask(run, Origin())
+            except PitError:
+                self.touches.put_back(taken)
+                raise
 
     async def close(self) -> None:
         """Everything that was asked for is on disk. What is asked later opens the file again."""
@@ -198,16 +210,6 @@ class State:
         self._purging = False
         if error is None and answer == b"true":
             self._purge()
-
-
-def _flush(work: Work) -> None:
-    touches = work.touches.take()
-    try:
-        sessions.flush(work, touches)
-    except sqlite3.Error:
-        for session, touch in touches.items():
-            work.touches.note(session, touch.last, calls=touch.calls)
-        raise
 
 
 def _expire_variables(work: Work) -> int:

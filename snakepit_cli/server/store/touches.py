@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
@@ -72,6 +73,14 @@ class Touches:
     def forget(self, session: str) -> None:
         with self._lock:
             self._of.pop(session, None)
+
+    def put_back(self, taken: Mapping[str, Touch]) -> None:
+        """They have not been written down."""
+        with self._lock:
+            for session, one in taken.items():
+                if (known := self._noted(session, one.first)) is not None:
+                    known.first, known.last = min(known.first, one.first), max(known.last, one.last)
+                    known.calls += one.calls
 
     def take(self) -> dict[str, Touch]:
         """All of them; there are none from now on."""
