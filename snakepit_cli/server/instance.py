@@ -225,7 +225,8 @@ class Instance:
 
     def everything(self) -> list[Pool]:
         """Pools, and guests."""
-        return [*self.pools.values(), *(guest.pool for guest in self.guests.values())]
+        # Also from the database's thread: a copy made in one step, which no change of the table can disturb.
+        return [*self.pools.values(), *(guest.pool for guest in list(self.guests.values()))]
 
     def _serving(self, name: str) -> Pool | None:
         guest = self.guests.get(name)

@@ -86,6 +86,13 @@ class Stream:
         self._open = True
         self.outbox: deque[memoryview] = deque()
         """What the peer had no room for. Views: a long message is not copied again for each of its frames."""
+        self._waiting = 0
+        """Bytes in it."""
+
+    @property
+    def unread(self) -> int:
+        """Bytes that are not sent yet, of this stream and below it."""
+        return self._waiting + self._connection.unwritten()
 
     def send(self, message: bytes) -> None:
         """A message to the client. After the end of the stream it is dropped."""
@@ -100,6 +107,7 @@ class Stream:
             connection.write(frame(_DATA, 0, self._number, data))
         else:
             self.outbox.append(memoryview(data))
+            self._waiting += size
             self.flush()
 
     def flush(self) -> None:
@@ -111,6 +119,7 @@ class Stream:
                 self.outbox.appendleft(data[room:])
                 data = data[:room]
             self.window -= len(data)
+            self._waiting -= len(data)
             connection.window -= len(data)
             connection.write(frame(_DATA, 0, self._number, bytes(data)))
 
@@ -176,9 +185,12 @@ class Connection:
     """One client. `opened` is called with each new stream and its path, and gives the stream a listener or ends it."""
 
     def __init__(
-        self, write: Callable[[bytes], None], opened: Callable[[Stream, str], None], *, max_message: int
-    ) -> None:
+        self, write: Callable[[bytes], None], opened: Callable[[Stream, str], None], *, max_message: int,
+        unwritten: Callable[[], int] = int,
+    ) -> None:  # fmt: skip
+        """`unwritten`: bytes that were given to `write` and have not left."""
         self.write = write
+        self.unwritten = unwritten
         self.streams: dict[int, Stream] = {}
         self.window = 65535
         self.max_frame = 16384

@@ -12,9 +12,20 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.calls.call import Call, Caller, Header, Runner
 from snakepit_cli.wire import worker_pb2 as pb
 
+_MOST = 10_000
+"""Requests of one worker that have no answer yet."""
+_ASKED = 4
+"""Times the longest message: bytes of these requests."""
+_UNREAD = 8
+"""Times the longest message: bytes of answers that a worker may leave unread."""
+
 
 class Answers(Protocol):
     """The way back to the worker."""
+
+    @property
+    def unread(self) -> int:
+        """Bytes that wait to be sent, because the worker does not read them."""
 
     def reply(self, result: pb.Result) -> None: ...
 
@@ -25,6 +36,8 @@ class Answers(Protocol):
 
 class Host(Protocol):
     """What it is asked of."""
+
+    max_message_bytes: int
 
     def submit(self, caller: Caller, request: int, header: Header, args: bytes) -> tuple[Runner, Call]:
         """Accepts a call, or raises PitError."""
@@ -58,6 +71,8 @@ class Asked:
         self._id = request.id
         self._worker = worker
         self._room = request.credit_bytes if request.stream else 0
+        self.size = len(request.query) + len(request.args)
+        """Bytes."""
         self._wake = asyncio.Event()
 
     # -- the caller of a call --
@@ -67,6 +82,11 @@ class Asked:
         return self._room <= 0
 
     def result(self, request: int, value: bytes) -> None:
+        unread, most = self.link.unread, self._worker.most_unread
+        if unread and unread + len(value) > most:
+            text = f"{unread:,} bytes of answers to this worker wait; {most:,} are allowed"
+            self.error(request, PitError("pool_saturated", text, hint="await answers before you ask for more"))
+            return
         self._worker.over(request)
         self.link.reply(pb.Result(id=request, value=value))
 
@@ -117,6 +137,9 @@ class NestedCalls:
         self.language = language
         self._host = host
         self._running: dict[int, Asked] = {}
+        self._held = 0
+        """Bytes of them."""
+        self.most_unread = _UNREAD * host.max_message_bytes
         self.has_asked = False
         """Whether it has ever made a request. Until then it grants no room and confirms no invalidation."""
 
@@ -127,7 +150,11 @@ class NestedCalls:
         if request.id in self._running:
             self.link.reply(_refusal(request.id, PitError("usage", f"request {request.id} is still running")))
             return
+        if (refusal := self._too_many(asked.size)) is not None:
+            self.link.reply(_refusal(request.id, refusal))
+            return
         self._running[request.id] = asked
+        self._held += asked.size
         try:
             if request.parent and parent is None:
                 raise PitError("cancelled", "the call within which it was made is over")
@@ -140,6 +167,16 @@ class NestedCalls:
             return
         if parent is not None and request.id in self._running:
             parent.children[request.id] = asked.cancel
+
+    def _too_many(self, size: int) -> PitError | None:
+        most = _ASKED * self._host.max_message_bytes
+        if len(self._running) >= _MOST:
+            text = f"{_MOST:,} requests of this worker have no answer yet; no more are allowed"
+        elif self._held and self._held + size > most:
+            text = f"requests of this worker without an answer have {self._held:,} bytes; {most:,} are allowed"
+        else:
+            return None
+        return PitError("pool_saturated", text, hint="await answers before you ask for more")
 
     def _call(self, request: pb.Request, asked: Asked, own_pool: str) -> None:
         pool, call = self._host.submit(asked, request.id, _header(request, asked.parent, own_pool), request.args)
@@ -165,7 +202,10 @@ class NestedCalls:
 
     def over(self, request: int) -> None:
         known = self._running.pop(request, None)
-        if known is not None and known.parent is not None:
+        if known is None:
+            return
+        self._held -= known.size
+        if known.parent is not None:
             known.parent.children.pop(request, None)
 
 

@@ -27,6 +27,8 @@ _SAID_HIGH = 64 << 10
 _LONG = 1 << 16
 _QUEUED = 4
 """Times the longest message: bytes of arguments and queries of a client that have no answer."""
+_MOST_QUERIES = 10_000
+"""Of a client, without an answer."""
 _UNREAD = 8
 """Times the longest message: bytes of answers that a client may leave unread."""
 _encode = msgspec.json.Encoder().encode
@@ -185,6 +187,9 @@ class Connection(asyncio.Protocol):
         most = _QUEUED * self._host.max_message_bytes
         if self._runs(request):
             self._refuse(request, _still_running(request))
+        elif len(self._queries) >= _MOST_QUERIES:
+            text = f"this client has {_MOST_QUERIES:,} queries without an answer; no more are allowed"
+            self._refuse(request, PitError("pool_saturated", text, hint="read answers before you send more"))
         elif self._held and self._held + len(body) > most:
             self._refuse(request, _too_much(self._held, most))
         else:

@@ -26,6 +26,8 @@ PATH = "/snakepit.worker.v1.Gateway/Attach"
 _HEADROOM = 4 << 20
 """What a message may hold beyond one answer of the largest size: chunks and other answers that travel with it."""
 _GREETING_SECONDS = 30.0
+_LONG = 1 << 20
+"""Bytes of answers in a message that is not held back for more."""
 
 
 class NotAdmittedError(Exception):
@@ -66,6 +68,13 @@ class WorkerLink:
         self._stream = stream
         self._coalescer = coalescer
         self._next: pb.ToWorker | None = None
+        self._answers = 0
+        """Bytes of answers in it."""
+
+    @property
+    def unread(self) -> int:
+        """Bytes that wait to be sent."""
+        return self._answers + self._stream.unread
 
     def welcome(self, max_message_bytes: int) -> None:
         self._message().welcome.MergeFrom(pb.Welcome(protocol=PROTOCOL, max_message_bytes=max_message_bytes))
@@ -105,6 +114,9 @@ class WorkerLink:
 
     def reply(self, result: pb.Result) -> None:
         self._message().replies.append(result)
+        self._answers += len(result.value)
+        if self._answers > _LONG:  # a message that others join would be longer still
+            self.send()
 
     def reply_chunks(self, request: int, lines: bytes) -> None:
         self._message().reply_chunks.add(id=request, lines=lines, count=lines.count(b"\n"))
@@ -136,7 +148,7 @@ class WorkerLink:
 
     def send(self) -> None:
         """What was begun."""
-        message, self._next = self._next, None
+        message, self._next, self._answers = self._next, None, 0
         if message is not None:
             self._stream.send(message.SerializeToString())
 
@@ -197,7 +209,9 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
         limit = self._registrar.max_message_bytes + _HEADROOM
-        self._http = http2.Connection(self._transport.write, self._opened, max_message=limit)
+        self._http = http2.Connection(
+            self._transport.write, self._opened, max_message=limit, unwritten=self._transport.get_write_buffer_size
+        )
         if peer_uid(transport) not in {None, os.geteuid()}:
             self._transport.abort()
 

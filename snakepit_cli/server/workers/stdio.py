@@ -141,6 +141,9 @@ class Talker(asyncio.Protocol):
             else:
                 self.transport.resume_reading()
 
+    unread = 0
+    """It is ended when it does not read."""
+
     def reply(self, result: pb.Result) -> None:
         """It makes no calls."""
 

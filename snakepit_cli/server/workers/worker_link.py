@@ -35,6 +35,10 @@ class Link(Protocol):
 
     def recall(self, call_ids: Iterable[int]) -> None: ...
 
+    @property
+    def unread(self) -> int:
+        """Bytes of answers that wait to be sent."""
+
     def reply(self, result: pb.Result) -> None: ...
 
     def reply_chunks(self, request: int, lines: bytes) -> None: ...

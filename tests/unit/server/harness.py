@@ -27,6 +27,7 @@ class Link:
         self.cancelled: list[int] = []
         self.pings = 0
         self.replies: list[pb.Result] = []
+        self.unread = 0
         self.reply_lines: dict[int, bytes] = {}
         self.invalidations: list[tuple[int, str, list[str]]] = []
         self.ended_sessions: list[str] = []

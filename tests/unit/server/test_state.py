@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.server.calls import nested_calls
 from snakepit_cli.server.state import leases
+from snakepit_cli.server.store import database
 from snakepit_cli.server.store.clock import Clock
 from snakepit_cli.settings.schema import SessionSettings, Settings
 from snakepit_cli.wire import ops
@@ -216,6 +218,37 @@ def test_a_watch_that_a_worker_gives_up_at_once_is_answered(tmp_path: Path) -> N
     run(test, tmp_path)
 
 
+@pytest.mark.parametrize(("limit", "size", "words"), [("_MOST", 1, "no answer yet"), ("_ASKED", 1 << 20, "bytes")])
+def test_requests_of_a_worker_without_an_answer_have_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, size: int, words: str
+) -> None:
+    async def test(harness: Harness) -> None:
+        monkeypatch.setattr(nested_calls, limit, 3)
+        harness.instance.max_message_bytes = 1 << 20
+        worker = await serving(harness)
+        numbers = [worker.send(query=b" " * size + b'{"op": "var_watch"}', stream=True) for _ in range(4)]
+        refused = (await worker.answer(numbers[-1])).failure
+        assert refused.name == "pool_saturated"
+        assert words in refused.message
+        worker.link.hear(pb.FromWorker(withdrawals=numbers))
+        await worker.answer(numbers[0])
+        assert await worker.ask("var_set", name="x", value=1) == {"name": "x", "version": 0}
+
+    run(test, tmp_path)
+
+
+def test_answers_that_a_worker_does_not_read_have_a_limit(tmp_path: Path) -> None:
+    async def test(harness: Harness) -> None:
+        await ask(harness, "var_set", session="s", name="x", value="long")
+        worker = await serving(harness)
+        worker.link.unread = 8 * harness.instance.max_message_bytes
+        assert await worker.ask("var_get", name="x") == "pool_saturated"
+        worker.link.unread = 0
+        assert (await worker.ask("var_get", name="x"))["value"] == "long"
+
+    run(test, tmp_path)
+
+
 def test_a_write_waits_until_no_worker_uses_the_old_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "SECONDS", 60.0)
 
@@ -307,6 +340,24 @@ def test_calls_count_and_keep_a_session(tmp_path: Path) -> None:
         assert (await ask(harness, "session_show", session="s"))["calls"] == 3
         await harness.instance.state.flush()
         assert (await ask(harness, "session_show", session="s"))["calls"] == 3
+
+    run(test, tmp_path)
+
+
+def test_uses_that_could_not_be_written_down_are_written_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def test(harness: Harness) -> None:
+        await ask(harness, "session_create", session="s")
+        await harness.call(session="s").answer
+        with monkeypatch.context() as patch:
+            patch.setattr(database, "failpoint", full)
+            with pytest.raises(PitError):
+                await harness.instance.state.flush()
+        await harness.call(session="s").answer
+        await harness.instance.state.flush()
+        assert (await ask(harness, "session_show", session="s"))["calls"] == 2
 
     run(test, tmp_path)
 
