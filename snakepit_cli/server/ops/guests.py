@@ -13,6 +13,7 @@ from snakepit_cli.server.instance import Instance
 from snakepit_cli.server.ops import tools
 from snakepit_cli.server.ops.streams import Say
 from snakepit_cli.server.pools.guests import Guest
+from snakepit_cli.server.state.feeds import Feed
 from snakepit_cli.server.state.state import Origin
 from snakepit_cli.server.tools import registry
 from snakepit_cli.wire import worker_pb2 as pb
@@ -36,10 +37,17 @@ async def serve(instance: Instance, request: ToolServe, say: Say) -> Any:
         made = [registry.of_command(one, session, guest.worker, hello.language) for one in hello.commands]
         if not made:
             raise PitError("usage", f"{request.adapter or guest.worker} offers no functions")
-        await tools.in_session(state, session, Origin())
-        feed = state.feeds.join(session)  # not before: an expired session of this name has ended only now
-        undo.callback(state.feeds.leave, session, feed)
-        state.tools.add(made)
+
+        feed: Feed
+
+        def offer() -> None:
+            nonlocal feed
+            # Not before: an expired session of this name has ended only now. Not later: this one can be removed.
+            feed = state.feeds.join(session)
+            undo.callback(state.feeds.leave, session, feed)
+            state.tools.add(made)
+
+        await tools.in_session(state, session, Origin(), offer)
         await say(_encode({"tools": [one.answer() for one in made]}) + b"\n")
         if state.hold(session):  # it does not end while its tools are served
             undo.callback(state.release, session)

@@ -15,21 +15,20 @@ from snakepit_cli.server.tools.registry import Tool
 from snakepit_cli.wire import state as ops
 
 
-async def in_session(state: State, session: str, origin: Origin) -> None:
-    """There is such a session from now on. Raises PitError."""
+async def in_session(state: State, session: str, origin: Origin, then: Callable[[], None]) -> None:
+    """Makes the session if there is none, and calls `then` before it can end. Raises PitError, as `then` may."""
 
     def need(work: Work) -> None:
         sessions.need(work, session)
 
-    await state.ask(need, origin)
+    await state.ask(need, origin, then)
 
 
 async def _register(state: State, request: ops.ToolRegister, origin: Origin) -> Any:
     if origin.holder is None:
         raise PitError("not_yours", "only a worker can register tools", hint="serve a file with `snakepit tools serve`")
-    await in_session(state, request.session, origin)
     made = [_tool(one, request.session, origin) for one in request.tools]
-    state.tools.add(made)
+    await in_session(state, request.session, origin, lambda: state.tools.add(made))
     return {"registered": [one.name for one in made]}
 
 

@@ -101,13 +101,22 @@ class State:
         except PitError as refusal:
             done(b"", refusal)
 
-    async def ask(self, run: Run, origin: Origin) -> bytes:
-        """The answer. A change that has begun is made even when the caller has gone. Raises PitError."""
+    async def ask(self, run: Run, origin: Origin, then: Callable[[], None] | None = None) -> bytes:
+        """The answer. A change that has begun is made even when the caller has gone. Raises PitError.
+
+        `then` is called with the answer, before the answer to any later request, unless the caller has gone. It may
+        raise PitError.
+        """
         answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
         def done(answer: bytes, error: PitError | None) -> None:
             if answered.done():
                 return
+            if error is None and then is not None:
+                try:
+                    then()
+                except PitError as refusal:
+                    error = refusal
             if error is not None:
                 answered.set_exception(error)
             else:

@@ -578,6 +578,20 @@ def test_a_guest_that_goes_ends_its_calls(tmp_path: Path) -> None:
     run(test, tmp_path)
 
 
+def test_a_session_that_is_removed_while_a_tool_is_registered_leaves_no_tool(tmp_path: Path) -> None:
+    async def test(harness: Harness) -> None:
+        worker = await serving(harness)
+        for _ in range(20):
+            number = worker.send(query=b'{"op": "tool_register", "tools": [{"name": "t"}]}')
+            await asyncio.sleep(0)
+            removal = asyncio.ensure_future(ask(harness, "session_rm", session="s"))
+            assert (await worker.answer(number)).value == b'{"registered":["t"]}'
+            await removal
+            assert await ask(harness, "tool_list", session="s") == []
+
+    run(test, tmp_path)
+
+
 def test_a_guest_ends_with_its_session(tmp_path: Path) -> None:
     async def test(harness: Harness) -> None:
         guest = Guest(harness)
