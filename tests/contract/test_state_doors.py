@@ -161,7 +161,7 @@ def test_tools_outlive_the_server(shared: Pit, worker: Worker, session: str) -> 
 
 @pytest.mark.parametrize("worker", DIALLING, indirect=True)
 def test_what_a_handler_waits_for_fails_when_the_server_dies(shared: Pit, worker: Worker, session: str) -> None:
-    """It is told, so that the worker is free for the next server at once."""
+    """It is told, also when it asks again beside the next server, so that the worker is free at once."""
     with shared.connection() as connection:
         for _ in range(2):
             connection._call("wait", b'{"name":"x"}', {"pool": worker.name, "session": session})
@@ -169,7 +169,8 @@ def test_what_a_handler_waits_for_fails_when_the_server_dies(shared: Pit, worker
         procs.kill(shared.status()["server"]["pid"])
     shared.until_pool("the worker to be free", name=worker.name, ready=1, busy=0)
     told = wait.until(lambda: worker.call("last"), "what it was told")
-    assert told in {"server_restarted", "cancelled"}  # the call itself is over, too
+    assert len(told) >= 2
+    assert set(told) <= {"server_restarted", "cancelled"}  # the call itself is over, too
     check(worker, session, gives("set", 0, name="v", value=1))
 
 

@@ -50,7 +50,7 @@ const OPS = {
 }
 
 const ended = []
-let last = ''
+let last = []
 
 export function sessionEnded(id) {
   ended.push(id)
@@ -73,12 +73,14 @@ export const commands = {
   ended: () => ended,
   twice: ({ number }) => 2 * number,
   raise({ message }) { throw new RangeError(message) },
-  /** Waits for a change that does not come, and notes why it waits no longer. */
+  /** Waits for a change that does not come, asks again a second later, and notes why neither was answered. */
   async wait({ name }, ctx) {
     try {
       return await first(ctx.session.watch(name), 1)
     } catch (error) {
-      last = error.kind
+      await new Promise((done) => setTimeout(done, 1000))
+      const again = await ctx.session.describe(name).catch((refused) => refused)
+      last = [error.kind, again.kind]
       throw error
     }
   },

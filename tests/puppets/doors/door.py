@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -31,7 +32,7 @@ TOOLS: dict[str, Callable[..., Any]] = {"add": add, "count": count, "fail": fail
 class Door:
     def __init__(self) -> None:
         self.ended: list[str] = []
-        self.last = ""
+        self.last: list[str] = []
 
     def session_ended(self, session: str) -> None:
         self.ended.append(session)
@@ -45,15 +46,21 @@ class Door:
     def execute_raise(self, message: str) -> None:
         raise IndexError(message)
 
-    def execute_wait(self, name: str, ctx: CallContext) -> Any:
-        """Waits for a change that does not come, and notes why it waits no longer."""
-        try:
-            return next(ctx.session.watch_variables(name))
-        except BaseException as error:
-            self.last = getattr(error, "kind", "cancelled")
-            raise
+    def execute_wait(self, name: str, ctx: CallContext) -> None:
+        """Waits for a change that does not come, asks again a second later, and notes why neither was answered."""
+        told: list[str] = []
+        for step in (
+            lambda: next(ctx.session.watch_variables(name)),
+            lambda: time.sleep(1),
+            lambda: ctx.session.describe(name),
+        ):
+            try:
+                step()
+            except BaseException as error:  # noqa: BLE001 - the cancel comes once, at any time
+                told.append(getattr(error, "kind", "cancelled"))
+        self.last = told
 
-    def execute_last(self) -> str:
+    def execute_last(self) -> list[str]:
         return self.last
 
     def execute_forever(self, name: str, ctx: CallContext) -> Iterator[Any]:

@@ -13,7 +13,7 @@ class Door
 
   def initialize
     @ended = []
-    @last = ''
+    @last = []
   end
 
   def session_ended(id) = @ended << id
@@ -29,12 +29,15 @@ class Door
     end
   end
 
-  # Waits for a change that does not come, and notes why it waits no longer.
+  # Waits for a change that does not come, asks again a second later, and notes why neither was answered.
   def wait(name:, ctx:)
-    ctx.session.watch(name).first
-  rescue Exception => error
-    @last = error.respond_to?(:kind) ? error.kind : 'cancelled'
-    Kernel.raise
+    steps = [-> { ctx.session.watch(name).first }, -> { sleep 1 }, -> { ctx.session.describe(name) }]
+    @last = steps.filter_map do |step|
+      step.call && nil
+    rescue Exception => error # the cancel comes once, at any time
+      error.respond_to?(:kind) ? error.kind : 'cancelled'
+    end
+    nil
   end
 
   def forever(name:, ctx:)

@@ -127,6 +127,7 @@ class GatewayStream:
 
     def close(self) -> None:
         """Called by the reader. Messages that are added to the outbox later are dropped."""
+        self.outbox.ended = True
         self.outbox.wake = _drop
         self._socket.close()
 

@@ -55,6 +55,8 @@ class Outbox:
         self._invalidated: deque[int] = deque()
         self.closing = False
         """Nothing will be added any more: end the worker's half of the stream when all is said."""
+        self.ended = False
+        """The stream has ended: nothing leaves any more, and no reply comes. Set by the transport."""
         self.idle = False
         """True while nothing is on its way: then code that adds something must call `wake`. Set by the transport."""
         self.wake: Callable[[], None] = _nobody

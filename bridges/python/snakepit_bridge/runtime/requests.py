@@ -44,12 +44,19 @@ class Requests:
         """Runs a function that must not be interrupted halfway. Set by the worker."""
 
     def send(self, outbox: Outbox, request: pb.Request, inbox: Inbox) -> int:
-        """Sends the request; returns its number."""
+        """Sends the request; returns its number. When the stream has ended, the request fails at once."""
         request.id = number = next(self._ids)
-        self._waiting[number] = inbox
         # A message that is interrupted halfway would break the stream.
-        self.shield(lambda: outbox.put_request(request))
+        self.shield(lambda: self._send(outbox, request, inbox))
         return number
+
+    def _send(self, outbox: Outbox, request: pb.Request, inbox: Inbox) -> None:
+        # The transport sets `ended` before it calls `lost`. So `lost` finds what is added before this looks at `ended`.
+        self._waiting[request.id] = inbox
+        if not outbox.ended:
+            outbox.put_request(request)
+        else:
+            self._lose(request.id)
 
     def give_up(self, outbox: Outbox, number: int) -> None:
         """Cancels the request. A change may be made all the same, so its reply is still looked at."""
@@ -82,11 +89,16 @@ class Requests:
     def lost(self) -> None:
         """The stream has ended, and with it every request. No invalidation can arrive for what is kept."""
         self.cache.clear()
-        waiting, self._waiting = self._waiting, {}
-        for inbox in waiting.values():
-            reason = failure(pb.Failure.Kind.CANCELLED, "the server was lost before the answer came")
-            reason.name = "server_restarted"
-            inbox.answered(pb.Result(failure=reason))
+        for number in list(self._waiting):
+            self._lose(number)
+
+    def _lose(self, number: int) -> None:
+        inbox = self._waiting.pop(number, None)
+        if inbox is None:
+            return
+        reason = failure(pb.Failure.Kind.CANCELLED, "the server was lost before the answer came")
+        reason.name = "server_restarted"
+        inbox.answered(pb.Result(failure=reason))
 
 
 def _nothing() -> None:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"snakepit"
 )
@@ -270,8 +271,15 @@ func each[A, B any](all []A, make func(A) B) []B {
 var (
 	lock  sync.Mutex
 	ended = []string{}
-	last  string
+	last  = []string{}
 )
+
+func told(err error) string {
+	if kind := snakepit.KindOf(err); kind != "" || err == nil {
+		return kind
+	}
+	return "cancelled"
+}
 
 func main() {
 	snakepit.SessionEnded = func(id string) {
@@ -285,15 +293,15 @@ func main() {
 		defer lock.Unlock()
 		return append([]string{}, ended...), nil
 	})
-	snakepit.Command("last", func(*snakepit.Context, none) (string, error) { return last, nil })
+	snakepit.Command("last", func(*snakepit.Context, none) ([]string, error) { return last, nil })
 	snakepit.Command("raise", fail)
 	snakepit.Command("wait", func(ctx *snakepit.Context, in named) (any, error) {
 		err := ctx.Session().Watch(in.Name, func(snakepit.Change) error { return snakepit.Stop })
-		if last = snakepit.KindOf(err); last == "" {
-			last = "cancelled"
-		}
+		time.Sleep(time.Second)
+		_, again := ctx.Session().Describe(in.Name)
+		last = []string{told(err), told(again)}
 		return nil, err
-	}, "Waits for a change that does not come, and notes why it waits no longer.")
+	}, "Waits for a change that does not come, asks again a second later, and notes why neither was answered.")
 	snakepit.Stream("forever", func(ctx *snakepit.Context, in named, emit func(any) error) error {
 		return ctx.Session().StreamTool(in.Name, counting{1e9}, func(one json.RawMessage) error { return emit(one) })
 	})
