@@ -162,10 +162,11 @@ def test_tools_outlive_the_server(shared: Pit, worker: Worker, session: str) -> 
 @pytest.mark.parametrize("worker", DIALLING, indirect=True)
 def test_what_a_handler_waits_for_fails_when_the_server_dies(shared: Pit, worker: Worker, session: str) -> None:
     """It is told, also when it asks again beside the next server, so that the worker is free at once."""
+    check(worker, session, gives("set", 0, name="begun", value=False))
     with shared.connection() as connection:
         for _ in range(2):
             connection._call("wait", b'{"name":"x"}', {"pool": worker.name, "session": session})
-        shared.until_pool("it to wait", name=worker.name, running=1)
+        wait.until(lambda: Client(shared).run(session, [Step("get", {"name": "begun"}, {})]) == [{"value": True}], "it")
         procs.kill(shared.status()["server"]["pid"])
     shared.until_pool("the worker to be free", name=worker.name, ready=1, busy=0)
     told = wait.until(lambda: worker.call("last"), "what it was told")

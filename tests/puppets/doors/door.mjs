@@ -75,6 +75,7 @@ export const commands = {
   raise({ message }) { throw new RangeError(message) },
   /** Waits for a change that does not come, asks again a second later, and notes why neither was answered. */
   async wait({ name }, ctx) {
+    await ctx.session.set('begun', true)
     try {
       return await first(ctx.session.watch(name), 1)
     } catch (error) {

@@ -49,6 +49,7 @@ class Door:
     def execute_wait(self, name: str, ctx: CallContext) -> None:
         """Waits for a change that does not come, asks again a second later, and notes why neither was answered."""
         told: list[str] = []
+        ctx.session.update_variable("begun", True)
         for step in (
             lambda: next(ctx.session.watch_variables(name)),
             lambda: time.sleep(1),

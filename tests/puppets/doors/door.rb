@@ -31,6 +31,7 @@ class Door
 
   # Waits for a change that does not come, asks again a second later, and notes why neither was answered.
   def wait(name:, ctx:)
+    ctx.session.set('begun', true)
     steps = [-> { ctx.session.watch(name).first }, -> { sleep 1 }, -> { ctx.session.describe(name) }]
     @last = steps.filter_map do |step|
       step.call && nil

@@ -296,6 +296,9 @@ func main() {
 	snakepit.Command("last", func(*snakepit.Context, none) ([]string, error) { return last, nil })
 	snakepit.Command("raise", fail)
 	snakepit.Command("wait", func(ctx *snakepit.Context, in named) (any, error) {
+		if _, err := ctx.Session().Set("begun", true); err != nil {
+			return nil, err
+		}
 		err := ctx.Session().Watch(in.Name, func(snakepit.Change) error { return snakepit.Stop })
 		time.Sleep(time.Second)
 		_, again := ctx.Session().Describe(in.Name)
