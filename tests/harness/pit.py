@@ -88,11 +88,11 @@ class Pit:
     @property
     def cookie(self) -> str:
         path = self.folder / "state" / "default" / "cookie"
-        return path.read_text() if path.exists() else ""
+        return _text(path)
 
     def log(self, name: str) -> str:
         path = self.folder / "state" / "default" / "logs" / f"{name}.log"
-        return path.read_text(errors="replace") if path.exists() else ""
+        return _text(path)
 
     def start(self, *args: str, **kwargs: Any) -> subprocess.Popen[str]:
         """A `snakepit` command, running."""
@@ -183,12 +183,19 @@ class Pit:
     @property
     def warden(self) -> int | None:
         """Pid of the newest warden, remembered after its death."""
-        path = self.folder / "state" / "default" / "endpoint.json"
-        if path.exists():
-            self._warden = json.loads(path.read_text())["pid"]
+        if text := _text(self.folder / "state" / "default" / "endpoint.json"):
+            self._warden = json.loads(text)["pid"]
         return self._warden
 
     def adapter(self, source: str, name: str = "adapter.py") -> str:
         """Writes an adapter file into the working directory and returns its name."""
         (self.work / name).write_text(source)
         return name
+
+
+def _text(path: Path) -> str:
+    """Of a file that may be removed at any moment; empty when it is not there."""
+    try:
+        return path.read_text(errors="replace")
+    except FileNotFoundError:
+        return ""
