@@ -197,5 +197,5 @@ def _text(path: Path) -> str:
     """Of a file that may be removed at any moment; empty when it is not there."""
     try:
         return path.read_text(errors="replace")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
