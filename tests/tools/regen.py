@@ -48,6 +48,13 @@ def protobuf() -> Iterator[tuple[str, str]]:
         yield f"{target}/worker_pb2.pyi", stub
 
 
+def binary_parts() -> Iterator[tuple[str, str]]:
+    """Messages with parts: for the same reason the tool has a copy of the bridge's code."""
+    for name in ("binary", "parts"):
+        code = (ROOT / f"bridges/python/snakepit_bridge/{name}.py").read_text()
+        yield f"snakepit_cli/wire/{name}.py", code.replace("from snakepit_bridge.", "from snakepit_cli.wire.")
+
+
 def bridges() -> Iterator[tuple[str, str]]:
     """The worker contract for the bridges that encode it themselves."""
     from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -139,7 +146,7 @@ def configuration() -> Iterator[tuple[str, str]]:
 
 
 GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (
-    protobuf, bridges, completions, shipped_help, errors, reference, configuration,
+    protobuf, binary_parts, bridges, completions, shipped_help, errors, reference, configuration,
 )  # fmt: skip
 
 
