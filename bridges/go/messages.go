@@ -145,6 +145,7 @@ const (
 	fieldCallMetadata       = 10
 	fieldCallNanIsNull      = 11
 	fieldCallTool           = 12
+	fieldCallTakesParts     = 20
 	fieldCallBlock          = 9
 )
 

@@ -115,6 +115,7 @@ export const Call = {
   10: ['metadata', 'bytes'],
   11: ['nanIsNull', 'flag'],
   12: ['tool', 'flag'],
+  20: ['takesParts', 'flag'],
   9: ['block', Block],
 }
 export const Cancel = {

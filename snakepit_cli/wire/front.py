@@ -69,10 +69,12 @@ def call_body(
     metadata: Mapping[str, str] | None = None,
     nan: str | None = None,
     tool: bool = False,
+    binary: bool = False,
     block: str = "",
 ) -> bytes:
     """Body of a CALL: what the server needs to know, a line break, then the arguments as they are.
 
+    `binary`: the answer may be a message with parts.
     `block` is further header fields as JSON members, for bulk calls: see `block_members`.
     """
     head = [f'{{"version":{_quote(version)},"command":{_quote(command)},"cwd":{_quote(cwd)}']
@@ -82,7 +84,8 @@ def call_body(
         head.append(f',"session":{_quote(session)}')
     if timeout is not None:
         head.append(f',"timeout":{timeout!r}')
-    for name, wanted in (("stream", stream), ("idempotent", idempotent), ("tool", tool)):
+    flags = ("stream", stream), ("idempotent", idempotent), ("tool", tool), ("binary", binary)
+    for name, wanted in flags:
         if wanted:
             head.append(f',"{name}":true')
     if affinity is not None:

@@ -246,7 +246,7 @@ class Welcome(_message.Message):
     def __init__(self, protocol: _Optional[int] = ..., max_message_bytes: _Optional[int] = ...) -> None: ...
 
 class Call(_message.Message):
-    __slots__ = ("id", "command", "args", "session", "timeout_seconds", "stream", "cwd", "credit_bytes", "metadata", "nan_is_null", "tool", "block")
+    __slots__ = ("id", "command", "args", "session", "timeout_seconds", "stream", "cwd", "credit_bytes", "metadata", "nan_is_null", "tool", "takes_parts", "block")
     ID_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
     ARGS_FIELD_NUMBER: _ClassVar[int]
@@ -258,6 +258,7 @@ class Call(_message.Message):
     METADATA_FIELD_NUMBER: _ClassVar[int]
     NAN_IS_NULL_FIELD_NUMBER: _ClassVar[int]
     TOOL_FIELD_NUMBER: _ClassVar[int]
+    TAKES_PARTS_FIELD_NUMBER: _ClassVar[int]
     BLOCK_FIELD_NUMBER: _ClassVar[int]
     id: int
     command: str
@@ -270,8 +271,9 @@ class Call(_message.Message):
     metadata: bytes
     nan_is_null: bool
     tool: bool
+    takes_parts: bool
     block: Block
-    def __init__(self, id: _Optional[int] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ..., stream: _Optional[bool] = ..., cwd: _Optional[str] = ..., credit_bytes: _Optional[int] = ..., metadata: _Optional[bytes] = ..., nan_is_null: _Optional[bool] = ..., tool: _Optional[bool] = ..., block: _Optional[_Union[Block, _Mapping]] = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ..., stream: _Optional[bool] = ..., cwd: _Optional[str] = ..., credit_bytes: _Optional[int] = ..., metadata: _Optional[bytes] = ..., nan_is_null: _Optional[bool] = ..., tool: _Optional[bool] = ..., takes_parts: _Optional[bool] = ..., block: _Optional[_Union[Block, _Mapping]] = ...) -> None: ...
 
 class Block(_message.Message):
     __slots__ = ("lines", "count", "item_argument", "text", "careful")

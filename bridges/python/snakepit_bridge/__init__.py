@@ -29,12 +29,14 @@ from snakepit_bridge.errors import (
     VariableNotFoundError,
     VersionConflictError,
 )
+from snakepit_bridge.parts import Binary
 from snakepit_bridge.session_context import SessionContext
 from snakepit_bridge.variables import VariableProxy
 
 __version__ = "0.1.0"
 __all__ = [
-    "AlreadyExistsError", "BaseAdapter", "BaseCommandHandler", "CallCancelled", "CallContext", "CallFailedError",
+    "AlreadyExistsError", "BaseAdapter", "BaseCommandHandler", "Binary", "CallCancelled", "CallContext",
+    "CallFailedError",
     "HistoryLostError", "InUseError", "InvalidValueError", "NoSessionError", "ProgramNotFoundError", "ProtocolHandler",
     "QuotaExceededError", "SessionContext", "SessionExpiredError", "StateUnavailableError", "TypeValidator",
     "VariableNotFoundError", "VariableProxy", "VariableType", "VersionConflictError", "__version__", "command",

@@ -21,7 +21,7 @@ from typing import Any, Callable, Union
 
 from snakepit_bridge.jsonio import _msgspec
 
-__all__ = ["Converter", "Misfit", "converter_of"]
+__all__ = ["Converter", "Misfit", "converter_of", "resolved", "union_of"]
 
 Converter = Callable[[dict[str, Any]], None]
 """Changes the arguments in place. Raises Misfit."""
@@ -29,6 +29,7 @@ _ACCEPTED: dict[Any, tuple[type, ...]] = {int: (int,), float: (float, int), str:
 """Annotation → types of JSON values that it takes as they are. A whole number is a float; it stays as it is."""
 _ISO = (datetime.datetime, datetime.date, datetime.time)
 _FROM_TEXT = (*_ISO, decimal.Decimal, uuid.UUID, pathlib.Path, pathlib.PurePath)
+_JSON = frozenset({dict, list, str, int, float, bool, type(None)})
 _CONTAINERS = {
     list: list, tuple: tuple, set: set, frozenset: frozenset, collections.abc.Sequence: list, dict: dict,
     collections.abc.Mapping: dict, collections.abc.Iterable: list,
@@ -51,7 +52,7 @@ def converter_of(function: Callable[..., Any], parameters: list[inspect.Paramete
     """What to do with the arguments of a command; None when there is nothing to check."""
     checks = []
     for one in parameters:
-        annotation = _resolved(function, one)
+        annotation = resolved(function, one)
         if annotation is not None and _known(annotation):
             accepted = {_Absent, *_as_they_are(annotation)}
             if one.default is None:
@@ -68,7 +69,7 @@ def converter_of(function: Callable[..., Any], parameters: list[inspect.Paramete
     return convert
 
 
-def _resolved(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+def resolved(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
     """The annotation as an object; None when there is none, or it cannot be evaluated."""
     if parameter.annotation is parameter.empty:
         return None
@@ -78,6 +79,11 @@ def _resolved(function: Callable[..., Any], parameter: inspect.Parameter) -> Any
         return typing.get_type_hints(holder, globalns=names)["it"]
     except Exception:  # noqa: BLE001 - names of `if TYPE_CHECKING`, or newer syntax than this interpreter's
         return None
+
+
+def union_of(annotation: Any) -> tuple[Any, ...]:
+    """The types of a union; of anything else, itself."""
+    return typing.get_args(annotation) if typing.get_origin(annotation) in _UNIONS else (annotation,)
 
 
 def _known(annotation: Any) -> bool:
@@ -113,6 +119,10 @@ def _as_they_are(annotation: Any) -> set[type]:
 
 
 def _converted(name: str, value: Any, annotation: Any) -> Any:
+    if annotation is Any:
+        return value
+    if type(value) not in _JSON:  # it came as a binary part
+        value = _without_array(value)
     try:
         if _msgspec is not None:
             try:
@@ -122,6 +132,11 @@ def _converted(name: str, value: Any, annotation: Any) -> Any:
         return _convert(value, annotation)
     except (ValueError, TypeError, ArithmeticError) as error:
         raise Misfit(f"`{name}` {_reason(error, value, annotation)}{_advice(name, value, annotation)}") from None
+
+
+def _without_array(value: Any) -> Any:
+    """Lists of numbers where the annotation knows no arrays."""
+    return value.tolist() if hasattr(value, "tolist") and getattr(value, "ndim", None) else value
 
 
 def _from_model(kind: Any, value: Any) -> Any:
@@ -135,7 +150,7 @@ def _from_model(kind: Any, value: Any) -> Any:
 
 def _convert(value: Any, annotation: Any) -> Any:
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
-    if type(value) in _as_they_are(annotation):
+    if annotation is Any or type(value) in _as_they_are(annotation):
         return value
     if origin in _UNIONS:
         return _first(value, inner)
@@ -192,7 +207,7 @@ def _scalar(value: Any, kind: Any) -> Any:
 
 def _reason(error: Exception, value: Any, annotation: Any) -> str:
     if type(value) in (str, int, float, bool, type(None)) or not str(error):
-        text = dumps(value, ensure_ascii=False)
+        text = dumps(value, ensure_ascii=False, default=lambda one: type(one).__name__)
         shown = text if len(text) <= 60 else text[:57] + "…"
         return f"must be {_name(annotation)}, not {shown}"
     return f"must be {_name(annotation)}: {error}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from snakepit_bridge import jsonio
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.annotations import Misfit, converter_of
+from snakepit_bridge.binary import BinaryError, is_message
 from snakepit_bridge.context import CallContext
 from snakepit_bridge.describe import ANY, Command
 from snakepit_bridge.failures import Refusal, did_you_mean, failure
@@ -23,7 +24,7 @@ class Bound:
     """A command of one adapter object, ready to be called."""
 
     __slots__ = (
-        "_accepted", "_announce", "_fresh", "_method", "_required", "_set", "_simple", "command", "convert",
+        "_accepted", "_announce", "_forms", "_fresh", "_method", "_required", "_set", "_simple", "command", "convert",
         "plain", "wants_context",
     )  # fmt: skip
 
@@ -36,6 +37,8 @@ class Bound:
         self._required = frozenset(one.name for one in command.parameters if one.default is one.empty)
         self.convert = converter_of(self._method, command.parameters)
         """Makes of the arguments what the annotations say; None when they say nothing."""
+        self._forms: Mapping[str, Callable[..., Any]] | None = None
+        """Of arguments that came as parts; found when the first one comes."""
         self._announce: Callable[[Any], Any] | None = None if fresh else announcer(adapter)
         self._set = tuple(name for name in (command.context, command.session) if name is not None)
         """Parameters that the bridge sets."""
@@ -47,6 +50,14 @@ class Bound:
         bare = inspect.isroutine(self._method) and not hasattr(self._method, "__wrapped__")
         self.plain: Callable[..., Any] | None = self._method if bare and not special else None
         """The method itself when it takes keywords and nothing else, and begins only if they fit: for blocks."""
+
+    def read_parts(self, data: bytes) -> dict[str, Any]:
+        """The arguments in a message with parts. Raises BinaryError, InvalidJson."""
+        from snakepit_bridge import partarguments
+
+        if self._forms is None:
+            self._forms = partarguments.forms_of(self._method, self.command.parameters)
+        return partarguments.read(data, self._forms)
 
     def check(self, args: dict[str, Any]) -> None:
         """Converts the arguments in place. Raises the refusal that names what is wrong with them."""
@@ -151,9 +162,9 @@ def find(commands: Mapping[str, Bound], name: str) -> Bound:
     raise Refusal(failure(pb.Failure.Kind.COMMAND_NOT_FOUND, f"no command `{name}`{hint}"))
 
 
-def parse(data: bytes) -> dict[str, Any]:
+def parse(data: bytes, bound: Bound) -> dict[str, Any]:
     """The arguments of a call, or the refusal that says why they are none."""
     try:
-        return jsonio.loads_object(data)
-    except jsonio.InvalidJson as error:
+        return bound.read_parts(data) if is_message(data) else jsonio.loads_object(data)
+    except (jsonio.InvalidJson, BinaryError) as error:
         raise Refusal(failure(pb.Failure.Kind.INVALID_ARGUMENTS, str(error))) from None

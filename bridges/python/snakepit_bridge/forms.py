@@ -10,6 +10,8 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any, Callable
 
+from snakepit_bridge.parts import Binary
+
 __all__ = ["NoJsonForm", "as_key", "fields_of", "keep_types_of_refused", "name_of", "plain"]
 
 MARK = "__unserializable__"
@@ -191,10 +193,11 @@ def _standard(value: Any) -> tuple[Any] | None:  # noqa: PLR0911 - a table
         return (str(value),)
     if isinstance(value, os.PathLike):
         return (os.fspath(value),)
-    if isinstance(value, (bytes, bytearray, memoryview)):
+    if isinstance(value, (bytes, bytearray, memoryview, Binary)):
         import base64
 
-        return (base64.b64encode(value).decode("ascii"),)
+        data = value.data if isinstance(value, Binary) else value
+        return (base64.b64encode(data).decode("ascii"),)
     return None
 
 

@@ -107,23 +107,27 @@ def dumps(value: Any, *, nan_is_null: bool = False) -> bytes:
         try:
             data = _fast_dumps(value)
         except Exception:  # noqa: BLE001 - the slow way names the cause
-            return _slow_dumps(value, nan_is_null=nan_is_null)
+            return slow_dumps(value, nan_is_null=nan_is_null)
         if not nan_is_null and b"null" in data and nonfinite.is_in(value):
             raise NoJsonForm(places.first_refused(value, nan_is_null=False) or "NaN has no JSON form")
         return data
-    return _slow_dumps(value, nan_is_null=nan_is_null)
+    return slow_dumps(value, nan_is_null=nan_is_null)
 
 
-def _slow_dumps(value: Any, *, nan_is_null: bool = False) -> bytes:
+def slow_dumps(
+    value: Any, *, nan_is_null: bool = False, form: Callable[[Any], Any] = plain,
+    restart: Callable[[], object] = lambda: None,
+) -> bytes:  # fmt: skip
+    """As `dumps`. `form` gives the form of what is no JSON type; `restart` is called before it is asked once more."""
     try:
-        return _write(value, nan_is_null=nan_is_null)
+        return _write(value, nan_is_null=nan_is_null, form=form, restart=restart)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         deep = "the value contains itself or is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise NoJsonForm(places.first_refused(value, nan_is_null=nan_is_null) or deep) from None
+        raise NoJsonForm(places.first_refused(value, nan_is_null=nan_is_null, form=form) or deep) from None
 
 
-def _write(value: Any, *, nan_is_null: bool) -> bytes:
-    how: Any = {"ensure_ascii": False, "allow_nan": False, "separators": (",", ":"), "default": plain}
+def _write(value: Any, *, nan_is_null: bool, form: Callable[[Any], Any], restart: Callable[[], object]) -> bytes:
+    how: Any = {"ensure_ascii": False, "allow_nan": False, "separators": (",", ":"), "default": form}
     try:
         return _std_dumps(value, **how).encode("utf-8")
     except TypeError as error:
@@ -132,10 +136,11 @@ def _write(value: Any, *, nan_is_null: bool) -> bytes:
     except ValueError as error:
         if not nan_is_null or "not JSON compliant" not in str(error):
             raise
-    return _std_dumps(_rebuilt(value, (), nan_is_null=nan_is_null), **how).encode("utf-8")
+    restart()
+    return _std_dumps(_rebuilt(value, (), nan_is_null=nan_is_null, form=form), **how).encode("utf-8")
 
 
-def _rebuilt(value: Any, around: tuple[int, ...], *, nan_is_null: bool) -> Any:
+def _rebuilt(value: Any, around: tuple[int, ...], *, nan_is_null: bool, form: Callable[[Any], Any]) -> Any:
     """With the keys as msgspec writes them, and null for NaN. `around` are the containers that this one is in."""
     if isinstance(value, float) and nan_is_null and not math.isfinite(value):
         return None
@@ -144,11 +149,12 @@ def _rebuilt(value: Any, around: tuple[int, ...], *, nan_is_null: bool) -> Any:
     if id(value) in around:
         raise NoJsonForm("the value contains itself")
     around = (*around, id(value))
+    how: Any = {"nan_is_null": nan_is_null, "form": form}
     if isinstance(value, dict):
-        return {_key(key): _rebuilt(one, around, nan_is_null=nan_is_null) for key, one in value.items()}
+        return {_key(key): _rebuilt(one, around, **how) for key, one in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_rebuilt(one, around, nan_is_null=nan_is_null) for one in value]
-    return _rebuilt(plain(value), around, nan_is_null=nan_is_null)
+        return [_rebuilt(one, around, **how) for one in value]
+    return _rebuilt(form(value), around, **how)
 
 
 def _key(key: Any) -> Any:

@@ -50,9 +50,10 @@ class Writer:
 
     __slots__ = ("_otherwise", "parts")
 
-    def __init__(self, otherwise: Form) -> None:
+    def __init__(self, otherwise: Form, parts: list[Buffer]) -> None:
+        """Adds to `parts`. `otherwise` gives the form of what is not binary."""
         self._otherwise = otherwise
-        self.parts: list[Buffer] = []
+        self.parts = parts
 
     def take(self, value: Any) -> Any:
         """The object that stands for a binary value. Raises BinaryError for an array on another device."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from json import dumps
-from typing import Any
+from typing import Any, Callable
 
 from snakepit_bridge.forms import NoJsonForm, as_key, fields_of, name_of, plain
 
@@ -45,8 +45,8 @@ def non_finite(number: float) -> str:
     return NAN.format("NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity")
 
 
-def parts(value: Any) -> Iterable[tuple[Any, Any]]:
-    """Keys and values of a container or an object with fields. Raises NoJsonForm."""
+def parts(value: Any, form: Callable[[Any], Any] = plain) -> Iterable[tuple[Any, Any]]:
+    """Keys and values of a container or an object with fields; `form` gives that of all others. Raises NoJsonForm."""
     if isinstance(value, dict):
         return value.items()
     if isinstance(value, (list, tuple)):
@@ -54,10 +54,10 @@ def parts(value: Any) -> Iterable[tuple[Any, Any]]:
     fields = fields_of(value)
     if fields is not None:
         return [(name, getattr(value, name, None)) for name in fields]
-    return [(None, plain(value))]
+    return [(None, form(value))]
 
 
-def first_refused(value: Any, *, nan_is_null: bool) -> str | None:
+def first_refused(value: Any, *, nan_is_null: bool, form: Callable[[Any], Any] = plain) -> str | None:
     """Place and reason of the first part that cannot be written, in the order of writing; None when none is found."""
     place: Place = ()
     entered: list[tuple[Any, Place, Iterator[tuple[Any, Any]]]] = []
@@ -72,7 +72,7 @@ def first_refused(value: Any, *, nan_is_null: bool) -> str | None:
             if len(entered) >= DEEPEST:
                 return f"{path(place)} is nested more than {DEEPEST} levels deep"
             try:
-                entered.append((one, place, iter(parts(one))))
+                entered.append((one, place, iter(parts(one, form))))
             except NoJsonForm as error:
                 return f"{path(place)} {error}"
         while entered:

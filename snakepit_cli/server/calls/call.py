@@ -15,6 +15,7 @@ from snakepit_cli.core.events import Affinity
 from snakepit_cli.server.calls.credit import Credit
 from snakepit_cli.wire import fields
 from snakepit_cli.wire import worker_pb2 as pb
+from snakepit_cli.wire.binary import is_message
 from snakepit_cli.wire.fields import LONGEST_NAME, check_name
 
 
@@ -43,6 +44,8 @@ class Header(msgspec.Struct, frozen=True):
     tool: fields.Flag = False
     """`command` is a tool of the session."""
     metadata: fields.CallMetadata | None = None
+    binary: fields.Flag = False
+    """The answer may be a message with parts."""
 
     def __post_init__(self) -> None:
         check_name("command", self.command)
@@ -124,6 +127,8 @@ class Call:
         self.args = args
         self.block: pb.Block | None = None
         if header.items is not None:
+            if is_message(args):
+                raise PitError("usage", "malformed call: the arguments of a block must be JSON")
             self.args, _, lines = args.partition(b"\n")
             self.block = _block(header, lines)
         self.holds = False

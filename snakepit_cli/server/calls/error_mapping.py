@@ -32,6 +32,12 @@ def of_exception(error: Exception) -> PitError:
     return PitError("internal", f"{type(error).__name__}: {error}")
 
 
+def no_parts(command: str, pool: str) -> PitError:
+    """The arguments are a message with parts, and the worker reads only JSON."""
+    text = f"`{command}`: the workers of pool {pool} take JSON; an argument is binary"
+    return PitError("invalid_arguments", text, hint="pass the name of the file instead")
+
+
 def of_worker(said: pb.Failure, language: str, **detail: Any) -> PitError:
     """A failure as a worker reports it. A kind that we do not know means that its handler failed."""
     kind = _NAMES.get(said.kind, "")

@@ -9,6 +9,7 @@ import msgspec
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.settings.schema import AdapterSettings
+from snakepit_cli.wire.binary import is_message
 
 _decode = msgspec.json.Decoder().decode
 
@@ -37,6 +38,8 @@ class CallPolicy:
         required, schema = self._settings.required.get(command, ()), self._schemas.get(command)
         if block or not (required or schema):
             return
+        if is_message(args):
+            raise PitError("invalid_arguments", f"`{command}`: its arguments are checked, so they cannot be binary")
         try:
             found = _decode(args or b"{}")
         except (msgspec.MsgspecError, RecursionError) as error:

@@ -34,6 +34,7 @@ from snakepit_cli.server.workers.warden_link import WardenLink
 from snakepit_cli.server.workers.worker import Survivor, Survivors, Worker
 from snakepit_cli.server.workers.worker_link import Link
 from snakepit_cli.wire import worker_pb2 as pb
+from snakepit_cli.wire.binary import is_message
 
 _clock = time.monotonic
 _FAREWELL_SECONDS = 3.0
@@ -352,11 +353,14 @@ class Pool:
         worker.requests += header.items is None
         self._beyond -= header.items is not None
         if worker.link is not None:
+            if is_message(call.args) and not worker.link.reads_parts:
+                raise error_mapping.no_parts(header.command, self.spec.name)
             worker.link.call(
                 call.id, header.command, call.args, session=header.session or "", timeout=effect.timeout,
                 stream=header.stream, cwd=header.cwd, block=call.block,
                 nan_is_null=header.nan == "null",
                 tool=header.tool,
+                takes_parts=header.binary and not header.stream,
                 metadata=b"" if header.metadata is None else msgspec.json.encode(header.metadata),
             )  # fmt: skip
 

@@ -22,6 +22,8 @@ from snakepit_cli.wire.http2 import Status
 from snakepit_cli.wire.worker import MalformedError, from_worker
 
 PROTOCOL = 1
+PARTS = 2
+"""A worker that speaks this version, too, reads messages with parts."""
 PATH = "/snakepit.worker.v1.Gateway/Attach"
 _HEADROOM = 4 << 20
 """What a message may hold beyond one answer of the largest size: chunks and other answers that travel with it."""
@@ -64,7 +66,8 @@ class WorkerLink:
 
     why_silent = ""
 
-    def __init__(self, stream: http2.Stream, coalescer: Coalescer) -> None:
+    def __init__(self, stream: http2.Stream, coalescer: Coalescer, *, reads_parts: bool) -> None:
+        self.reads_parts = reads_parts
         self._stream = stream
         self._coalescer = coalescer
         self._next: pb.ToWorker | None = None
@@ -93,6 +96,7 @@ class WorkerLink:
         nan_is_null: bool = False,
         metadata: bytes = b"",
         tool: bool = False,
+        takes_parts: bool = False,
     ) -> None:
         made = self._message().calls.add(
             id=call_id, command=command, args=args, session=session, timeout_seconds=timeout, stream=stream, cwd=cwd,
@@ -105,6 +109,8 @@ class WorkerLink:
             made.metadata = metadata
         if tool:
             made.tool = True
+        if takes_parts:
+            made.takes_parts = True
 
     def cancel(self, call_id: int) -> None:
         self._message().cancels.add(id=call_id)
@@ -195,7 +201,7 @@ class _Attach:
         if not hello.protocol_min <= PROTOCOL <= hello.protocol_max:
             text = f"the server speaks protocol {PROTOCOL}, the worker {hello.protocol_min} to {hello.protocol_max}"
             raise NotAdmittedError(Status.FAILED_PRECONDITION, text)
-        link = WorkerLink(self._stream, self._registrar.coalescer)
+        link = WorkerLink(self._stream, self._registrar.coalescer, reads_parts=hello.protocol_max >= PARTS)
         link.welcome(self._registrar.max_message_bytes)
         self._guest = self._registrar.welcome(hello, link)
 

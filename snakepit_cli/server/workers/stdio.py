@@ -59,6 +59,7 @@ class Talker(asyncio.Protocol):
 
     why_silent = ""
     """What may be wrong with a program that does not answer."""
+    reads_parts = False
 
     def __init__(self, listener: ProgramCallbacks) -> None:
         self.listener = listener

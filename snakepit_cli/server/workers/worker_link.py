@@ -15,6 +15,10 @@ class Link(Protocol):
     def why_silent(self) -> str:
         """What may be wrong with a worker that does not answer."""
 
+    @property
+    def reads_parts(self) -> bool:
+        """Its arguments may be a message with parts."""
+
     def call(
         self,
         call_id: int,
@@ -29,6 +33,7 @@ class Link(Protocol):
         nan_is_null: bool = False,
         metadata: bytes = b"",
         tool: bool = False,
+        takes_parts: bool = False,
     ) -> None: ...
 
     def cancel(self, call_id: int) -> None: ...

@@ -202,11 +202,11 @@ FORMS: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize("value", FORMS, ids=lambda one: type(one[0]).__name__)
-@pytest.mark.parametrize("write", [jsonio.dumps, jsonio._slow_dumps])
+@pytest.mark.parametrize("write", [jsonio.dumps, jsonio.slow_dumps])
 def test_json_forms_with_and_without_msgspec(value: tuple[Any, str | None], write: Callable[[Any], bytes]) -> None:
     thing, text = value
     data = write([thing])
-    assert data == jsonio._slow_dumps([thing])
+    assert data == jsonio.slow_dumps([thing])
     if text is not None:
         assert data.decode() == f"[{text}]"
 
@@ -218,7 +218,7 @@ class Loop(list):  # type: ignore[type-arg]
 
 
 @pytest.mark.parametrize("value", [math.nan, [math.inf], {"a": -math.inf}, object(), {(1, 2): 3}, Loop(), "\ud800"])
-@pytest.mark.parametrize("write", [jsonio.dumps, jsonio._slow_dumps])
+@pytest.mark.parametrize("write", [jsonio.dumps, jsonio.slow_dumps])
 def test_no_json_form(value: Any, write: Callable[[Any], bytes]) -> None:
     with pytest.raises(jsonio.NoJsonForm):
         write(value)
@@ -232,7 +232,7 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.text(), JSON))
 def test_json_round_trip(value: dict[str, Any]) -> None:
-    for write in (jsonio.dumps, jsonio._slow_dumps):
+    for write in (jsonio.dumps, jsonio.slow_dumps):
         data = write(value)
         assert b"\n" not in data
         assert json.loads(data) == value

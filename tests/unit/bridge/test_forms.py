@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import array
 import collections
 import dataclasses
 import datetime
 import enum
 import math
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from snakepit_bridge import forms, jsonio, places
+from snakepit_bridge import forms, jsonio, jsonparts, parts, places
 
 SECRET = "hunter2"
 
@@ -144,12 +146,69 @@ FORMS: list[tuple[Any, str]] = [
     (collections.OrderedDict(b=1, a=2), '{"b":1,"a":2}'),
     (range(3), "[0,1,2]"),
     (frozenset([1]), "[1]"),
-    (bytearray(b"ab"), '"YWI="'),
     (ValueError("no way"), '{"type":"ValueError","message":"no way"}'),
     ({uuid.UUID(int=1): 1, Path("/a"): 2}, '{"00000000-0000-0000-0000-000000000001":1,"/a":2}'),
 ]
 
-WRITERS: list[Callable[..., bytes]] = [jsonio.dumps, jsonio._slow_dumps]
+
+def beside_parts(value: Any, **how: Any) -> bytes:
+    """For a caller that takes messages with parts: nothing here is one."""
+    found: list[Any] = []
+    text = jsonparts.dumps(value, found, **how)
+    assert not found
+    return text
+
+
+WRITERS: list[Callable[..., bytes]] = [jsonio.dumps, jsonio.slow_dumps, beside_parts]
+
+
+@pytest.mark.parametrize("value", [b"ab", bytearray(b"ab"), memoryview(b"ab"), parts.Binary(b"ab", "a/b")])
+@pytest.mark.parametrize("write", [jsonio.dumps, jsonio.slow_dumps])
+def test_bytes_are_base64(value: Any, write: Callable[..., bytes]) -> None:
+    assert write([value]) == b'["YWI="]'
+
+
+BYTES: list[tuple[Any, str]] = [
+    (b"ab", "#0"),
+    ({"a": [1, {"b": b"ab"}], "c": bytearray(b"ab")}, '{"a":[1,{"b":#0}],"c":#1}'),
+    ([1, (2, [b"ab"])], "[1,[2,[#0]]]"),
+    (Point(b"ab"), '{"x":#0}'),
+    (Pair(1, b"ab"), "[1,#0]"),
+    (collections.deque([b"ab"]), "[#0]"),
+    (ToDict({"k": b"ab"}), '{"k":#0}'),
+    ([ToList([b"ab"]), ToDict({1: b"ab"})], '[[#0],{"1":#1}]'),
+    ({1: b"ab", Column("k"): 1.5}, '{"1":#0,"k":1.5}'),
+    ([None, b"ab"], "[null,#0]"),
+    ([array.array("b", b"ab"), b"ab"], '[{"$binary":0,"dtype":"int8","shape":[2]},#1]'),
+    ([None, array.array("b", b"ab")], '[null,{"$binary":0,"dtype":"int8","shape":[2]}]'),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), BYTES, ids=[text for _, text in BYTES])
+@pytest.mark.parametrize("without_msgspec", [False, True])
+def test_bytes_are_parts_for_who_takes_them(
+    value: Any, text: str, without_msgspec: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if without_msgspec:
+        monkeypatch.setattr(jsonparts, "_msgspec", None)
+    found: list[Any] = []
+    wanted = re.sub(r"#(\d)", r'{"$binary":\1}', text)
+    assert jsonparts.dumps(value, found).decode() == wanted
+    assert [bytes(one) for one in found] == [b"ab"] * len(found)
+    again: list[Any] = [b"before"]
+    text_again = jsonparts.dumps([math.nan, value], again, nan_is_null=True)
+    assert text_again.count(b'"$binary":') == len(found) == len(again) - 1
+
+
+def test_nan_beside_parts_is_refused_with_its_place() -> None:
+    with pytest.raises(jsonio.NoJsonForm, match=r"^\$\[2\] is NaN"):
+        jsonparts.dumps([array.array("d", [math.nan]), None, math.nan], [])
+
+
+def test_arrays_elsewhere_are_refused_with_their_place() -> None:
+    cuda = type("Tensor", (), {"__dlpack__": None, "__dlpack_device__": lambda _: (2, 0)})()
+    with pytest.raises(jsonio.NoJsonForm, match=r"^\$\.a\[0\] is an array on CUDA; move it"):
+        jsonparts.dumps({"a": [cuda]}, [])
 
 
 @pytest.mark.parametrize(("value", "text"), FORMS, ids=[type(value).__name__ for value, _ in FORMS])

@@ -24,7 +24,7 @@ def test_hello_says_who_and_what(worker: Attached) -> None:
     assert (hello.runtime, hello.protocol_min, hello.protocol_max, hello.capacity) == (
         version,
         1,
-        1,
+        2,
         1,
     )
     assert hello.pid > 0

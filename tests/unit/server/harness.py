@@ -21,9 +21,11 @@ class Link:
     """A worker that remembers what it is told, and answers calls of `echo` at once."""
 
     why_silent = ""
+    reads_parts = True
 
     def __init__(self) -> None:
         self.calls: list[int] = []
+        self.take_parts: list[int] = []
         self.cancelled: list[int] = []
         self.pings = 0
         self.replies: list[pb.Result] = []
@@ -35,10 +37,12 @@ class Link:
         self.hear: Callable[[pb.FromWorker], None]
         self.fails: Exception | None = None
 
-    def call(self, call_id: int, command: str, args: bytes, **_: Any) -> None:
+    def call(self, call_id: int, command: str, args: bytes, *, takes_parts: bool, **_: Any) -> None:
         if self.fails is not None:
             raise self.fails
         self.calls.append(call_id)
+        if takes_parts:
+            self.take_parts.append(call_id)
         if command == "echo":
             self.finish(call_id, args)
 
@@ -191,12 +195,14 @@ class Harness:
     async def up(self, pool: str = "default", **fields: Any) -> Any:
         return await self.ask(ops.Up(pool=pool, cwd="/", env={}, **fields))
 
-    def call(self, command: str = "echo", pool: str = "default", **header: Any) -> Caller:
+    def call(
+        self, command: str = "echo", pool: str = "default", args: bytes = b'{"a":1}', **header: Any
+    ) -> Caller:  # fmt: skip
         from snakepit_cli.server.calls.call import Header
 
         caller = Caller()
         fields = {"version": "1", "command": command, "cwd": "/", "pool": pool, **header}
-        caller.pool, caller.call = self.instance.submit(caller, 1, Header(**fields), b'{"a":1}')
+        caller.pool, caller.call = self.instance.submit(caller, 1, Header(**fields), args)
         return caller
 
 

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.server.pools.call_policy import CallPolicy
+from snakepit_cli.settings.schema import AdapterSettings
 from snakepit_cli.wire import ops
 from snakepit_cli.wire import worker_pb2 as pb
+from snakepit_cli.wire.binary import pack
 from tests.unit.server.harness import Harness, in_instance, until
 
 
@@ -103,3 +106,49 @@ def test_a_server_with_pools_that_up_has_made_does_not_end_for_a_newer_client(pi
             assert (await harness.ask(ops.Shutdown(timeout=0, if_idle=True)))["pools"] == 1
 
     in_instance(test, tmp_path)
+
+
+PARTS = b"".join(pack(b'{"x":{"$binary":0}}', [b"abc"]))
+
+
+def test_parts_go_to_workers_that_read_them_and_to_no_others(tmp_path: Path) -> None:
+    async def test(harness: Harness) -> None:
+        await harness.up()
+        assert await harness.call(args=PARTS).answer == PARTS
+        for link in harness.warden.links.values():
+            link.reads_parts = False
+        error = await harness.call(args=PARTS).answer
+        assert (error.kind, error.message) == (
+            "invalid_arguments", "`echo`: the workers of pool default take JSON; an argument is binary",
+        )  # fmt: skip
+        assert await harness.call().answer == b'{"a":1}'
+
+    in_instance(test, tmp_path)
+
+
+def test_a_worker_is_told_who_takes_parts(tmp_path: Path) -> None:
+    async def test(harness: Harness) -> None:
+        await harness.up()
+        wanted = [harness.call(binary=True), harness.call(), harness.call(binary=True, stream=True)]
+        for one in wanted:
+            await one.answer
+        told = [number for link in harness.warden.links.values() for number in link.take_parts]
+        assert told == [wanted[0].call.id]
+
+    in_instance(test, tmp_path)
+
+
+def test_the_arguments_of_a_block_are_json(tmp_path: Path) -> None:
+    async def test(harness: Harness) -> None:
+        await harness.up()
+        with pytest.raises(PitError, match="the arguments of a block must be JSON"):
+            harness.call(args=PARTS + b"\n1\n", items=1, stream=True)
+
+    in_instance(test, tmp_path)
+
+
+def test_arguments_that_are_checked_cannot_be_binary() -> None:
+    policy = CallPolicy("custom", AdapterSettings(executable="x", required={"echo": ("x",)}))
+    policy.check("other", PARTS, block=False)
+    with pytest.raises(PitError, match="cannot be binary"):
+        policy.check("echo", PARTS, block=False)

@@ -29,7 +29,7 @@ def refuse(value: Any) -> Any:
 
 
 def written(value: Any, codec: Any = binary, values: Any = parts) -> bytes:
-    writer = values.Writer(refuse)
+    writer = values.Writer(refuse, [])
     text = json.dumps(value, default=writer.take, separators=(",", ":")).encode()
     return b"".join(codec.pack(text, writer.parts))
 
@@ -99,7 +99,7 @@ def test_what_is_no_array_of_numbers_is_left_to_the_encoder(made: Any) -> None:
 
 
 def test_numbers_of_numpy_are_no_arrays() -> None:
-    assert parts.Writer(float).take(np.float32(0.5)) == 0.5
+    assert parts.Writer(float, []).take(np.float32(0.5)) == 0.5
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_without_numpy_some_types_are_refused(monkeypatch: pytest.MonkeyPatch) -
 
 def test_nothing_is_copied() -> None:
     made = np.arange(1000.0)
-    writer = parts.Writer(refuse)
+    writer = parts.Writer(refuse, [])
     text = json.dumps(made, default=writer.take, separators=(",", ":")).encode()
     buffers = binary.pack(text, writer.parts)
     assert np.shares_memory(np.frombuffer(buffers[-1], "u1"), made)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from snakepit_bridge import jsonio
+from snakepit_bridge import binary, jsonio
 from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.binary import Buffer
 from snakepit_bridge.failures import Refusal, failure, from_exception
 
-__all__ = ["encode", "handler_failed", "too_large"]
+__all__ = ["encode", "handler_failed", "message", "too_large"]
 
 OVERHEAD = 64
 """Bytes that a message holds around the largest value."""
 
 
-def encode(value: Any, command: str, limit: int, *, nan_is_null: bool = False) -> bytes:
-    """JSON of a handler's value, or the refusal that says what is wrong with it."""
+def encode(
+    value: Any, command: str, limit: int, *, nan_is_null: bool = False, parts: list[Buffer] | None = None
+) -> bytes:
+    """JSON of a handler's value, or the refusal that says what is wrong with it. With `parts`, arrays and bytes are
+    added to these instead: see `message`."""
     try:
-        data = jsonio.dumps(value, nan_is_null=nan_is_null)
+        if parts is None:
+            data = jsonio.dumps(value, nan_is_null=nan_is_null)
+        else:
+            data = _dumps_with_parts(value, parts, nan_is_null=nan_is_null)
     except jsonio.NoJsonForm as error:
         reason = failure(pb.Failure.Kind.INVALID_RESULT, f"`{command}` returned no JSON: {error}")
         raise Refusal(reason) from None
@@ -28,9 +35,29 @@ def encode(value: Any, command: str, limit: int, *, nan_is_null: bool = False) -
     return data
 
 
+def _dumps_with_parts(value: Any, parts: list[Buffer], *, nan_is_null: bool) -> bytes:
+    from snakepit_bridge import jsonparts  # few callers take parts
+
+    return jsonparts.dumps(value, parts, nan_is_null=nan_is_null)
+
+
+def message(text: bytes, parts: list[Buffer], command: str, limit: int) -> bytes:
+    """The answer of a caller that takes messages with parts, or the refusal that says what is wrong with it."""
+    if not parts:
+        return text
+    try:
+        buffers = binary.pack(text, parts)
+    except binary.BinaryError as error:
+        raise Refusal(failure(pb.Failure.Kind.INVALID_RESULT, f"`{command}`: {error}")) from None
+    size = sum(map(len, buffers))
+    if size + OVERHEAD > limit:
+        raise too_large(command, size, limit)
+    return b"".join(buffers)
+
+
 def too_large(command: str, size: int, limit: int) -> Refusal:
-    message = f"`{command}` returned {size} bytes; at most {limit - OVERHEAD} fit into a message. Stream it in chunks."
-    return Refusal(failure(pb.Failure.Kind.INVALID_RESULT, message))
+    text = f"`{command}` returned {size} bytes; at most {limit - OVERHEAD} fit into a message. Stream it in chunks."
+    return Refusal(failure(pb.Failure.Kind.INVALID_RESULT, text))
 
 
 def handler_failed(error: BaseException) -> pb.Failure:

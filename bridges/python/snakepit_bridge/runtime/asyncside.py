@@ -23,6 +23,7 @@ from snakepit_bridge.context import CallCancelled
 from snakepit_bridge.failures import Refusal
 from snakepit_bridge.runtime import answers, blocks
 from snakepit_bridge.runtime.calls import Call, CallTable
+from snakepit_bridge.runtime.collected import Collected, whole_answer
 from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.standby_reader import MOMENT
 from snakepit_bridge.runtime.stream_chunks import stepwise, unwrapped
@@ -192,7 +193,7 @@ class AsyncSide:
 
     async def _outcome(self, call: Call) -> bytes:
         bound = call.bound(self._commands)
-        args = arguments.parse(call.args)
+        args = arguments.parse(call.args, bound)
         block = call.block
         if block is not None:
             await self._run_block(call, bound, blocks.arguments_of(block, args), careful=block.careful)
@@ -238,6 +239,8 @@ class AsyncSide:
             value = stepwise(value)
         if isinstance(value, AsyncGeneratorType):
             return await self._stream(call, value)
+        if call.takes_parts:
+            return whole_answer(call, value, self._limit())
         data = answers.encode(value, call.command, self._limit(), nan_is_null=call.nan_is_null)
         if not call.streams:
             return data
@@ -246,22 +249,15 @@ class AsyncSide:
         return b"null"
 
     async def _stream(self, call: Call, chunks: AsyncGenerator[Any, None]) -> bytes:
-        limit, outbox, streams = self._limit(), call.outbox, call.streams
-        room, size, due = call.room, 0, 0.0
-        parts = call.lines if streams else []
-        if streams:
-            outbox.open_stream(call)
+        if not call.streams:
+            return await self._collect(call, chunks)
+        limit, outbox, room, due = self._limit(), call.outbox, call.room, 0.0
+        outbox.open_stream(call)
         try:
-            if streams:
-                room = await self._wait_for_room(call, room)
+            room = await self._wait_for_room(call, room)
             async for chunk in chunks:
                 data = answers.encode(unwrapped(chunk), call.command, limit, nan_is_null=call.nan_is_null)
-                parts.append(data)
-                if not streams:
-                    size += len(data) + 1
-                    if size + answers.OVERHEAD > limit:
-                        raise answers.too_large(call.command, size, limit)
-                    continue
+                call.lines.append(data)
                 if monotonic() >= due:
                     outbox.wake()
                     due = monotonic() + MOMENT
@@ -275,7 +271,16 @@ class AsyncSide:
                     raise CallCancelled
         finally:
             await chunks.aclose()
-        return b"null" if streams else b"[" + b",".join(parts) + b"]"
+        return b"null"
+
+    async def _collect(self, call: Call, chunks: AsyncGenerator[Any, None]) -> bytes:
+        collected = Collected(call, self._limit())
+        try:
+            async for chunk in chunks:
+                collected.add(chunk)
+        finally:
+            await chunks.aclose()
+        return collected.answer()
 
     async def _wait_for_room(self, call: Call, room: int) -> int:
         granted = asyncio.Event()

@@ -41,12 +41,15 @@ class Call:
         "outbox",
         "requests",
         "stop",
+        "takes_parts",
     )
 
     def __init__(self, spec: pb.Call, outbox: Outbox, requests: Requests | None = None) -> None:
         self.id: int = spec.id
         self.command: str = spec.command
         self.nan_is_null: bool = spec.nan_is_null
+        self.takes_parts: bool = spec.takes_parts and not spec.stream
+        """Its answer may be a message with parts."""
         self.outbox = outbox
         self.requests = requests
         """Makes the calls that its handler asks for."""

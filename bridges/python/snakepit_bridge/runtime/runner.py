@@ -16,6 +16,7 @@ from snakepit_bridge.runtime import answers
 from snakepit_bridge.runtime.asyncside import AsyncSide
 from snakepit_bridge.runtime.blocks import BlockRun, arguments_of
 from snakepit_bridge.runtime.calls import Call, CallTable, wait_for_room
+from snakepit_bridge.runtime.collected import Collected, whole_answer
 from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.interrupts import Interrupts
 from snakepit_bridge.runtime.standby_reader import MOMENT
@@ -66,7 +67,7 @@ class Runner:
 
     def _outcome(self, call: Call) -> bytes:
         bound = call.bound(self._commands)
-        args = arguments.parse(call.args)
+        args = arguments.parse(call.args, bound)
         block = call.block
         if block is not None:
             BlockRun(call, block, bound, self).run(arguments_of(block, args))
@@ -85,6 +86,8 @@ class Runner:
             return self._stream(call, value) if call.streams else self._collect(call, value)
         if kind is CoroutineType or kind is AsyncGeneratorType or hasattr(kind, "__await__"):
             return self._async_side().run(call, value)
+        if call.takes_parts:
+            return whole_answer(call, value, self._limit())
         data = answers.encode(value, call.command, self._limit(), nan_is_null=call.nan_is_null)
         if not call.streams:
             return data
@@ -147,8 +150,7 @@ class Runner:
 
     def _collect(self, call: Call, chunks: Generator[Any, None, Any]) -> bytes:
         """All chunks as one JSON array, for a caller that did not ask for a stream."""
-        interrupts, encode, limit, size = self.interrupts, _encoder(call), self._limit(), 0
-        parts: list[bytes] = []
+        interrupts, collected = self.interrupts, Collected(call, self._limit())
         try:
             while True:
                 interrupts.armed = call
@@ -156,16 +158,13 @@ class Runner:
                     raise CallCancelled
                 chunk = next(chunks)
                 interrupts.armed = None
-                parts.append(encode(unwrapped(chunk), call.command, limit))
-                size += len(parts[-1]) + 1
-                if size + answers.OVERHEAD > limit:
-                    raise answers.too_large(call.command, size, limit)
+                collected.add(chunk)
         except StopIteration:
             pass
         finally:
             interrupts.armed = None
             _close(chunks)
-        return b"[" + b",".join(parts) + b"]"
+        return collected.answer()
 
 
 def _encoder(call: Call) -> Callable[[Any, str, int], bytes]:

@@ -34,7 +34,8 @@ from snakepit_bridge.runtime.standby_reader import StandbyReader
 __all__ = ["Launch", "run", "watch_lifeline"]
 
 _Thread = threading.Thread  # an adapter may patch it
-PROTOCOL = 1
+OLDEST, LATEST = 1, 2
+"""Versions of the contract. 2: it knows messages with parts."""
 GRACE = 3.0
 """Seconds for what runs when SIGTERM comes, and again for cleanup()."""
 LAST_WORDS = 1.0
@@ -246,8 +247,8 @@ class Worker:
                 worker=launch.worker,
                 language="python",
                 runtime=platform.python_version(),
-                protocol_min=PROTOCOL,
-                protocol_max=PROTOCOL,
+                protocol_min=OLDEST,
+                protocol_max=LATEST,
                 capacity=self._capacity,
                 commands=[one.to_spec() for one in self._commands.values()],
                 pid=os.getpid(),

@@ -118,6 +118,7 @@ module Snakepit
       10 => [:metadata, :bytes],
       11 => [:nan_is_null, :flag],
       12 => [:tool, :flag],
+      20 => [:takes_parts, :flag],
       9 => [:block, BLOCK]
     }.freeze
     CANCEL = {

@@ -1,0 +1,95 @@
+"""JSON with parts beside it: what a caller gets who takes messages with parts."""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Iterable
+from itertools import chain
+from typing import Any
+
+from snakepit_bridge import jsonio, nonfinite
+from snakepit_bridge.binary import BinaryError, Buffer
+from snakepit_bridge.forms import NoJsonForm, plain
+from snakepit_bridge.jsonio import _msgspec
+from snakepit_bridge.parts import Writer
+from snakepit_bridge.places import DEEPEST
+
+__all__ = ["dumps"]
+
+_BYTES = frozenset({bytes, bytearray, memoryview})
+_LEAVES = frozenset({str, int, float, bool, type(None)})
+_LISTS = frozenset({list, tuple, set, frozenset, deque})
+_CONTAINERS = _LISTS | {dict}
+
+
+class _HoldsBytes(Exception):  # noqa: N818 - not an error
+    """A form holds bytes, which msgspec would write as text."""
+
+
+class _Taker(Writer):
+    def take(self, value: Any) -> Any:
+        try:
+            return super().take(value)
+        except BinaryError as error:
+            raise NoJsonForm(str(error)) from None
+
+
+def dumps(value: Any, parts: list[Buffer], *, nan_is_null: bool = False) -> bytes:
+    """As jsonio.dumps; arrays and bytes are added to `parts`, and objects that name them are written in their place."""
+    begun = len(parts)
+    if _msgspec is not None and not _may_hold_bytes(value):
+        try:
+            text: bytes = _msgspec.json.encode(value, enc_hook=_Taker(_form, parts).take)
+        except Exception:  # noqa: BLE001, S110 - the slow way names the cause
+            pass
+        else:
+            if nan_is_null or b"null" not in text or not nonfinite.is_in(value, _Taker(plain, []).take):
+                return text
+    taker = _Taker(plain, parts)
+
+    def restart() -> None:
+        del parts[begun:]
+
+    restart()
+    return jsonio.slow_dumps(value, nan_is_null=nan_is_null, form=taker.take, restart=restart)
+
+
+def _form(value: Any) -> Any:
+    found = plain(value)
+    if _may_hold_bytes(found):
+        raise _HoldsBytes
+    return found
+
+
+def _may_hold_bytes(value: Any) -> bool:
+    """Level by level, mostly in C. Also true for a subclass of a container, or an object with fields: msgspec writes
+    these without asking what becomes of the bytes in them. And for what is nested too deeply, or contains itself."""
+    level: Iterable[Any] = (value,)
+    for _ in range(DEEPEST):
+        kinds = set(map(type, level))
+        if not kinds.isdisjoint(_BYTES):
+            return True
+        if any(map(_is_open, kinds - _LEAVES - _CONTAINERS)):
+            return True
+        inner = kinds & _CONTAINERS
+        if not inner:
+            return False
+        if kinds - inner:
+            level = [one for one in level if type(one) in inner]
+        if inner == {dict}:
+            level = list(chain.from_iterable(map(dict.values, level)))
+        elif dict in inner:
+            level = list(chain.from_iterable(one.values() if type(one) is dict else one for one in level))
+        else:
+            level = list(chain.from_iterable(level))
+    return True
+
+
+def _is_open(kind: type) -> bool:
+    return (
+        issubclass(kind, (dict, list, tuple, set, frozenset, deque, bytes, bytearray, enum.Enum))
+        or hasattr(kind, "__struct_fields__")
+        or hasattr(kind, "__dataclass_fields__")
+        or hasattr(kind, "__attrs_attrs__")
+    )

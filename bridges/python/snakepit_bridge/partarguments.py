@@ -1,0 +1,99 @@
+"""Arguments that came as a message with parts. The annotation of a parameter says in which form it gets its part."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from snakepit_bridge import jsonio
+from snakepit_bridge.annotations import resolved, union_of
+from snakepit_bridge.binary import KEY, BinaryError, Place, unpack
+from snakepit_bridge.parts import Binary, array_of, fill, imported, table_of
+
+__all__ = ["forms_of", "read"]
+
+Form = Callable[[Place, memoryview], Any]
+
+
+def read(data: bytes, forms: Mapping[str, Form]) -> dict[str, Any]:
+    """The arguments. `forms` are those of parameters that want another one. Raises BinaryError, InvalidJson."""
+    text, parts = unpack(data)
+    args = jsonio.loads_object(bytes(text))
+    wanted = {
+        inner[KEY]: forms[name]
+        for name, inner in args.items()
+        if name in forms and type(inner) is dict and type(inner.get(KEY)) is int
+    }
+
+    def make(place: Place, part: memoryview) -> Any:
+        return wanted.get(place.part, _usual)(place, part)
+
+    found: dict[str, Any] = fill(args, parts, make)
+    return found
+
+
+def forms_of(function: Callable[..., Any], parameters: list[inspect.Parameter]) -> dict[str, Form]:
+    """By parameter, when its annotation names a form that is not the usual one."""
+    found = {}
+    for one in parameters:
+        for kind in union_of(resolved(function, one)):
+            form = _FORMS.get(_name(typing.get_origin(kind) or kind))
+            if form is not None:
+                found[one.name] = form
+    return found
+
+
+def _name(kind: Any) -> str:
+    # Arrow's types are known by more than one name: pyarrow.Table is pyarrow.lib.Table.
+    return f"{str(getattr(kind, '__module__', '')).partition('.')[0]}.{getattr(kind, '__name__', '')}"
+
+
+def _usual(place: Place, part: memoryview) -> Any:
+    return array_of(place, part) if place.dtype else bytes(part)
+
+
+def _view(place: Place, part: memoryview) -> Any:
+    return memoryview(array_of(place, part)) if place.dtype else part
+
+
+def _changeable(_: Place, part: memoryview) -> Any:
+    return bytearray(part)
+
+
+def _named(place: Place, part: memoryview) -> Any:
+    return Binary(part, place.type)
+
+
+def _array(place: Place, part: memoryview) -> Any:
+    """An array, also from the bytes of a .npy file."""
+    if place.dtype:
+        return array_of(place, part)
+    numpy = imported("numpy")
+    if numpy is None or bytes(part[:6]) != b"\x93NUMPY":
+        raise BinaryError("it is no array; send the file as .npy")
+    import io
+
+    try:
+        found = numpy.load(io.BytesIO(part), allow_pickle=False)
+    except Exception as error:  # noqa: BLE001 - whatever a broken head makes of numpy
+        raise BinaryError(f"it is no array: {error}") from None
+    found.flags.writeable = False
+    return found
+
+
+def _table(_: Place, part: memoryview) -> Any:
+    return table_of(part)
+
+
+def _batch(_: Place, part: memoryview) -> Any:
+    table = table_of(part).combine_chunks()
+    batches = table.to_batches()
+    return batches[0] if batches else imported("pyarrow").RecordBatch.from_pylist([], schema=table.schema)
+
+
+_FORMS: dict[str, Form] = {
+    "builtins.memoryview": _view, "builtins.bytearray": _changeable, "snakepit_bridge.Binary": _named,
+    "numpy.ndarray": _array, "pyarrow.Table": _table, "pyarrow.RecordBatch": _batch,
+}  # fmt: skip
