@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 _FLAGS = {"--json", "--raw", "--idempotent"}
 _VALUES = {"--args", "--pool", "--session", "--timeout", "--field", "--affinity", "--meta", "--nan"}
 _MAP_FLAGS = {"--lines", "--unordered", "--envelope", "--resume", "--resume-failed"}
-_MAP_VALUES = {"--input", "--output", "--arg", "--timeout", "--joblog", "--pool", "--session", "--meta", "--nan"}
+_MAP_VALUES = {
+    "--input", "--output", "--from", "--to", "--arg", "--timeout", "--joblog", "--pool", "--session", "--meta", "--nan",
+}  # fmt: skip
 _REPEATED = {"--meta"}
 
 
@@ -54,7 +56,7 @@ def parse_map(argv: list[str]) -> tuple[Shared, str, list[str], dict[str, Any]] 
         if not rest or rest[0] != "map" or shared.debug or shared.color != "auto":
             return None
         given, words = _options(rest, _MAP_FLAGS, _MAP_VALUES)
-        for name, place in (("input", "source"), ("output", "sink")):
+        for name, place in (("input", "source"), ("output", "sink"), ("from", "form_in"), ("to", "form_out")):
             if name in given:
                 given[place] = given.pop(name)
         return shared, words[0], words[1:], given

@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.connection import current, opened
@@ -22,12 +23,21 @@ from snakepit_cli.client.map import joblog as joblogs
 from snakepit_cli.client.map.blocks import Tally
 from snakepit_cli.client.map.joblog import Joblog
 from snakepit_cli.client.map.run import Plan, Run
+from snakepit_cli.client.map.tables import forms
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from snakepit_cli.client.map.tables.sheet import Sheet
+    from snakepit_cli.client.map.tables.table import Table
 
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
 
 
 def perform(
-    shared: Shared, command: str, items: list[str], *, source: str = "-", sink: str = "-", arg: str = "item",
+    shared: Shared, command: str, items: list[str], *, source: str = "-", sink: str = "-", arg: str | None = None,
+    form_in: str | None = None, form_out: str | None = None,
     lines: bool = False, unordered: bool = False, envelope: bool = False, on_error: str = "record",
     max_failures: int | None = None, retries: int = 0, timeout: str | None = None, joblog: str | None = None,
     resume: bool = False, resume_failed: bool = False, pool: str | None = None, session: str | None = None,
@@ -36,8 +46,9 @@ def perform(
     """Exit code. The parameters are the options of the verb. Raises PitError, UsageError, StoppedError."""
     if retries < 0 or (max_failures is not None and max_failures < 0):
         raise UsageError("--retries and --max-failures: at least 0")
-    for text in (command, arg, session or ""):
+    for text in (command, arg or "", session or ""):
         encodable(text)
+    form = Forms(forms.of_source(form_in, source, text=lines), forms.of_sink(form_out, sink), arg, numbered=envelope)
     plan = Plan(
         command=command,
         # Line breaks in JSON are space, and here they would end the arguments.
@@ -45,12 +56,12 @@ def perform(
         pool=pool_name(pool),
         session=session or os.environ.get("SNAKEPIT_SESSION") or None,
         timeout=None if timeout is None else limit(timeout),
-        item=arg,
+        item=arg or "item",
         text=lines,
         ordered=not unordered,
         retries=retries,
         most_failures=0 if on_error == "stop" else max_failures,
-        envelope=envelope,
+        envelope=envelope and form.sink == forms.LINES,
         metadata=labels(meta) if meta else None,
         nan=None if nan is None else nan_form(nan),
     )
@@ -61,12 +72,14 @@ def perform(
     _apart({"the input": source, "the output": sink, "the joblog": joblog})
     taken = _input(source)
     workers, hints = _workers(shared, plan)
+    table = form.table(taken, hints.parameters)
     given = None if sink == "-" else _output(sink)
-    log = None if joblog is None else _joblog(joblog, plan, given, resume=resume, failed_too=resume_failed)
+    log = None if joblog is None else _joblog(joblog, plan, form, given, resume=resume, failed_too=resume_failed)
     if given is not None and _regular(given):
         os.ftruncate(given, 0 if log is None else log.offset)
         os.lseek(given, 0, os.SEEK_END)
-    run = Run(plan, taken, workers, _aside if given is None else _writer(given), log)
+    into = _aside if given is None else _writer(given)
+    run = Run(plan, taken, workers, into, log, table=table, sheet=form.sheet(log))
     _run(run, shared, Picture(shared, plan.command, progress), joblog=log is not None)
     return _verdict(run.tally, Voice(shared), hints)
 
@@ -109,6 +122,7 @@ class Hints:
 
     def __init__(self, plan: Plan, parameters: list[api.Json]) -> None:
         self._plan = plan
+        self.parameters = parameters
         given = arguments.members(plan.fixed.decode(), "arguments")
         free = [one for one in parameters if one["name"] not in given]
         self._free = next((one["name"] for one in [*(one for one in free if one["required"]), *free]), "NAME")
@@ -122,6 +136,54 @@ class Hints:
         if plan.item == "item" and "`item`" in message:
             return f"name the argument that an item is: --arg {self._free}"
         return None
+
+
+@dataclass(frozen=True)
+class Forms:
+    """What the input and the output are. `arg` is the argument that a whole row becomes, if it is to be one."""
+
+    source: str
+    sink: str
+    arg: str | None
+    numbered: bool
+    """Each answer says its line."""
+
+    def facts(self) -> dict[str, Any]:
+        """What a continued run has to have in common; as for a run before there were tables, when there are none."""
+        found = {"from": self.source, "to": self.sink, "row": self.arg if self.source != forms.LINES else None}
+        return {name: value if value != forms.LINES else None for name, value in found.items()}
+
+    def table(self, descriptor: int, parameters: list[api.Json]) -> Table | None:
+        """What reads the input when it has no lines."""
+        if self.source == forms.LINES:
+            return None
+        _find_packages()
+        from snakepit_cli.client.map.tables import table
+
+        return table.CsvTable(descriptor, forms.SEPARATORS[self.source], parameters, whole=self.arg)
+
+    def sheet(self, log: Joblog | None) -> Callable[[Tally], Sheet] | None:
+        """What makes the output when that has no lines."""
+        if self.sink == forms.LINES:
+            return None
+        _find_packages()
+        from snakepit_cli.client.map.tables.sheet import Sheet
+
+        def make(tally: Tally) -> Sheet:
+            return Sheet(
+                forms.SEPARATORS[self.sink], tally, numbered=self.numbered, columns=log.columns if log else None,
+                begun=bool(log and log.offset), made=log.name_columns if log else None,
+            )  # fmt: skip
+
+        return make
+
+
+def _find_packages() -> None:
+    """scripts/snakepit starts us without `site`; msgspec may be in another place than we are."""
+    if sys.flags.no_site:
+        import site
+
+        site.main()
 
 
 def _apart(files: dict[str, str | None]) -> None:
@@ -144,10 +206,10 @@ def _identity(path: str, standard: int) -> tuple[int, int] | str | None:
     return (about.st_dev, about.st_ino) if stat.S_ISREG(about.st_mode) else None
 
 
-def _joblog(path: str, plan: Plan, sink: int | None, *, resume: bool, failed_too: bool) -> Joblog:
+def _joblog(path: str, plan: Plan, form: Forms, sink: int | None, *, resume: bool, failed_too: bool) -> Joblog:
     what = {
-        "command": plan.command, "fixed": plan.fixed.decode("utf-8", "replace"), "envelope": plan.envelope,
-        "arg": plan.item, "lines": plan.text, "pool": plan.pool,
+        "command": plan.command, "fixed": plan.fixed.decode("utf-8", "replace"), "envelope": form.numbered,
+        "arg": plan.item, "lines": plan.text, "pool": plan.pool, **form.facts(),
     }  # fmt: skip
     if not resume and not failed_too:
         return joblogs.start(path, what)

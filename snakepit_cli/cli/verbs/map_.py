@@ -16,6 +16,7 @@ _EXAMPLES = """
 seq 5 | snakepit map compute operation=sqrt --arg a
 printf '{"a": 1}\\n{"a": 2}\\n' | snakepit map compute operation=add b:=10
 printf 'one\\ntwo\\n' | snakepit map echo --lines --arg text --unordered
+printf 'a,b\\n1,2\\n' | snakepit map compute operation=add --from csv --to csv
 seq 9 | snakepit map compute operation=sqrt --arg a --joblog log --resume --output roots
 """
 
@@ -32,7 +33,13 @@ def map_(
     items: Items = None,
     source: Annotated[str, option("--input", "Read lines from this file.", "FILE|-")] = "-",
     sink: Annotated[str, option("--output", "Write answers to this file.", "FILE|-")] = "-",
-    arg: Annotated[str, option("--arg", "The argument that an item becomes.", "NAME")] = "item",
+    form_in: Annotated[
+        str | None, option("--from", "Form of the input; else as --input ends.", "jsonl|csv|tsv")
+    ] = None,
+    form_out: Annotated[
+        str | None, option("--to", "Form of the output; else as --output ends.", "jsonl|csv|tsv")
+    ] = None,
+    arg: Annotated[str | None, option("--arg", "The argument that an item becomes.", "NAME")] = None,
     lines: Annotated[bool, option("--lines", "The lines are text, not JSON.")] = False,
     unordered: Annotated[bool, option("--unordered/--ordered", "Print answers as they come.")] = False,
     envelope: Annotated[
@@ -56,14 +63,14 @@ def map_(
     """Call a command for every line of the input: one JSON value a line in, one JSON line out, in the same order.
 
     An object is the arguments, any other value the argument named by --arg. An item that fails
-    leaves {"error": …} in its place, and the exit code is 3.
+    leaves {"error": …} in its place, and the exit code is 3. Rows of CSV are items, too (--from csv).
     """
     shared: Shared = ctx.obj
     return mapping.perform(
-        shared, command, items or [], source=source, sink=sink, arg=arg, lines=lines, unordered=unordered,
-        envelope=envelope, on_error=on_error.value, max_failures=max_failures, retries=retries, timeout=timeout,
-        joblog=joblog, resume=resume, resume_failed=resume_failed, pool=pool, session=session, meta=meta, nan=nan,
-        progress=progress.value,
+        shared, command, items or [], source=source, sink=sink, form_in=form_in, form_out=form_out, arg=arg,
+        lines=lines, unordered=unordered, envelope=envelope, on_error=on_error.value, max_failures=max_failures,
+        retries=retries, timeout=timeout, joblog=joblog, resume=resume, resume_failed=resume_failed, pool=pool,
+        session=session, meta=meta, nan=nan, progress=progress.value,
     )  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from snakepit_cli.base.errors import PitError
 
@@ -193,14 +194,21 @@ class Tally:
     taken: int = 0
     size: int | None = None
     first_error: dict[str, object] | None = None
+    place: Callable[[int], dict[str, Any]] | None = None
+    """Where an item is, as members of its error, when its number is not that of its line."""
+    _first_failed: int = 0
 
-    def failure(self, error: PitError, line: int) -> bytes:
+    def failure(self, error: PitError, item: int) -> bytes:
         """The line that takes the place of the answer, without its end."""
         self.failed += 1
-        body = {**error.as_dict(), "line": line}
-        if self.first_error is None or line < int(str(self.first_error["line"])):
-            self.first_error = body
+        body = {**error.as_dict(), **({"line": item} if self.place is None else self.place(item))}
+        if self.first_error is None or item < self._first_failed:
+            self.first_error, self._first_failed = body, item
         return json.dumps({"error": body}, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def line(self, item: int) -> int:
+        """In which line of the input an item is."""
+        return item if self.place is None else int(self.place(item)["line"])
 
 
 @dataclass
@@ -210,6 +218,10 @@ class Order:
     kept: bool
     next: int = 1
     parts: dict[int, Answers] = field(default_factory=dict)
+
+    def waiting(self) -> list[int]:
+        """The first item whose answer has not been written, when the order is kept."""
+        return [self.next] if self.kept else []
 
     def put(self, came: Answers) -> list[Answers]:
         """What may be written now."""
@@ -256,13 +268,20 @@ class Work:
             if number in failed:
                 yield self._failure(PitError.from_dict(json.loads(line)), number)
             elif self._envelope:
-                yield b'{"line":%d,"result":%b}\n' % (number, line[:-1])
+                yield b'{"line":%d,"result":%b}\n' % (self._tally.line(number), line[:-1])
             else:
                 yield line
 
     def _failure(self, error: PitError, line: int) -> bytes:
         text = self._tally.failure(error, line)
-        return b'{"line":%d,%b\n' % (line, text[1:]) if self._envelope else text + b"\n"
+        return b'{"line":%d,%b\n' % (self._tally.line(line), text[1:]) if self._envelope else text + b"\n"
+
+    def refused(self, first: int, lines: bytes, errors: Sequence[PitError]) -> Answers:
+        """The answers to items that are not sent: there is something wrong with each."""
+        self._tally.done += len(errors)
+        self._tally.taken += len(lines)
+        texts = [self._failure(error, item) for item, error in enumerate(errors, first)]
+        return Answers(first, len(errors), b"".join(texts), tuple(range(first, first + len(errors))))
 
     def ended(self, block: Block, error: PitError | None) -> Answers | None:
         """The block's end. What is left of it is run again; an item that has had its chances becomes an answer.

@@ -2,7 +2,8 @@
 
 A text file. Its first line says what the run is, each further one what was written at once:
 `[first line of the input, how many, bytes of the output by then, failed lines…]`. A record is appended after its
-answers have been written. `{"line": …, "digest": …}` after it says what the input was before that line. What is missing
+answers have been written. `{"line": …, "digest": …}` after it says what the input was before that line;
+`{"columns": […]}` before the first one says which columns the output has, if it has any. What is missing
 at the end of the file was at most written, not recorded: a file of answers is cut back to what the last whole record
 says, so nothing is there twice.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,25 +68,40 @@ class Done:
 class Joblog:
     """An open joblog. `done` is what need not be run, `offset` the bytes of the output that it vouches for.
 
-    `checkpoints` tell what the input was; a joblog of an earlier version has none.
+    `checkpoints` tell what the input was; a joblog of an earlier version has none. `columns` are those
+    of the output, none when the answers are no objects.
     """
 
-    def __init__(self, descriptor: int, done: Done, offset: int, checkpoints: Iterable[Checkpoint] = ()) -> None:
+    def __init__(
+        self, descriptor: int, done: Done, offset: int, checkpoints: Iterable[Checkpoint] = (),
+        columns: Sequence[str] | None = None,
+    ) -> None:  # fmt: skip
         self._descriptor = descriptor
         self.done = done
         self.offset = offset
         self.checkpoints = list(checkpoints)
+        self.columns = columns
+
+    def name_columns(self, names: Sequence[str]) -> None:
+        """The output is going to have these columns. Raises PitError."""
+        self._append(json.dumps({"columns": list(names)}, separators=(",", ":")).encode() + b"\n")
 
     def record(
         self, first: int, count: int, written: int, failed: Iterable[int], checkpoint: Checkpoint | None = None
     ) -> None:
-        """These items are done and their answers, `written` bytes, are out. Raises OSError."""
+        """These items are done and their answers, `written` bytes, are out. Raises PitError."""
         self.offset += written
         line = json.dumps([first, count, self.offset, *failed], separators=(",", ":")).encode() + b"\n"
         if checkpoint is not None:
             line += b'{"line":%d,"digest":"%b"}\n' % (checkpoint[0], checkpoint[1].encode())
-        while line:
-            line = line[os.write(self._descriptor, line) :]
+        self._append(line)
+
+    def _append(self, line: bytes) -> None:
+        try:
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+        except OSError as error:
+            raise PitError("output_failed", f"cannot write the joblog: {error.strerror}") from None
 
 
 def start(path: str, what: dict[str, Any]) -> Joblog:
@@ -132,7 +148,7 @@ def resume(path: str, what: dict[str, Any], *, failed_too: bool, most: int | Non
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         os.ftruncate(descriptor, good)
     done = Done.of(found.ranges, sorted(found.failed) if failed_too else ())
-    return Joblog(descriptor, done, found.offset, found.checkpoints)
+    return Joblog(descriptor, done, found.offset, found.checkpoints, found.columns)
 
 
 class _Records:
@@ -143,6 +159,7 @@ class _Records:
         self.ranges: list[tuple[int, int]] = []
         self.failed: set[int] = set()
         self.checkpoints: list[Checkpoint] = []
+        self.columns: list[str] | None = None
         self.offset = 0
 
     def take(self, line: bytes) -> bool:
@@ -152,7 +169,7 @@ class _Records:
         except ValueError:
             return False
         if isinstance(said, dict):
-            return self._checkpoint(said)
+            return self._name_columns(said["columns"]) if "columns" in said else self._checkpoint(said)
         if not isinstance(said, list) or len(said) < 3 or not all(type(part) is int for part in said):
             return False
         first, count, offset, *now_failed = said
@@ -165,6 +182,12 @@ class _Records:
             self.ranges.append((first, count))
         self.failed.difference_update(_within(self.failed, first, count))
         self.failed.update(now_failed)
+        return True
+
+    def _name_columns(self, said: Any) -> bool:
+        if not isinstance(said, list) or not all(isinstance(name, str) for name in said):
+            return False
+        self.columns = said
         return True
 
     def _checkpoint(self, said: dict[str, Any]) -> bool:

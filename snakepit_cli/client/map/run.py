@@ -14,10 +14,16 @@ import snakepit_cli
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client.api import error_of
 from snakepit_cli.client.call.request import cwd
-from snakepit_cli.client.map.blocks import NOT_BEGUN, Answers, Block, Cutter, Order, Pace, Tally, Work
+from snakepit_cli.client.map.blocks import MOST_ITEMS, NOT_BEGUN, Answers, Block, Cutter, Order, Pace, Tally, Work
+from snakepit_cli.client.map.descriptors import waits
 from snakepit_cli.client.map.fingerprint import Fingerprint
 from snakepit_cli.client.map.joblog import Done, Joblog
 from snakepit_cli.wire import front
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # they import msgspec, which only tables need
+    from snakepit_cli.client.map.tables.sheet import Sheet
+    from snakepit_cli.client.map.tables.table import Table
 
 _READ = 1 << 18
 _RECEIVE = 1 << 18
@@ -55,11 +61,17 @@ class Run:
     """One run from the first line to the last. Constant memory: input is read only when there is room for it."""
 
     def __init__(
-        self, plan: Plan, source: int, workers: int, write: Callable[[bytes], None], joblog: Joblog | None = None
-    ) -> None:
-        self.tally = Tally(size=os.fstat(source).st_size or None)
+        self, plan: Plan, source: int, workers: int, write: Callable[[bytes], None], joblog: Joblog | None = None,
+        *, table: Table | None = None, sheet: Callable[[Tally], Sheet] | None = None,
+    ) -> None:  # fmt: skip
+        """`table` reads the source when it has no JSON lines; `sheet` makes something else of the answers."""
+        self.tally = Tally(size=os.fstat(source).st_size or None if table is None else None)
+        if table is not None:
+            self.tally.place = table.place
         self._plan = plan
         self._source = source
+        self._table = table
+        self._sheet = sheet(self.tally) if sheet is not None else None
         self._write = write
         self._joblog = joblog
         self._done = joblog.done if joblog is not None else Done()
@@ -84,6 +96,7 @@ class Run:
                     self._converse(sock, selector, progress)
                 except (ConnectionError, TimeoutError):
                     self._lost()
+        self._flush()
         if self._fingerprint is not None:
             self._fingerprint.end()
 
@@ -92,18 +105,32 @@ class Run:
         for _ in range(_MOST_READS):
             if self._cutter.ended:
                 return self._cutter.line - 1 + self._cutter.waiting
-            if _waits(self._source) and not select.select([self._source], [], [], 0)[0]:
+            if self._late() and not select.select([self._source], [], [], 0)[0]:
                 return None
             self._read()
         return None
 
     def _read(self) -> None:
         """Raises PitError: an error of the input must not be taken for one of the connection."""
+        if self._table is not None:
+            self._read_rows(self._table)
+            return
         try:
             data = os.read(self._source, _READ)
         except OSError as error:
             raise PitError("input_not_found", f"cannot read the input: {error.strerror}") from None
         self._cutter.feed(data)
+
+    def _read_rows(self, table: Table) -> None:
+        table.forget(min([self._cutter.line, *self._order.waiting(), *(one.first for one in self._work.again),
+                          *(one.first for one in self._out.values())]))  # fmt: skip
+        lines = table.read()
+        if lines != b"":
+            self._cutter.feed(lines or b"")
+        self.tally.size = table.expected()
+
+    def _late(self) -> bool:
+        return waits(self._source) if self._table is None else self._table.late()
 
     def _over(self) -> bool:
         return self._cutter.over and not self._out and not self._work.again
@@ -123,7 +150,7 @@ class Run:
         while not self._over():
             self._send(sock)
             wanted = not self._cutter.ended and not self._cutter.ready and self._has_room()
-            if wanted and not reading and not _waits(self._source):
+            if wanted and not reading and not self._late():
                 self._read()  # a file: it is always ready
                 continue
             if wanted != reading:
@@ -152,7 +179,7 @@ class Run:
         while len(self._out) < self._window and self._work.again:
             self._send_block(sock, self._work.again.popleft())
         while self._has_room() and self._cutter.ready:
-            if not self._skip():
+            if not self._skip() and not self._refuse():
                 block = self._cutter.cut(self._pace.items, self._most(self._done.until(self._cutter.line)))
                 self._taken(block.lines, block.count)
                 self._send_block(sock, block)
@@ -160,7 +187,8 @@ class Run:
     def _most(self, lines: int | None) -> int | None:
         """How many lines may be taken at once, when there is a limit."""
         limit = None if self._fingerprint is None else self._fingerprint.limit()
-        return min((one for one in (lines, limit) if one is not None), default=None)
+        good = None if self._table is None else self._table.faults.until(self._cutter.line)
+        return min((one for one in (lines, limit, good) if one is not None), default=None)
 
     def _taken(self, lines: bytes, count: int) -> None:
         if self._fingerprint is not None:
@@ -172,13 +200,27 @@ class Run:
         done = self._done.skip(first)
         if not done:
             return False
-        lines, count = self._cutter.drop(self._most(done) or done)
+        limit = None if self._fingerprint is None else self._fingerprint.limit()
+        lines, count = self._cutter.drop(min(done, limit) if limit else done)
         self._taken(lines, count)
         self.tally.skipped += count
         self.tally.taken += len(lines)
         for part in self._order.put(Answers(first, count, b"")):
             if self._fingerprint is not None:
                 self._fingerprint.done(part.first, part.count)
+        return True
+
+    def _refuse(self) -> bool:
+        """Answers items of a table that cannot be run; whether there were some."""
+        first = self._cutter.line
+        if self._table is None or self._table.faults.until(first) != 0:
+            return False
+        limit = None if self._fingerprint is None else self._fingerprint.limit()
+        most = min((one for one in (self._done.until(first), limit) if one), default=MOST_ITEMS)
+        errors = self._table.faults.take(first, most)
+        lines, count = self._cutter.drop(len(errors))
+        self._taken(lines, count)
+        self._put(self._work.refused(first, lines, errors))
         return True
 
     def _send_block(self, sock: socket.socket, block: Block) -> None:
@@ -234,6 +276,7 @@ class Run:
 
     def _put(self, came: Answers) -> None:
         ready = self._order.put(came)
+        ready = ready if self._sheet is None else self._sheet.rows(ready)
         if lines := b"".join(part.lines for part in ready):
             self._write(lines)
         if self._joblog is not None and self._fingerprint is not None:
@@ -241,22 +284,16 @@ class Run:
                 self._record(self._joblog, self._fingerprint, part)
         most = self._plan.most_failures
         if most is not None and self.tally.failed > most:
+            self._flush()
             raise PitError("partial_failure", f"{self.tally.failed} of {self.tally.done} items failed")
+
+    def _flush(self) -> None:
+        """Failures of a run without any answer. They are not recorded: a continued run may know the columns."""
+        if self._sheet is not None and (lines := self._sheet.rest()):
+            self._write(lines)
 
     @staticmethod
     def _record(joblog: Joblog, fingerprint: Fingerprint, part: Answers) -> None:
         checkpoint = fingerprint.done(part.first, part.count)
-        if not part.lines:
-            return
-        try:
+        if part.lines:
             joblog.record(part.first, part.count, len(part.lines), part.failed, checkpoint)
-        except OSError as error:
-            raise PitError("output_failed", f"cannot write the joblog: {error.strerror}") from None
-
-
-def _waits(descriptor: int) -> bool:
-    """Whether input can be late: a pipe, terminal or socket, which select understands; not a file or `/dev/null`."""
-    import stat
-
-    kind = os.fstat(descriptor).st_mode
-    return stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) or (stat.S_ISCHR(kind) and os.isatty(descriptor))

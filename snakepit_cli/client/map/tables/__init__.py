@@ -1,0 +1,1 @@
+"""Tables as input and output of `map`: rows become JSON lines before they are items, answers become rows again."""
