@@ -21,7 +21,7 @@ from typing import Any, Callable, Union
 
 from snakepit_bridge.jsonio import _msgspec
 
-__all__ = ["Converter", "Misfit", "converter_of", "resolved", "union_of"]
+__all__ = ["Check", "Converter", "Misfit", "checks_of", "converter_of", "resolved", "union_of"]
 
 Converter = Callable[[dict[str, Any]], None]
 """Changes the arguments in place. Raises Misfit."""
@@ -41,6 +41,15 @@ class Misfit(ValueError):  # noqa: N818 - it says what does not fit
     """An argument is not what its annotation says."""
 
 
+class Check(typing.NamedTuple):
+    """One argument."""
+
+    name: str
+    accepted: frozenset[type]
+    """Types of JSON values that are passed on as they are; all others are converted."""
+    annotation: Any
+
+
 class _Absent:
     """Type of the value of an argument that is not given."""
 
@@ -48,21 +57,27 @@ class _Absent:
 _ABSENT = _Absent()
 
 
-def converter_of(function: Callable[..., Any], parameters: list[inspect.Parameter]) -> Converter | None:
-    """What to do with the arguments of a command; None when there is nothing to check."""
+def checks_of(function: Callable[..., Any], parameters: list[inspect.Parameter]) -> list[Check]:
+    """What is to be checked of the arguments of a command."""
     checks = []
     for one in parameters:
         annotation = resolved(function, one)
         if annotation is not None and _known(annotation):
-            accepted = {_Absent, *_as_they_are(annotation)}
+            accepted = _as_they_are(annotation)
             if one.default is None:
                 accepted.add(type(None))
-            checks.append((one.name, frozenset(accepted), annotation))
+            checks.append(Check(one.name, frozenset(accepted), annotation))
+    return checks
+
+
+def converter_of(checks: list[Check]) -> Converter | None:
+    """What to do with the arguments of a command; None when there is nothing to check."""
     if not checks:
         return None
+    each = [(one.name, one.accepted | {_Absent}, one.annotation) for one in checks]
 
     def convert(args: dict[str, Any]) -> None:
-        for name, accepted, annotation in checks:
+        for name, accepted, annotation in each:
             if type(args.get(name, _ABSENT)) not in accepted:
                 args[name] = _converted(name, args[name], annotation)
 

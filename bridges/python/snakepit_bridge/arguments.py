@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Callable
 
-from snakepit_bridge import jsonio
+from snakepit_bridge import jsonio, loops
 from snakepit_bridge import worker_pb2 as pb
-from snakepit_bridge.annotations import Misfit, converter_of
+from snakepit_bridge.annotations import Misfit, checks_of, converter_of
 from snakepit_bridge.binary import BinaryError, is_message
 from snakepit_bridge.context import CallContext
 from snakepit_bridge.describe import ANY, Command
@@ -16,6 +16,7 @@ from snakepit_bridge.failures import Refusal, did_you_mean, failure
 
 if TYPE_CHECKING:
     from snakepit_bridge.hosts.per_call import PerCall
+    from snakepit_bridge.runtime.items import Items
 
 __all__ = ["Bound", "bind_all", "find", "parse"]
 
@@ -24,8 +25,8 @@ class Bound:
     """A command of one adapter object, ready to be called."""
 
     __slots__ = (
-        "_accepted", "_announce", "_forms", "_fresh", "_method", "_required", "_set", "_simple", "command", "convert",
-        "plain", "wants_context",
+        "_accepted", "_announce", "_forms", "_fresh", "_general", "_method", "_required", "_set", "_simple", "_typed",
+        "accepted", "command", "convert", "plain", "wants_context",
     )  # fmt: skip
 
     def __init__(self, adapter: Any, command: Command, fresh: PerCall | None = None) -> None:
@@ -35,7 +36,10 @@ class Bound:
         self._method: Callable[..., Any] = getattr(adapter, command.attribute)
         self._accepted = frozenset(one.name for one in command.parameters)
         self._required = frozenset(one.name for one in command.parameters if one.default is one.empty)
-        self.convert = converter_of(self._method, command.parameters)
+        checks = checks_of(self._method, command.parameters)
+        self.accepted = {one.name: one.accepted for one in checks}
+        """Types of JSON values that an argument may have as it comes. Arguments that are not here may have any."""
+        self.convert = converter_of(checks)
         """Makes of the arguments what the annotations say; None when they say nothing."""
         self._forms: Mapping[str, Callable[..., Any]] | None = None
         """Of arguments that came as parts; found when the first one comes."""
@@ -50,6 +54,26 @@ class Bound:
         bare = inspect.isroutine(self._method) and not hasattr(self._method, "__wrapped__")
         self.plain: Callable[..., Any] | None = self._method if bare and not special else None
         """The method itself when it takes keywords and nothing else, and begins only if they fit: for blocks."""
+        self._general: loops.Run | None = None
+        self._typed: tuple[object, loops.Loop | None] = (None, None)
+
+    @property
+    def general(self) -> loops.Run:
+        """The loop of `plain` over dicts of arguments."""
+        if self._general is None:
+            self._general = loops.general(self)
+        return self._general
+
+    def typed(self, fixed: bytes, items: Items) -> loops.Loop | None:
+        """The loop of `plain` over lines like the first of these; None when there is none. `fixed` is what was parsed.
+
+        The last one is kept: the blocks of a run are alike.
+        """
+        objects = items.lines[0].lstrip()[:1] == b"{"
+        key = (fixed, items.name, objects)
+        if self._typed[0] != key:
+            self._typed = (key, loops.typed(self, items.fixed, items.name, objects=objects))
+        return self._typed[1]
 
     def read_parts(self, data: bytes) -> dict[str, Any]:
         """The arguments in a message with parts. Raises BinaryError, InvalidJson."""

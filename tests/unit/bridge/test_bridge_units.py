@@ -26,7 +26,7 @@ from snakepit_bridge.context import CallCancelled
 from snakepit_bridge.describe import commands_of
 from snakepit_bridge.failures import Refusal, from_exception
 from snakepit_bridge.resolve import resolve
-from snakepit_bridge.runtime.blocks import BlockRun, arguments_of
+from snakepit_bridge.runtime.blocks import BlockRun
 from snakepit_bridge.runtime.calls import Call, CallTable
 from snakepit_bridge.runtime.interrupts import SIGNAL
 from snakepit_bridge.runtime.outbox import Outbox
@@ -274,7 +274,7 @@ def run_block(adapter: Sums, lines: bytes, outbox: Outbox, *, cancelled: bool = 
     before = signal.getsignal(SIGNAL)
     runner = Runner({}, CallTable(), lambda: 1 << 20)
     try:
-        BlockRun(call, spec.block, bound, runner).run(arguments_of(spec.block, {}))
+        BlockRun(call, spec.block, {}, bound, runner).run()
     finally:
         signal.signal(SIGNAL, before)
 

@@ -12,7 +12,7 @@ import queue
 import sys
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from time import monotonic
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, Callable
@@ -21,10 +21,12 @@ from snakepit_bridge import arguments
 from snakepit_bridge.arguments import Bound
 from snakepit_bridge.context import CallCancelled
 from snakepit_bridge.failures import Refusal
-from snakepit_bridge.runtime import answers, blocks
+from snakepit_bridge.runtime import answers
 from snakepit_bridge.runtime.calls import Call, CallTable
 from snakepit_bridge.runtime.collected import Collected, whole_answer
 from snakepit_bridge.runtime.forks import leave_if_forked
+from snakepit_bridge.runtime.items import Items
+from snakepit_bridge.runtime.report import Report
 from snakepit_bridge.runtime.standby_reader import MOMENT
 from snakepit_bridge.runtime.stream_chunks import stepwise, unwrapped
 
@@ -196,16 +198,15 @@ class AsyncSide:
         args = arguments.parse(call.args, bound)
         block = call.block
         if block is not None:
-            await self._run_block(call, bound, blocks.arguments_of(block, args), careful=block.careful)
+            await self._run_block(call, bound, Items(block, args), careful=block.careful)
             return b"null"
         return await self._one(call, bound, args)
 
-    async def _run_block(
-        self, call: Call, bound: Bound, todo: Iterator[dict[str, Any] | Refusal], *, careful: bool
-    ) -> None:
-        """As blocks.run; other calls go on between two items and whenever a handler waits."""
-        report = blocks.Report(call, careful=careful)
-        for args in todo:
+    async def _run_block(self, call: Call, bound: Bound, items: Items, *, careful: bool) -> None:
+        """As BlockRun; other calls go on between two items and whenever a handler waits."""
+        report = Report(call, careful=careful)
+        for number in range(len(items)):
+            (args,) = items.arguments(number, number + 1)
             if monotonic() >= report.due:
                 report.send()
                 await asyncio.sleep(0)

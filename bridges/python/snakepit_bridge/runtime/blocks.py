@@ -1,122 +1,39 @@
 """Bulk work: one command, run for each item of a block.
 
-The answers of a block are collected and sent about every millisecond, always before the next item begins. So what has
-not been reported when a worker dies is what it was working on, and quick items do not pay for it.
+Quick items are run many at a time, and the clock is looked at between two runs. How many make up a run follows from how
+long the last one took: at most `LONGEST`, and no more than are likely to take `BETWEEN_LOOKS`. The answers leave about
+every millisecond, always between two runs. So what has not been reported when a worker dies is what it was working on
+and what it has finished within that time, and quick items pay for neither clock nor message.
+
+An item is never run twice here: the interrupt is armed for a whole run, and where that ends early, by an exception or a
+cancel, the number of answers says which item it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Callable, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from snakepit_bridge import jsonio
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.annotations import Misfit
 from snakepit_bridge.context import CallCancelled
-from snakepit_bridge.failures import Refusal, failure
-from snakepit_bridge.runtime import answers
+from snakepit_bridge.failures import Refusal
 from snakepit_bridge.runtime.calls import Call, wait_for_room
 from snakepit_bridge.runtime.forks import leave_if_forked
-from snakepit_bridge.runtime.standby_reader import MOMENT
+from snakepit_bridge.runtime.items import Items
+from snakepit_bridge.runtime.report import Report
 
 if TYPE_CHECKING:
     from snakepit_bridge.arguments import Bound
+    from snakepit_bridge.loops import Loop
     from snakepit_bridge.runtime.interrupts import Interrupts
 
-__all__ = ["BlockRun", "Report", "arguments_of"]
+__all__ = ["BlockRun"]
 
-SMALL = 1 << 16
-"""Bytes that surely fit into a message."""
-_NAMES = {number: name.lower() for name, number in pb.Failure.Kind.items()}
-
-
-def items_of(block: pb.Block) -> list[Any]:
-    """The items of a block; one that is not JSON is the refusal that says so."""
-    if block.text:
-        return _texts(block.lines)
-    lines = block.lines.split(b"\n")
-    del lines[-1]
-    decoded = jsonio.loads_all(lines)
-    return [_item(line) for line in lines] if decoded is None else decoded
-
-
-def _texts(data: bytes) -> list[Any]:
-    try:
-        return data.decode().split("\n")[:-1]
-    except UnicodeDecodeError:
-        return [_text(line) for line in data.split(b"\n")[:-1]]
-
-
-def _text(line: bytes) -> Any:
-    try:
-        return line.decode()
-    except UnicodeDecodeError as error:
-        return Refusal(failure(pb.Failure.Kind.INVALID_ARGUMENTS, f"the line is not UTF-8: {error}"))
-
-
-def _item(line: bytes) -> Any:
-    try:
-        return jsonio.loads(line)
-    except jsonio.InvalidJson as error:
-        return Refusal(failure(pb.Failure.Kind.INVALID_ARGUMENTS, str(error)))
-
-
-def arguments_of(block: pb.Block, fixed: dict[str, Any]) -> Iterator[dict[str, Any] | Refusal]:
-    """The arguments that each item of a block stands for."""
-    items = items_of(block)
-    if not fixed and set(map(type, items)) == {dict}:
-        return iter(items)
-    return _merged(items, fixed, block.item_argument or "item")
-
-
-def _merged(items: list[Any], fixed: dict[str, Any], name: str) -> Iterator[dict[str, Any] | Refusal]:
-    for item in items:
-        kind = type(item)
-        if kind is dict:
-            yield {**fixed, **item} if fixed else item
-        elif kind is Refusal:
-            yield item
-        else:
-            yield {**fixed, name: item}
-
-
-class Report:
-    """Answers of a block on their way out. `due` is the instant at which the next ones should leave."""
-
-    __slots__ = ("_call", "_failed", "_parts", "_pause", "add", "due", "room")
-
-    def __init__(self, call: Call, *, careful: bool) -> None:
-        self._call = call
-        self._parts: list[bytes] = []
-        self.add = self._parts.append
-        """Takes the answer to one item."""
-        self._failed: list[int] = []
-        self._pause = 0.0 if careful else MOMENT
-        self.due = monotonic() + self._pause
-        self.room = call.room
-        """Bytes of answers that may still leave."""
-
-    def fail(self, error: BaseException) -> None:
-        reason = error.failure if isinstance(error, Refusal) else answers.handler_failed(error)
-        facts = {"kind": _NAMES.get(reason.kind, "command_failed"), "message": reason.message}
-        facts.update({name: text for name in ("type", "traceback") if (text := getattr(reason, name))})
-        self._failed.append(len(self._parts))
-        self._parts.append(jsonio.dumps(facts))
-
-    def send(self, *, last: bool = False) -> None:
-        """What has gathered; the last part leaves with the result."""
-        if self._parts:
-            lines = b"\n".join(self._parts) + b"\n"
-            self.room -= len(lines)
-            self._call.outbox.put_part(
-                pb.Chunks(id=self._call.id, lines=lines, count=len(self._parts), failed=self._failed),
-                self._call,
-                last=last,
-            )
-            self._parts.clear()
-            self._failed.clear()
-        self.due = monotonic() + self._pause
+LONGEST = 32
+"""Items in a run: how many slow ones may follow quick ones before it is noticed."""
+BETWEEN_LOOKS = 64e-6
+"""Seconds. A look costs a thousandth of that."""
 
 
 class Handlers(Protocol):
@@ -131,85 +48,115 @@ class Handlers(Protocol):
         """The answer that this value of a handler is."""
 
 
+class Stride:
+    """How many items a run may have."""
+
+    __slots__ = ("_looked", "_most", "items")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._looked = monotonic()
+        self.items = 1
+
+    def look(self, count: int) -> float:
+        """The time. `count` items have been run since the last look."""
+        now = monotonic()
+        taken = now - self._looked
+        self._looked = now
+        # Slow items shorten the next run at once, quick ones lengthen it step by step.
+        if taken > BETWEEN_LOOKS:
+            self.items = int(count * BETWEEN_LOOKS / taken) or 1
+        elif self.items < self._most and 2 * taken < BETWEEN_LOOKS:
+            self.items *= 2
+        return now
+
+
 class BlockRun:
     """One block in the main thread."""
 
-    def __init__(self, call: Call, block: pb.Block, bound: Bound, handlers: Handlers) -> None:
+    def __init__(self, call: Call, block: pb.Block, fixed: dict[str, Any], bound: Bound, handlers: Handlers) -> None:
         self._call = call
         self._bound = bound
         self._handlers = handlers
+        self._items = Items(block, fixed)
         self._report = Report(call, careful=block.careful)
+        self._stride = Stride(1 if block.careful else LONGEST)
+        self._typed: Loop | None = None
 
-    def run(self, todo: Iterator[dict[str, Any] | Refusal]) -> None:
+    def run(self) -> None:
         """All items in order. CallCancelled passes through."""
-        plain = self._bound.plain
-        while not self._stretch(todo, plain):
-            pass
+        if self._bound.plain is None:
+            self._one_by_one()
+        else:
+            self._in_runs()
         self._report.send(last=True)
 
-    def _stretch(self, todo: Iterator[dict[str, Any] | Refusal], plain: Callable[..., Any] | None) -> bool:
-        """Items up to the next failure; whether that was all of them."""
+    def _in_runs(self) -> None:
+        report, stride, items = self._report, self._stride, self._items
+        count, at, ran = len(items), 0, 0
+        if count and not items.text:
+            self._typed = self._bound.typed(self._call.args, items)
+        while at < count:
+            if stride.look(ran) >= report.due:
+                self._send()
+            ran = self._go_on(at, at + stride.items)
+            at += ran
+
+    def _go_on(self, start: int, end: int) -> int:
+        """Some items, up to the first that fails or whose answer needs more than a loop does; how many they were."""
+        interrupts, typed, out = self._handlers.interrupts, self._typed, self._report.parts
+        before = len(out)
+        run: list[Any] = self._items.arguments(start, end) if typed is None else self._items.lines[start:end]
         try:
-            if plain is None:
-                self._special(todo)
-            else:
-                self._plain(todo, plain)
-        except BaseException as error:  # noqa: BLE001 - SystemExit too: one item must not end the block
-            leave_if_forked(None if isinstance(error, CallCancelled) else error)
-            self._handlers.interrupts.armed = None
-            if self._call.cancelled and not isinstance(error, Refusal):
-                raise CallCancelled from None
-            self._report.fail(error)
-            return False
-        return True
-
-    def _plain(  # noqa: C901 - the hot path of bulk work
-        self, todo: Iterator[dict[str, Any] | Refusal], method: Callable[..., Any]
-    ) -> None:
-        """What `_special` does, for a method that takes keywords and gives a dict.
-
-        The arguments are checked only when Python has found that they do not fit: the method has not begun then.
-        """
-        clock, report, interrupts, call = monotonic, self._report, self._handlers.interrupts, self._call
-        add, dumps, settle = report.add, jsonio.quick_dumps, self._handlers.settle
-        convert = self._bound.convert
-        for args in todo:
-            if clock() >= report.due:
-                self._send()
-            interrupts.armed = call
-            if call.cancelled:
-                raise CallCancelled
-            if type(args) is not dict:
-                raise args  # type: ignore[misc]
-            try:
-                if convert is not None:
-                    convert(args)
-                value = method(**args)
-            except (TypeError, Misfit):
-                self._bound.check(args)
-                raise
+            interrupts.begin(self._call, run)
+            other = (self._bound.general if typed is None else typed.run)(run, out)
             interrupts.armed = None
-            if type(value) is dict:
-                try:
-                    data = dumps(value)
-                except Exception:  # noqa: BLE001, S110 - told by `settle`
-                    pass
-                else:
-                    # A null may stand for NaN, which only `settle` can tell.
-                    if len(data) < SMALL and b"null" not in data:
-                        add(data)
-                        continue
-            add(settle(call, value))
+            if other is not None:
+                out.append(self._handlers.settle(self._call, other[0]))
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: one item must not end the block
+            self._left_by(error)
+            self._failed(run[len(out) - before], error)
+        return len(out) - before
 
-    def _special(self, todo: Iterator[dict[str, Any] | Refusal]) -> None:
-        for args in todo:
-            if monotonic() >= self._report.due:
-                self._send()
-            if isinstance(args, Refusal):
-                raise args
-            if self._bound.wants_context:
-                self._call.renew()
-            self._report.add(self._handlers.one(self._call, self._bound, args))
+    def _failed(self, item: Any, error: BaseException) -> None:
+        """Its answer; none when the item has not begun and can still be run by the general loop."""
+        if self._typed is not None:
+            if not self._typed.takes(item):
+                self._typed = None
+                return
+        elif type(item) is Refusal:
+            error = item
+        elif isinstance(error, (TypeError, Misfit)):
+            # Python, or the converter, may have found that the arguments do not fit: the method has not begun then.
+            try:
+                self._bound.check(item)
+            except BaseException as refusal:  # noqa: BLE001 - whatever a type of the user's raises
+                error = refusal
+        self._report.fail(error)
+
+    def _left_by(self, error: BaseException) -> None:
+        """A handler was left by an exception. Raises CallCancelled when the block is over."""
+        leave_if_forked(None if isinstance(error, CallCancelled) else error)
+        self._handlers.interrupts.armed = None
+        if self._call.cancelled:
+            raise CallCancelled from None
+
+    def _one_by_one(self) -> None:
+        """For handlers that get a context, or are async, or take their arguments in another way than by name."""
+        items, report, call, bound = self._items, self._report, self._call, self._bound
+        for start in range(0, len(items), LONGEST):
+            for args in items.arguments(start, start + LONGEST):
+                if monotonic() >= report.due:
+                    self._send()
+                try:
+                    if isinstance(args, Refusal):
+                        raise args
+                    if bound.wants_context:
+                        call.renew()
+                    report.add(self._handlers.one(call, bound, args))
+                except BaseException as error:  # noqa: BLE001 - SystemExit too: one item must not end the block
+                    self._left_by(error)
+                    report.fail(error)
 
     def _send(self) -> None:
         report = self._report

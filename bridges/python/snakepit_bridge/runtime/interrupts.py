@@ -16,6 +16,12 @@ A signal can still be lost: when it arrives after the interpreter's last check a
 Python handler runs only when that call returns, which for `time.sleep(60)` is a minute later. So the signal is sent
 again, by a thread, until the call is no longer armed.
 
+A run of items of a block is armed as a whole, and nobody looks at the flag between two of them. So the exception may
+come while no handler runs, between two bytecodes of the loop over the items. That loop only takes an item, calls,
+encodes and appends, and the block is over then: at worst an answer is dropped that would have been dropped a moment
+later. A handler may swallow the exception, too, or fork, and its child return: that nothing is begun after it, the list
+of items is emptied, on which the loop ends by itself.
+
 The runner disarms in a `finally` inside of the `try` that catches CallCancelled: an exception that arrives between
 the handler's return and the disarming is still caught, and after it none can arrive.
 
@@ -48,13 +54,15 @@ _Thread = threading.Thread  # an adapter may patch it
 class Interrupts:
     """Which call may be interrupted right now."""
 
-    __slots__ = ("_main", "armed")
+    __slots__ = ("_main", "_run", "armed")
 
     def __init__(self) -> None:
         """Must be made in the main thread."""
         self.armed: Call | None = None
         """Set by the runner immediately around the user's code."""
         self._main = threading.get_ident()
+        self._run: list[Any] = []
+        """What a loop goes over at present, or has gone over."""
         self.arm()
 
     def arm(self) -> None:
@@ -62,11 +70,28 @@ class Interrupts:
         signal.signal(SIGNAL, self._on_signal)
         signal.siginterrupt(SIGNAL, True)
 
+    def begin(self, call: Call, run: list[Any]) -> None:
+        """A loop over these items comes next. Raises CallCancelled if it must not."""
+        self._run = run
+        self.armed = call
+        if call.cancelled:
+            raise CallCancelled
+
+    def forked(self) -> None:
+        """In a child of the handler that is armed: it must begin nothing more."""
+        if self.armed is not None:
+            self.armed.cancelled = True
+            self._run.clear()
+
     def _on_signal(self, _signum: int, _frame: FrameType | None) -> None:
         call = self.armed
         if call is not None and call.cancelled:
-            self.armed = None
-            raise CallCancelled
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self.armed = None
+        self._run.clear()
+        raise CallCancelled
 
     def shield(self, action: Callable[[], Any]) -> Any:
         """Runs what must not be interrupted halfway. A cancel that came meanwhile is raised after it."""
@@ -78,8 +103,7 @@ class Interrupts:
         finally:
             self.armed = call
             if call is not None and call.cancelled:
-                self.armed = None
-                raise CallCancelled
+                self._give_up()
 
     def poke(self) -> None:
         """Makes the main thread look, whatever it is doing. From any thread."""

@@ -133,9 +133,8 @@ class Worker:
 
     def _forked(self) -> None:
         """In a child: no item or chunk after the one that forked is begun, and nothing is sent."""
-        call = self._runner.interrupts.armed if self._runner is not None else None
-        if call is not None:
-            call.cancelled = True
+        if self._runner is not None:
+            self._runner.interrupts.forked()
         self._link.abandon()
         if self._async is not None:
             self._async.abandon()
