@@ -96,6 +96,16 @@ def test_an_item_that_takes_too_long_fails_alone(pit: Pit):
     assert (out[0], json.loads(out[1])["error"]["kind"], out[2]) == ("1", "worker_timeout", "3")
 
 
+def test_no_quick_item_is_blamed_for_the_slow_one_after_it(pit: Pit):
+    items = [f'{{"item":{n},"seconds":0}}' for n in range(20_000)]
+    items[9000] = '{"item":9000,"seconds":60}'
+    out = pit.run("map", "slow", "--timeout", "0.5", input="\n".join(items) + "\n", check=False).stdout.splitlines()
+    assert [(number, json.loads(line)["error"]["kind"]) for number, line in enumerate(out) if "error" in line] == [
+        (9000, "worker_timeout")
+    ]
+    assert [int(line) for line in out if "error" not in line] == [n for n in range(20_000) if n != 9000]
+
+
 def test_a_line_that_is_too_long_fails_alone(pit: Pit):
     text = '1\n"' + "x" * (40 << 20) + '"\n3\n'
     out = pit.run("map", "same", input=text, check=False).stdout.splitlines()

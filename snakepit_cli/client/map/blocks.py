@@ -300,7 +300,8 @@ class Work:
         if error.kind in INNOCENT and block.tried < RESTARTS + self._retries:
             self.again.append(Block(block.first, rest, block.count, block.careful, block.tried + 1))
             return None
-        known = block.careful or block.count == 1 or error.kind == "worker_timeout"
+        # Else items before the one to blame may have been finished, but not reported: see BlockRun in the bridge.
+        known = block.careful or block.count == 1
         if error.kind in NOT_BEGUN or not known:
             self.again.append(Block(block.first, rest, block.count, careful=error.kind in CULPRIT))
             return None

@@ -89,19 +89,20 @@ def test_failures_are_marked_with_their_line():
     assert (tally.done, tally.failed) == (2, 1)
 
 
-def test_the_rest_of_a_block_whose_worker_died_is_run_with_care_and_only_then_one_item_is_to_blame():
+@pytest.mark.parametrize("error", [CRASH, PitError("worker_timeout", "timed out")])
+def test_the_rest_of_a_block_that_one_item_has_ended_is_run_with_care_and_only_then_that_is_to_blame(error: PitError):
     work = Work(0, Tally())
     one = block(b"1", b"2", b"3")
     work.answers(one, b"1\n", [])
 
-    assert work.ended(one, CRASH) is None
+    assert work.ended(one, error) is None
     again = work.again.popleft()
     assert (again.first, again.lines, again.count, again.careful) == (11, b"2\n3\n", 2, True)
 
-    came = work.ended(again, CRASH)
+    came = work.ended(again, error)
     assert came is not None
     assert (came.first, came.count, came.failed) == (11, 1, (11,))
-    assert json.loads(came.lines)["error"]["kind"] == "worker_crashed"
+    assert json.loads(came.lines)["error"]["kind"] == error.kind
     rest = work.again.popleft()
     assert (rest.first, rest.lines, rest.count, rest.careful) == (12, b"3\n", 1, False)
 

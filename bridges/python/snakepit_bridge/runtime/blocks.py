@@ -159,6 +159,7 @@ class BlockRun:
                     report.fail(error)
 
     def _send(self) -> None:
+        leave_if_forked()  # before it waits for room that nobody grants to a child
         report = self._report
         report.send()
         if report.room <= 0:
