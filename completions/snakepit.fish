@@ -80,7 +80,7 @@ complete -c snakepit -n '__fish_seen_subcommand_from map' -a '(__snakepit_files)
 complete -c snakepit -n '__fish_seen_subcommand_from map' -a '(snakepit __complete call (commandline -opc)[2..-1] 2>/dev/null)'
 complete -c snakepit -n '__fish_seen_subcommand_from map' -l input -r -F -d 'Read lines from this file'
 complete -c snakepit -n '__fish_seen_subcommand_from map' -l output -r -F -d 'Write answers to this file'
-complete -c snakepit -n '__fish_seen_subcommand_from map' -l from -x -a 'jsonl csv tsv' -d 'Form of the input; else as --input ends'
+complete -c snakepit -n '__fish_seen_subcommand_from map' -l from -x -a 'jsonl csv tsv parquet arrow' -d 'Form of the input; else as --input ends'
 complete -c snakepit -n '__fish_seen_subcommand_from map' -l to -x -a 'jsonl csv tsv' -d 'Form of the output; else as --output ends'
 complete -c snakepit -n '__fish_seen_subcommand_from map' -l arg -r -F -d 'The argument that an item becomes'
 complete -c snakepit -n '__fish_seen_subcommand_from map' -l lines -d 'The lines are text, not JSON'

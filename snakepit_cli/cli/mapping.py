@@ -21,6 +21,7 @@ from snakepit_cli.client.call.call import StoppedError, write
 from snakepit_cli.client.call.request import Shared, UsageError, encodable, labels, limit, nan_form, pool_name
 from snakepit_cli.client.map import joblog as joblogs
 from snakepit_cli.client.map.blocks import Tally
+from snakepit_cli.client.map.descriptors import is_file
 from snakepit_cli.client.map.joblog import Joblog
 from snakepit_cli.client.map.run import Plan, Run
 from snakepit_cli.client.map.tables import forms
@@ -72,10 +73,10 @@ def perform(
     _apart({"the input": source, "the output": sink, "the joblog": joblog})
     taken = _input(source)
     workers, hints = _workers(shared, plan)
-    table = form.table(taken, hints.parameters)
+    table = form.table(taken, hints.parameters, nan_is_null=plan.nan == "null")
     given = None if sink == "-" else _output(sink)
     log = None if joblog is None else _joblog(joblog, plan, form, given, resume=resume, failed_too=resume_failed)
-    if given is not None and _regular(given):
+    if given is not None and is_file(given):
         os.ftruncate(given, 0 if log is None else log.offset)
         os.lseek(given, 0, os.SEEK_END)
     into = _aside if given is None else _writer(given)
@@ -153,14 +154,18 @@ class Forms:
         found = {"from": self.source, "to": self.sink, "row": self.arg if self.source != forms.LINES else None}
         return {name: value if value != forms.LINES else None for name, value in found.items()}
 
-    def table(self, descriptor: int, parameters: list[api.Json]) -> Table | None:
+    def table(self, descriptor: int, parameters: list[api.Json], *, nan_is_null: bool) -> Table | None:
         """What reads the input when it has no lines."""
         if self.source == forms.LINES:
             return None
         _find_packages()
-        from snakepit_cli.client.map.tables import table
+        if self.source in forms.COLUMNAR:
+            from snakepit_cli.client.map.tables.arrow import ArrowTable
 
-        return table.CsvTable(descriptor, forms.SEPARATORS[self.source], parameters, whole=self.arg)
+            return ArrowTable(descriptor, self.source, parameters, whole=self.arg, nan_is_null=nan_is_null)
+        from snakepit_cli.client.map.tables.table import CsvTable
+
+        return CsvTable(descriptor, forms.SEPARATORS[self.source], parameters, whole=self.arg)
 
     def sheet(self, log: Joblog | None) -> Callable[[Tally], Sheet] | None:
         """What makes the output when that has no lines."""
@@ -213,12 +218,8 @@ def _joblog(path: str, plan: Plan, form: Forms, sink: int | None, *, resume: boo
     }  # fmt: skip
     if not resume and not failed_too:
         return joblogs.start(path, what)
-    most = os.fstat(sink).st_size if sink is not None and _regular(sink) else None
+    most = os.fstat(sink).st_size if sink is not None and is_file(sink) else None
     return joblogs.resume(path, what, failed_too=failed_too, most=most)
-
-
-def _regular(descriptor: int) -> bool:
-    return stat.S_ISREG(os.fstat(descriptor).st_mode)
 
 
 def _input(path: str) -> int:

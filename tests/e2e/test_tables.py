@@ -115,7 +115,7 @@ def test_a_file_is_known_by_its_ending(pit: Pit) -> None:
     assert (pit.work / "out.tsv").read_text() == "a\tb\terror\n1\tx\t\n2\ty\t\n"
     lines = pit.run("map", "same", "--lines", "--arg", "a", "--input", "in.csv").stdout
     assert lines == '{"a":"a,b"}\n{"a":"1,x"}\n{"a":"2,y"}\n'
-    for options in (["--input", "in.parquet"], ["--output", "out.arrow"], ["--from", "xml"], ["--to", "xml"]):
+    for options in (["--output", "out.arrow"], ["--from", "xml"], ["--to", "xml"], ["--from", "csv", "--lines"]):
         assert pit.run("map", "same", *options, input="", check=False).returncode == 2
 
 
@@ -211,3 +211,40 @@ def test_memory_does_not_grow_with_the_names_of_columns(pit: Pit) -> None:
     run = pit.start(*argv, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (150 << 20, 150 << 20)))
     code, _, err = finish(run)
     assert (code, '"items": 200000' in err) == (0, True), err
+
+
+def test_parquet_and_arrow(pit: Pit) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import ipc, parquet
+
+    data = pa.table({"n": list(range(1000)), "x": [float("nan"), *range(999)]})
+    parquet.write_table(data, pit.work / "data.parquet", row_group_size=300)
+    with ipc.new_stream(str(pit.work / "stream"), data.schema) as writer:
+        writer.write_table(data, max_chunksize=70)
+    expected = [{"n": n, "x": None if n == 0 else float(n - 1)} for n in range(1000)]
+    argv = ("map", "same", "--nan", "null")
+    with (pit.work / "stream").open() as file:
+        lines = pit.run(*argv, "--from", "arrow", stdin=file).stdout
+    assert [json.loads(line) for line in lines.splitlines()] == expected
+    done = pit.run("map", "same", "--input", "data.parquet", "--output", "p.csv", "--joblog", "p.log", check=False)
+    assert (done.returncode, "line 1: column `x` is NaN" in done.stderr) == (3, True)
+    pit.run("map", "same", "--input", "data.parquet", "--output", "p.csv", "--joblog", "p.log", "--resume")
+    with (pit.work / "p.csv").open() as text:
+        assert [row["n"] for row in csv.DictReader(text)] == ["", *map(str, range(1, 1000))]
+
+
+def test_arrow_through_a_pipe_is_answered_batch_by_batch(pit: Pit) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import ipc
+
+    schema = pa.schema([("n", pa.int64())])
+    with pit.start("map", "same", "--from", "arrow", stdin=subprocess.PIPE, text=False) as run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        with ipc.new_stream(run.stdin, schema) as writer:
+            for n in range(3):
+                writer.write_batch(pa.record_batch([pa.array([n, 7])], schema))
+                run.stdin.flush()
+                assert [json.loads(run.stdout.readline()) for _ in range(2)] == [{"n": n}, {"n": 7}]
+        run.stdin.close()
+        assert run.wait(30) == 0

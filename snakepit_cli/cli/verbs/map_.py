@@ -34,7 +34,7 @@ def map_(
     source: Annotated[str, option("--input", "Read lines from this file.", "FILE|-")] = "-",
     sink: Annotated[str, option("--output", "Write answers to this file.", "FILE|-")] = "-",
     form_in: Annotated[
-        str | None, option("--from", "Form of the input; else as --input ends.", "jsonl|csv|tsv")
+        str | None, option("--from", "Form of the input; else as --input ends.", "jsonl|csv|tsv|parquet|arrow")
     ] = None,
     form_out: Annotated[
         str | None, option("--to", "Form of the output; else as --output ends.", "jsonl|csv|tsv")

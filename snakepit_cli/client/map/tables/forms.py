@@ -6,7 +6,8 @@ from snakepit_cli.base.errors import PitError
 
 LINES = "jsonl"
 SEPARATORS = {"csv": ",", "tsv": "\t"}
-SOURCES = (LINES, *SEPARATORS)
+COLUMNAR = ("parquet", "arrow")
+SOURCES = (LINES, *SEPARATORS, *COLUMNAR)
 SINKS = (LINES, *SEPARATORS)
 _ENDINGS = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow"}
 
@@ -18,8 +19,7 @@ def of_source(given: str | None, path: str, *, text: bool) -> str:
     """
     form = (LINES if text else _by_ending(path)) if given is None else given
     if form not in SOURCES:
-        what = f"--input {path}: no items are read from {form}" if given is None else f"--from {given}"
-        raise PitError("usage", f"{what}: it is {_either(SOURCES)}")
+        raise PitError("usage", f"--from {form}: it is {_either(SOURCES)}")
     if text and form != LINES:
         raise PitError("usage", f"--lines: the rows of --from {form} are not lines of text")
     return form

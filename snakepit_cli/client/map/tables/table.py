@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.client.map.descriptors import waits
+from snakepit_cli.client.map.descriptors import is_file, waits
 from snakepit_cli.client.map.tables.columns import Columns, check_names
 from snakepit_cli.client.map.tables.items import Faults, Places
 from snakepit_cli.client.map.tables.rows import RowParser, Rows
@@ -66,8 +65,7 @@ class CsvTable(Table):
         self._places = Places()
         self._items = 0
         self._ended = False
-        about = os.fstat(descriptor)
-        self._size = about.st_size if stat.S_ISREG(about.st_mode) else 0
+        self._size = os.fstat(descriptor).st_size if is_file(descriptor) else 0
 
     def read(self) -> bytes | None:
         if self._ended:
