@@ -46,6 +46,7 @@ ROOMS = {
 }  # fmt: skip
 BELOW = {
     "server": {"coalescer", "malloc_tuning", "operations", "peers"}, "warden": {"loop", "limits"},
+    "client": {"values"},
     "cli": {"front_page", "help", "options", "parameters", "mapping", "multi_tail"},
 }  # fmt: skip
 STANDARD_ONLY = ("base", "core", "warden")

@@ -7,14 +7,17 @@ import os
 import socket
 import sys
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
-from typing import Any
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import snakepit_cli
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client.call.request import Request, cwd
 from snakepit_cli.launch.environment import UMASK, for_workers, umask
 from snakepit_cli.wire import front
+
+if TYPE_CHECKING:
+    from snakepit_cli.wire.binary import Buffer
 
 _QUERY_SECONDS = 10.0
 _LATE_SECONDS = 15.0
@@ -85,12 +88,23 @@ class Connection:
 
     def call(self, command: str, args: bytes = b"{}", **header: Any) -> bytes:
         """The result of a command as JSON. `header`: pool, session, timeout, nan, tool. Raises PitError."""
-        request = self._call(command, args, header)
+        request = self.send_call(command, [args], header)
         return next(body for kind, body in self._answers(request) if kind == front.RESULT)
+
+    def call_value(self, command: str, arguments: Mapping[str, Any] | None = None, **header: Any) -> Any:
+        """The result of a command as a Python value. Raises PitError.
+
+        Arguments may hold arrays (of numpy, DLPack or the buffer protocol), bytes and Arrow tables. So may the result:
+        arrays come as read-only arrays of numpy, or memoryviews when there is no numpy.
+        """
+        from snakepit_cli.client import values
+
+        request = self.send_call(command, values.encode(arguments or {}), {**header, "binary": True})
+        return values.decode(next(body for kind, body in self._answers(request) if kind == front.RESULT))
 
     def stream(self, command: str, args: bytes = b"{}", **header: Any) -> Generator[bytes]:
         """Blocks of JSON lines, as they come. Closing the iterator gives up the request. Raises PitError."""
-        request = self._call(command, args, {**header, "stream": True})
+        request = self.send_call(command, [args], {**header, "stream": True})
         ended = False
         try:
             for kind, body in self._answers(request):
@@ -110,11 +124,12 @@ class Connection:
         except OSError:
             pass
 
-    def _call(self, command: str, args: bytes, header: Mapping[str, Any]) -> int:
+    def send_call(self, command: str, args: Sequence[Buffer], header: Mapping[str, Any]) -> int:
+        """Sends a call whose arguments are these buffers, one after the other; the number of the request."""
         timeout = header.get("timeout")
         self.sock.settimeout(None if timeout is None or header.get("stream") else timeout + _LATE_SECONDS)
         version = snakepit_cli.__version__
-        return self._send(front.CALL, front.call_body(command, args, version=version, cwd=cwd(), **header))
+        return self._send(front.CALL, front.call_body(command, b"".join(args), version=version, cwd=cwd(), **header))
 
     def _send(self, kind: int, body: bytes) -> int:
         self._next += 1
