@@ -29,12 +29,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FLAGS = {"--json", "--raw", "--idempotent"}
-_VALUES = {"--args", "--pool", "--session", "--timeout", "--field", "--affinity", "--meta", "--nan"}
+_VALUES = {"--args", "--pool", "--session", "--timeout", "--field", "--affinity", "--meta", "--nan", "--output-file"}
 _MAP_FLAGS = {"--lines", "--unordered", "--envelope", "--resume", "--resume-failed"}
 _MAP_VALUES = {
     "--input", "--output", "--from", "--to", "--arg", "--timeout", "--joblog", "--pool", "--session", "--meta", "--nan",
 }  # fmt: skip
 _REPEATED = {"--meta"}
+_SHORT = {"-p": "--pool", "-o": "--output-file"}
 
 
 def parse(argv: list[str]) -> Request | None:
@@ -80,7 +81,7 @@ def _options(
         if word == "--":
             plain += words[at:]
             break
-        name, equals, value = ("--pool", "", "") if word == "-p" else word.partition("=")
+        name, equals, value = (_SHORT[word], "", "") if word in _SHORT else word.partition("=")
         if word[:1] != "-" or (numbers and word[1:].removeprefix(".")[:1].isdecimal()):
             plain.append(word)
         elif word in flags:
@@ -94,7 +95,7 @@ def _options(
             if name in _REPEATED:
                 given.setdefault(name[2:], []).append(value)
             else:
-                given[name[2:]] = value
+                given[name[2:].replace("-", "_")] = value
         elif word != "--progress=none" or words[0] != "stream":
             raise LookupError(word)
         else:
@@ -213,14 +214,18 @@ def _call(request: Request) -> int:
 
 
 def _converse(sock: socket, request: Request) -> int:
-    if request.field is not None or request.raw or os.isatty(1):
+    if request.field is not None or request.raw or request.output_file is not None or os.isatty(1):
         from snakepit_cli.cli.output.results import converse
 
         return converse(sock, request)
     body = Talk(sock, request).run()
     if body is None:
         return 130
-    if not request.stream:
+    if body[:1] == b"\0":
+        from snakepit_cli.cli.output import parts
+
+        parts.show(request, body)
+    elif not request.stream:
         write_line(body)
     return 0
 

@@ -37,6 +37,7 @@ ENDLESS = (" -f", "server run")
 
 DATA = {
     "notes.txt": "a line\nanother\n",
+    "photo.png": "not really one",
     "data.json": '{"a": 1}\n',
     "big.csv": "id,name\n" + "".join(f'{n},"name, {n}"\n' for n in range(2000)),
     "app.log": "2024-01-01T00:00:00Z INFO start\n2024-01-01T00:00:01Z ERROR no disk\n",

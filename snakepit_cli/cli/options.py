@@ -7,7 +7,7 @@ from typing import Annotated
 
 from snakepit_cli.cli.help import argument, option
 
-_WORDS_HELP = "key=text, key:=JSON, key=@file, key:=@file; @- is standard input"
+_WORDS_HELP = "key=text, key:=JSON, key=@file, key:=@file, key@=file (binary); @- is standard input"
 
 
 class Progress(enum.StrEnum):
@@ -40,5 +40,9 @@ Pattern = Annotated[str, argument("PATTERN", "Only names that match: *, ?, [abc]
 Json = Annotated[bool, option("--json", "Exactly one JSON document on stdout, also on failure.")]
 Field = Annotated[str | None, option("--field", "Print only a part of the result: a.b[0].c", "PATH")]
 Nan = Annotated[str | None, option("--nan", "What becomes of NaN in the answer.", "refuse|null")]
-Raw = Annotated[bool, option("--raw", "Print strings without quotes.")]
+OutputFile = Annotated[
+    str | None,
+    option("--output-file -o", "Write the result into this file: .npy, .json, .arrow, .png, .bin, …", "FILE"),
+]
+Raw = Annotated[bool, option("--raw", "Print strings without quotes, and binary results as they are.")]
 ShowProgress = Annotated[Progress, option("--progress", "How to show progress on stderr.", "auto|bar|plain|jsonl|none")]

@@ -357,7 +357,10 @@ def explain(connection: Connection, call: int | str | None) -> list[Json]:
 
 
 def detach(connection: Connection, request: Request) -> Json:
-    """Begins a stream that goes on by itself: STREAM."""
+    """Begins a stream that goes on by itself: STREAM. Raises PitError, also for binary arguments."""
+    if request.arguments()[:1] == b"\0":
+        hint = "pass the name of the file instead"
+        raise PitError("usage", "a stream in the background takes no binary arguments", hint=hint)
     answer: Json = connection.query(
         "detach", patience=60.0, command=request.command, args=request.arguments().decode(), cwd=cwd(),
         pool=request.pool, session=request.session, timeout=request.timeout, affinity=request.affinity,

@@ -38,7 +38,7 @@ def converse(
     if picker is not None:
         picker.end()
     elif not request.stream:
-        show(request, body)
+        show_call(request, body)
     return 0
 
 
@@ -61,6 +61,19 @@ def _beside(
         messages.err(text.lstrip("\n") if live.active() else text)
 
     return Talk(sock, request, both, leave, say)
+
+
+def show_call(request: Request, body: bytes | memoryview) -> None:
+    """As `show`, for a call: its result may be a message with parts, or go into a file."""
+    if body[:1] != b"\0" and request.output_file is None:
+        show(request, body)
+        return
+    from snakepit_cli.cli.output import parts
+
+    if request.output_file is None:
+        parts.show(request, body)
+    else:
+        parts.save(request, body)
 
 
 def show(request: Request | StateQuery, body: bytes | memoryview) -> None:

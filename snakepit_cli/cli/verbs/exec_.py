@@ -20,6 +20,7 @@ from snakepit_cli.cli.options import (
     Json,
     Meta,
     Nan,
+    OutputFile,
     Pool,
     Progress,
     Raw,
@@ -37,6 +38,7 @@ snakepit exec compute operation=multiply a:=7 b:=6 --field result
 snakepit exec echo text=@notes.txt --timeout 2m
 snakepit exec compute --args '{"operation": "sqrt", "a": 2}'
 cat data.json | snakepit exec echo data:=@-
+snakepit exec echo photo@=photo.png --field photo --output-file copy.png
 """
 _STREAM = """
 snakepit stream ping_stream count:=1000 | head -3
@@ -67,11 +69,13 @@ def exec_(
     json: Json = False,
     field: Field = None,
     raw: Raw = False,
+    output_file: OutputFile = None,
 ) -> int:
     """Call a command and print its result as JSON. Starts the server and the pool when needed."""
     request = Request(
         ctx.obj, command, items or [], stream=False, args=args, pool=pool, session=session, timeout=timeout,
         json=json, field=field, raw=raw, affinity=affinity, idempotent=idempotent, meta=meta, nan=nan,
+        output_file=output_file,
     )  # fmt: skip
     return perform(request)
 

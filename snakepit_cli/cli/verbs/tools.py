@@ -11,7 +11,7 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli import parameters
 from snakepit_cli.cli.connection import opened, perform
 from snakepit_cli.cli.help import Verb, argument, group, option
-from snakepit_cli.cli.options import Args, Field, Items, Json, Meta, Nan, Raw, Session, Timeout
+from snakepit_cli.cli.options import Args, Field, Items, Json, Meta, Nan, OutputFile, Raw, Session, Timeout
 from snakepit_cli.cli.output import table
 from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.client import api, serving
@@ -106,6 +106,7 @@ def call(
     json: Json = False,
     field: Field = None,
     raw: Raw = False,
+    output_file: OutputFile = None,
     meta: Meta = None,
     nan: Nan = None,
 ) -> int:
@@ -114,7 +115,7 @@ def call(
         raise UsageError("--json prints one document, --stream many: choose one of them")
     request = Request(
         ctx.obj, name, items or [], stream=stream, args=args, session=session_of(session), timeout=timeout, json=json,
-        field=field, raw=raw, meta=meta, nan=nan, tool=True,
+        field=field, raw=raw, meta=meta, nan=nan, tool=True, output_file=output_file,
     )  # fmt: skip
     return perform(request)
 

@@ -1,6 +1,7 @@
 """Arguments of a command as typed in a shell, turned into one JSON object.
 
     key=text   key:=json   key=@file   key:=@file   key=@- (stdin)   key=\\@text (a text that begins with @)
+    key@=file  (binary: see call/files.py)
 
 Values are checked and then passed on as they were typed: nothing is decoded and encoded again, so no number
 changes its form. Uses the scanner of the json module without the module: `import json` costs more than the call.
@@ -15,6 +16,8 @@ from _json import make_scanner
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from snakepit_cli.client.call.files import Part
 
 DEPTH_LIMIT = 500
 _EXAMPLE = "for example `snakepit exec echo text=hello number:=42`"
@@ -126,16 +129,24 @@ def _skip(text: str, at: int) -> int:
 
 def read_source(source: str, what: str, stdin: Callable[[], bytes]) -> str:
     """Text of a file, or of standard input for `-`. Raises ArgumentsError when missing or not UTF-8."""
+    return text_of(source_bytes(source, what, stdin), source, what)
+
+
+def source_bytes(source: str, what: str, stdin: Callable[[], bytes]) -> bytes:
+    """Bytes of a file, or of standard input for `-`. Raises ArgumentsError when missing."""
     try:
         if source == "-":
-            data = stdin()
-        else:
-            with open(source, "rb") as file:
-                data = file.read()
+            return stdin()
+        with open(source, "rb") as file:
+            return file.read()
     except OSError as error:
         raise ArgumentsError("input_not_found", f"{what}: {source}: {error.strerror}") from None
     except ValueError:  # a NUL in it, for instance
         raise ArgumentsError("input_not_found", f"{what}: not the name of a file") from None
+
+
+def text_of(data: bytes, source: str, what: str) -> str:
+    """Raises ArgumentsError when it is not UTF-8."""
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -158,14 +169,21 @@ def _text(value: str, what: str) -> str:
     return quote(value)
 
 
-def _item(item: str, stdin: Callable[[], bytes]) -> tuple[str, str]:
+def _item(item: str, stdin: Callable[[], bytes], *, binary: bool) -> tuple[str, str | Part]:
     key, equals, value = item.partition("=")
+    if equals and key[1:].endswith("@"):
+        return key[:-1], _file(value, key[:-1], stdin, binary=binary)
     typed = key.endswith(":")
     key = key.removesuffix(":")
     if not equals or not key:
         raise ArgumentsError("usage", f"{item!r} is not an argument: write key=text or key:=json", _EXAMPLE)
     if not typed:
-        return key, _text(_untyped(value, key, stdin), key)
+        try:
+            return key, _text(_untyped(value, key, stdin), key)
+        except ArgumentsError as error:
+            if binary and value[:1] == "@" and error.kind == "invalid_arguments":
+                error.hint = f"to send its bytes as they are, write {key}@={value[1:]}"
+            raise
     if value.startswith("@"):
         return key, check_json(read_source(value[1:], key, stdin), key)
     try:
@@ -175,21 +193,42 @@ def _item(item: str, stdin: Callable[[], bytes]) -> tuple[str, str]:
         raise ArgumentsError(error.kind, error.message, f"for text write {key}=… (without the colon)") from None
 
 
+def _file(source: str, key: str, stdin: Callable[[], bytes], *, binary: bool) -> str | Part:
+    from snakepit_cli.client.call import files
+
+    found = files.read(source, key, stdin)
+    if isinstance(found, str) or binary:
+        return found
+    raise ArgumentsError(
+        "usage", f"{key}: binary values are for `exec` and `stream`", f"for text write {key}=@{source}"
+    )
+
+
 def _untyped(value: str, key: str, stdin: Callable[[], bytes]) -> str:
     if value.startswith("@"):
         return read_source(value[1:], key, stdin)
     return value[1:] if value.startswith("\\@") else value
 
 
-def build(items: Iterable[str], args: str | None = None, stdin: Callable[[], bytes] = read_stdin) -> bytes:
-    """One JSON object: `args` (JSON, @file or @-) first, each item on top. Raises ArgumentsError."""
-    found: dict[str, str] = {}
+def build(
+    items: Iterable[str], args: str | None = None, stdin: Callable[[], bytes] = read_stdin, *, binary: bool = False
+) -> bytes:
+    """One JSON object: `args` (JSON, @file or @-) first, each item on top. Raises ArgumentsError.
+
+    With `binary`, a message with parts when an item is a binary file.
+    """
+    found: dict[str, str | Part] = {}
     if args is not None:
-        found = members(read_source(args[1:], "--args", stdin) if args.startswith("@") else args, "--args")
+        found.update(members(read_source(args[1:], "--args", stdin) if args.startswith("@") else args, "--args"))
     for item in items:
-        key, value = _item(item, stdin)
+        key, value = _item(item, stdin, binary=binary)
         found[key] = value
-    text = ",".join([f"{_text(key, 'key')}:{value}" for key, value in found.items()])
+    named = {_text(key, "key"): value for key, value in found.items()}
+    if not all(type(value) is str for value in named.values()):
+        from snakepit_cli.client.call import files
+
+        return files.message(named)
+    text = ",".join([f"{key}:{value}" for key, value in named.items()])
     try:
         return f"{{{text}}}".encode()
     except UnicodeEncodeError:

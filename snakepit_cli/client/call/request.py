@@ -104,7 +104,7 @@ class Request:
 
     __slots__ = (
         "_body", "_frame", "affinity", "args", "command", "field", "idempotent", "items", "json", "metadata", "nan",
-        "pool", "progress", "raw", "session", "shared", "stream", "timeout", "tool",
+        "output_file", "pool", "progress", "raw", "session", "shared", "stream", "timeout", "tool",
     )  # fmt: skip
 
     def __init__(
@@ -127,6 +127,7 @@ class Request:
         meta: Iterable[str] | None = None,
         nan: str | None = None,
         tool: bool = False,
+        output_file: str | None = None,
     ) -> None:
         self.shared = shared
         self.stream = stream
@@ -145,10 +146,13 @@ class Request:
         self.metadata = labels(meta) if meta else None
         self.nan = None if nan is None else nan_form(nan)
         self.tool = tool
+        self.output_file = output_file
         self._body: bytes | None = None
         self._frame: bytes | None = None
         if json and raw:
             raise UsageError("--json and --raw exclude each other")
+        if output_file is not None and (json or raw or stream or not output_file):
+            raise UsageError(_output_file(output_file, stream=stream))
         if idempotent and stream:
             raise UsageError("--idempotent is for `exec`: what a stream has sent cannot be taken back")
         if affinity is not None and affinity not in AFFINITIES:
@@ -159,25 +163,39 @@ class Request:
             encodable(text)
 
     def arguments(self) -> bytes:
-        """A JSON object. Reads files and standard input, once. Raises ArgumentsError."""
+        """A JSON object, or a message with parts. Reads files and standard input, once. Raises ArgumentsError."""
         if self._body is None:
             self._body = b"{}"
             if self.items or self.args is not None:
                 from snakepit_cli.client.call import arguments
 
-                self._body = arguments.build(self.items, self.args)
+                self._body = arguments.build(self.items, self.args, binary=True)
         return self._body
 
     def frame(self) -> bytes:
         """The call as it is sent. Raises ArgumentsError."""
         if self._frame is None:
+            if self.output_file is not None:
+                from snakepit_cli.client.call import output_file
+
+                output_file.check(self.output_file)
             call = front.call_body(
                 self.command, self.arguments(), version=snakepit_cli.__version__, cwd=cwd(), pool=self.pool,
                 session=self.session, timeout=self.timeout, stream=self.stream, affinity=self.affinity,
                 idempotent=self.idempotent, metadata=self.metadata, nan=self.nan, tool=self.tool,
+                binary=not self.stream,
             )  # fmt: skip
             self._frame = front.frame(front.CALL, CALL_ID, call)
         return self._frame
+
+
+def _output_file(name: str, *, stream: bool) -> str:
+    """What is wrong with it."""
+    if not name:
+        return "--output-file needs the name of a file"
+    if stream:
+        return "--output-file is for `exec`: send the chunks of a stream to a file with >"
+    return "--output-file excludes --json and --raw"
 
 
 def pool_name(pool: str | None) -> str | None:

@@ -27,6 +27,7 @@ WORDS = [
     "--session", "--session=s", "--timeout", "--timeout=1m", "--timeout=x", "30", "250ms", "1e5", "9" * 400,
     "--timeout=0", "--nan", "--nan=null", "--nan=odd", "--meta", "--meta=a=b", "--meta=é=ü", "--meta==", "--meta=a",
     "--meta=a=",
+    "x@=", "x@=-", "x@=nothing.npy", "-o", "-of", "-o=f", "--output-file", "--output-file=", "--output-file=f.npy",
     "--progress", "--progress=none", "--progress=bar", "--progress=odd",
     "-L", "-Lci", "-L=ci", "--instance", "--instance=ci", "--instance=", "-q", "--quiet", "--quiet=1", "--no-start",
     "--debug", "--color", "--color=never", "--color=auto", "--color=odd", "-qL", "-Lq",
