@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks import processes
@@ -22,9 +24,14 @@ _POOL = "bulk"
 _WORKERS = 2
 _CLAIM = Peer("the original's claim, 8 cores", 75_000.0)
 _CHUNKS = (256, 1024)
-OTHERS = {"imap-blocks": 1024, "loky": 1024, "execnet": 1024, "dask": 4096, "ray": 4096}
-_PACKAGES = ("orjson", str(ROOT / "bridges/python"))
+_BLOCKS = "imap-blocks"
+OTHERS = (_BLOCKS, "loky", "execnet", "dask", "ray")
+"""Those that are given blocks of lines by hand; the first needs no package of its own."""
+_BLOCK = 4096
+_PACKAGES = ("orjson", "msgspec", str(ROOT / "bridges/python"))
 _OTHER_PACKAGES = ("loky", "execnet", "dask[distributed]", "ray")
+_SCRIPT = ROOT / "benchmarks" / "bulk_peer.py"
+_OURS, _PIPED, _PARALLEL = "ours", "ours, piped", "parallel --pipe"
 _BIG = 8 << 20
 
 
@@ -32,23 +39,42 @@ def measure(instance: Instance, trials: Trials) -> list[Row]:
     instance.pool(_POOL, _WORKERS)
     source, sink = instance.folder / "in.jsonl", instance.folder / "out.jsonl"
     _lines(source, trials.map_lines)
-    python = _peers(others=trials.others)
-    ours: list[float] = []
-    theirs: dict[int, list[float]] = {chunk: [] for chunk in _CHUNKS}
-    _map(instance, source, sink)
-    for _ in range(trials.maps):
-        ours.append(trials.map_lines / _map(instance, source, sink))
-        _check(sink, trials.map_lines)
-        for chunk in _CHUNKS:
-            theirs[chunk].append(trials.map_lines / _other(python, "imap", chunk, source, instance.folder / "peer"))
-    best = max(median(rates) for rates in theirs.values())
-    rate = median(ours)
+    rates = _rates(instance, source, sink, trials)
+    ours, piped = median(rates[_OURS]), median(rates[_PIPED])
+    count = len(rates[_OURS])
+    best = max(median(rates[f"imap {chunk}"]) for chunk in _CHUNKS)
+    blocks = [Peer(name, median(rates[name])) for name in (*OTHERS, _PARALLEL) if name in rates]
+    strongest = max(blocks, key=lambda peer: peer.value)
     return [
-        Row("map compute, file to file", rate, "/s", len(ours), Peer("Pool.imap with orjson", best)),
-        Row("map compute", rate, "/s", len(ours), _CLAIM),
-        *_table(python, instance, source, rate, trials),
+        Row("map compute, file to file", ours, "/s", count, Peer("Pool.imap with orjson", best)),
+        Row("map compute", ours, "/s", count, _CLAIM),
+        *(Row(f"map compute beside {peer.name.split()[0]}", ours, "/s", count, peer) for peer in blocks),
+        Row("map compute beside the best", ours, "/s", count, strongest),
+        Row("map compute, pipe to pipe", piped, "/s", count, strongest),
         _fairness(instance, source, sink, trials),
     ]
+
+
+def _rates(instance: Instance, source: Path, sink: Path, trials: Trials) -> dict[str, list[float]]:
+    """Lines in a second, of us and of each peer in turns. The first run of ours is not counted."""
+    python, peer = _peers(others=trials.others), instance.folder / "peer"
+    ways: dict[str, Callable[[], float]] = {
+        _OURS: lambda: _map(instance, source, sink),
+        _PIPED: lambda: _map_piped(instance, source, sink),
+    }
+    for chunk in _CHUNKS:
+        ways[f"imap {chunk}"] = partial(_other, python, "imap", chunk, source, peer)
+    for kind in OTHERS if trials.others else (_BLOCKS,):
+        ways[kind] = partial(_other, python, kind, _BLOCK, source, peer)
+    if trials.others and shutil.which("parallel"):
+        ways[_PARALLEL] = partial(_parallel, python, source, peer)
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    _map(instance, source, sink)
+    for _ in range(trials.maps):
+        for name, way in ways.items():
+            rates[name].append(trials.map_lines / way())
+            _check(sink if name in {_OURS, _PIPED} else peer, trials.map_lines)
+    return rates
 
 
 def _lines(path: Path, count: int) -> None:
@@ -62,6 +88,12 @@ def _map(instance: Instance, source: Path, sink: Path) -> float:
     return instance.timed("map", "compute", "--input", str(source), "--output", str(sink), "--pool", _POOL)
 
 
+def _map_piped(instance: Instance, source: Path, sink: Path) -> float:
+    """Seconds of the whole pipeline."""
+    command = f"cat {source} | {' '.join(instance.command)} map compute --pool {_POOL} | cat >{sink}"
+    return processes.whole(["/bin/sh", "-c", command], instance.env)
+
+
 def _check(sink: Path, count: int) -> None:
     lines = sink.read_bytes().count(b"\n")
     if lines != count:
@@ -72,37 +104,29 @@ def _peers(*, others: bool) -> str:
     """An interpreter with what the others need. Kept between runs."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     place = ROOT / "build" / "benchmarks" / f"{'others' if others else 'peers'}-{version}"
-    if not (place / "complete").exists():
+    packages = (*_PACKAGES, *(_OTHER_PACKAGES if others else ()))
+    complete = place / "complete"
+    if not complete.exists() or complete.read_text() != "\n".join(packages):
         shutil.rmtree(place, ignore_errors=True)
         run(sys.executable, "-m", "venv", str(place))
-        pip = [str(place / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-        run(*pip, *_PACKAGES, *(_OTHER_PACKAGES if others else ()))
-        (place / "complete").touch()
+        run(str(place / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", *packages)
+        complete.write_text("\n".join(packages))
     return str(place / "bin" / "python")
 
 
 def _other(python: str, kind: str, chunk: int, source: Path, sink: Path) -> float:
     """Seconds without the start of its workers. Raises BenchmarkError."""
-    script = [python, str(ROOT / "benchmarks" / "bulk_peer.py"), kind, str(chunk), str(source), str(sink)]
+    script = [python, str(_SCRIPT), kind, str(chunk), str(source), str(sink)]
     done = subprocess.run(script, capture_output=True, text=True, check=False, cwd=ROOT / "benchmarks")
     if done.returncode:
         raise BenchmarkError(f"{kind} failed\n{done.stderr[-2000:]}")
     return float(done.stdout.split()[-1])
 
 
-def _table(python: str, instance: Instance, source: Path, rate: float, trials: Trials) -> list[Row]:
-    rows = []
-    for kind, chunk in OTHERS.items() if trials.others else ():
-        taken = _other(python, kind, chunk, source, instance.folder / "peer")
-        rows.append(Row(f"map compute beside {kind}", rate, "/s", 1, Peer(kind, trials.map_lines / taken)))
-    if trials.others and shutil.which("parallel"):
-        filter_ = f"{python} {ROOT / 'benchmarks' / 'bulk_peer.py'} filter"
-        script = ["/bin/sh", "-c", f"parallel --will-cite --pipe --block 4M -k -j 2 '{filter_}' <{source}"]
-        taken = processes.whole(script, dict(os.environ), output=str(instance.folder / "peer"))
-        rows.append(
-            Row("map compute beside parallel", rate, "/s", 1, Peer("parallel --pipe", trials.map_lines / taken))
-        )
-    return rows
+def _parallel(python: str, source: Path, sink: Path) -> float:
+    """Seconds of the whole process."""
+    script = f"parallel --will-cite --pipe --block 4M -k -j 2 '{python} {_SCRIPT} filter' <{source}"
+    return processes.whole(["/bin/sh", "-c", script], dict(os.environ), output=str(sink))
 
 
 def _fairness(instance: Instance, source: Path, sink: Path, trials: Trials) -> Row:

@@ -10,22 +10,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import orjson
-from snakepit_bridge.adapters.showcase.adapter import ShowcaseAdapter
+if TYPE_CHECKING:
+    from benchmarks.bulk_loop import many, one
+else:
+    # Not of this script: what a script defines is sent by value, and an encoder cannot be.
+    from bulk_loop import many, one
 
 WORKERS = 2
-_compute = ShowcaseAdapter().compute
-
-
-def one(line: bytes) -> bytes:
-    answer: bytes = orjson.dumps(_compute(**orjson.loads(line)))
-    return answer
-
-
-def many(lines: list[bytes]) -> bytes:
-    return b"".join(one(line) + b"\n" for line in lines)
 
 
 def chunks(file: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
@@ -96,8 +89,7 @@ def dask(chunk: int, source: BinaryIO, sink: BinaryIO) -> float:
 def execnet(chunk: int, source: BinaryIO, sink: BinaryIO) -> float:
     import execnet as library
 
-    loop = "from benchmarks_bulk_peer import many\nfor lines in channel: channel.send(many(lines))"
-    loop = loop.replace("benchmarks_bulk_peer", "bulk_peer")
+    loop = "from bulk_loop import many\nfor lines in channel: channel.send(many(lines))"
     channels = [library.makegateway().remote_exec(f"import sys; sys.path[:0] = {sys.path!r}\n{loop}") for _ in range(2)]
     for channel in channels:
         channel.send([b'{"operation":"add","a":1,"b":1}'])
@@ -126,7 +118,7 @@ KINDS: dict[str, Callable[[int, BinaryIO, BinaryIO], float]] = {
 
 if __name__ == "__main__":
     if sys.argv[1] == "filter":
-        for lines in chunks(sys.stdin.buffer, 1000):
+        for lines in chunks(sys.stdin.buffer, 4096):
             sys.stdout.buffer.write(many(lines))
     else:
         with open(sys.argv[3], "rb") as source, open(sys.argv[4], "wb") as sink:

@@ -14,7 +14,6 @@ import uvloop
 
 from benchmarks import report, stats, transport
 from benchmarks.__main__ import GROUPS, limited, run
-from benchmarks.bulk import OTHERS
 from benchmarks.installation import ROOT, Installation
 from benchmarks.processes import BenchmarkError
 from benchmarks.rows import Peer, Row
@@ -119,6 +118,5 @@ def test_every_target_has_its_row() -> None:
     assert len(names) == len(set(names))
     assert [row for row in rows if row.value < 0] == []
     sized = {f"{size} workers attached{how}" for size in FULL.pool_sizes for how in ("", ", registered")}
-    beside = {f"map compute beside {kind}" for kind in (*OTHERS, "parallel")}
-    assert {one.row for one in TARGETS} <= {*names, *sized, *beside}
+    assert {one.row for one in TARGETS} <= {*names, *sized}
     assert target(rows[0]) is not None
