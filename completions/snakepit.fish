@@ -37,7 +37,7 @@ complete -c snakepit -n __fish_use_subcommand -a status -d 'Show the server and 
 complete -c snakepit -n __fish_use_subcommand -a workers -d 'List the workers, what each is doing and how much memory it holds'
 complete -c snakepit -n __fish_use_subcommand -a explain -d 'Show where the time of a call went: start, queue, dispatch, run'
 complete -c snakepit -n __fish_use_subcommand -a logs -d 'Print the logs of workers, server and warden'
-complete -c snakepit -n __fish_use_subcommand -a reap -d 'End processes that dead runs of this instance left behind'
+complete -c snakepit -n __fish_use_subcommand -a reap -d 'End processes that dead runs of this instance left behind, and free the memory of dead instances'
 complete -c snakepit -n __fish_use_subcommand -a completion -d 'Print the completion script for a shell'
 complete -c snakepit -n __fish_use_subcommand -a session -d 'What the calls of one task share: variables, programs, a worker'
 complete -c snakepit -n __fish_use_subcommand -a var -d 'Typed variables of a session, with all their versions'

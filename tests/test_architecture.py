@@ -38,15 +38,18 @@ ROOMS = {
         "instance": {"state", "tools", "pools", "workers", "calls"},
     },
     "warden": {"records": set(), "burial": {"records"}, "births": {"burial", "records"}},
-    "client": {"call": set(), "connect": {"api", "call"}, "map": {"api", "call"}, "api": {"call"}},
+    "client": {
+        "call": {"segments"}, "connect": {"api", "call"}, "map": {"api", "call", "segments"},
+        "api": {"call", "segments"},
+    },
     "cli": {
         "completion": {"front_page"}, "output": set(), "connection": {"output"},
         "verbs": {"connection", "output", "completion"},
     },
 }  # fmt: skip
 BELOW = {
-    "server": {"coalescer", "malloc_tuning", "operations", "peers"}, "warden": {"loop", "limits"},
-    "client": {"values"},
+    "server": {"coalescer", "malloc_tuning", "operations", "peers", "segments"}, "warden": {"loop", "limits"},
+    "client": {"values", "segments"},
     "cli": {"front_page", "help", "options", "parameters", "mapping", "multi_tail"},
 }  # fmt: skip
 STANDARD_ONLY = ("base", "core", "warden")

@@ -61,21 +61,32 @@ const (
 	fieldStartFailureFailure = 3
 )
 
+// Numbers of the fields of Reference.
+const (
+	fieldReferencePath   = 1
+	fieldReferenceDevice = 2
+	fieldReferenceInode  = 3
+	fieldReferenceOffset = 4
+	fieldReferenceLength = 5
+)
+
 // Numbers of the fields of Result.
 const (
 	fieldResultId          = 1
 	fieldResultValue       = 2
 	fieldResultFailure     = 3
+	fieldResultValueRef    = 6
 	fieldResultWaitSeconds = 4
 	fieldResultRunSeconds  = 5
 )
 
 // Numbers of the fields of Chunks.
 const (
-	fieldChunksId     = 1
-	fieldChunksLines  = 2
-	fieldChunksCount  = 3
-	fieldChunksFailed = 4
+	fieldChunksId       = 1
+	fieldChunksLines    = 2
+	fieldChunksCount    = 3
+	fieldChunksFailed   = 4
+	fieldChunksLinesRef = 5
 )
 
 // Numbers of the fields of Pong.
@@ -115,12 +126,17 @@ const (
 	fieldFromWorkerWithdrawals  = 7
 	fieldFromWorkerInvalidated  = 8
 	fieldFromWorkerCredits      = 9
+	fieldFromWorkerSegmentBytes = 10
 )
 
 // Numbers of the fields of Welcome.
 const (
 	fieldWelcomeProtocol        = 1
 	fieldWelcomeMaxMessageBytes = 2
+	fieldWelcomeSegments        = 3
+	fieldWelcomeSegmentName     = 4
+	fieldWelcomeSegmentBytes    = 5
+	fieldWelcomeReferenceAbove  = 6
 )
 
 // Numbers of the fields of Block.
@@ -130,23 +146,26 @@ const (
 	fieldBlockItemArgument = 3
 	fieldBlockText         = 4
 	fieldBlockCareful      = 5
+	fieldBlockLinesRef     = 7
 )
 
 // Numbers of the fields of Call.
 const (
-	fieldCallId             = 1
-	fieldCallCommand        = 2
-	fieldCallArgs           = 3
-	fieldCallSession        = 4
-	fieldCallTimeoutSeconds = 5
-	fieldCallStream         = 6
-	fieldCallCwd            = 7
-	fieldCallCreditBytes    = 8
-	fieldCallMetadata       = 10
-	fieldCallNanIsNull      = 11
-	fieldCallTool           = 12
-	fieldCallTakesParts     = 20
-	fieldCallBlock          = 9
+	fieldCallId              = 1
+	fieldCallCommand         = 2
+	fieldCallArgs            = 3
+	fieldCallSession         = 4
+	fieldCallTimeoutSeconds  = 5
+	fieldCallStream          = 6
+	fieldCallCwd             = 7
+	fieldCallCreditBytes     = 8
+	fieldCallMetadata        = 10
+	fieldCallNanIsNull       = 11
+	fieldCallTool            = 12
+	fieldCallArgsRef         = 13
+	fieldCallTakesReferences = 14
+	fieldCallTakesParts      = 20
+	fieldCallBlock           = 9
 )
 
 // Numbers of the fields of Cancel.
@@ -179,6 +198,8 @@ const (
 	fieldToWorkerReplyChunks   = 9
 	fieldToWorkerInvalidations = 10
 	fieldToWorkerEndedSessions = 11
+	fieldToWorkerReleased      = 12
+	fieldToWorkerSegmentBytes  = 13
 )
 
 type kind uint64
@@ -192,6 +213,7 @@ const (
 	adapterNotFound  kind = 6
 	adapterFailed    kind = 7
 	recalled         kind = 8
+	referenceFailed  kind = 9
 )
 
 var kindNames = map[kind]string{
@@ -203,4 +225,5 @@ var kindNames = map[kind]string{
 	adapterNotFound:  "adapter_not_found",
 	adapterFailed:    "adapter_failed",
 	recalled:         "recalled",
+	referenceFailed:  "reference_failed",
 }

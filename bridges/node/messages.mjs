@@ -48,10 +48,18 @@ export const StartFailure = {
   2: ['worker', 'text'],
   3: ['failure', Failure],
 }
+export const Reference = {
+  1: ['path', 'text'],
+  2: ['device', 'number'],
+  3: ['inode', 'number'],
+  4: ['offset', 'number'],
+  5: ['length', 'number'],
+}
 export const Result = {
   1: ['id', 'number'],
   2: ['value', 'bytes'],
   3: ['failure', Failure],
+  6: ['valueRef', Reference],
   4: ['waitSeconds', 'float'],
   5: ['runSeconds', 'float'],
 }
@@ -60,6 +68,7 @@ export const Chunks = {
   2: ['lines', 'bytes'],
   3: ['count', 'number'],
   4: ['failed', 'number', 'many'],
+  5: ['linesRef', Reference],
 }
 export const Pong = {
   1: ['nonce', 'number'],
@@ -91,10 +100,15 @@ export const FromWorker = {
   7: ['withdrawals', 'number', 'many'],
   8: ['invalidated', 'number', 'many'],
   9: ['credits', Credit, 'many'],
+  10: ['segmentBytes', 'number'],
 }
 export const Welcome = {
   1: ['protocol', 'number'],
   2: ['maxMessageBytes', 'number'],
+  3: ['segments', 'text'],
+  4: ['segmentName', 'text'],
+  5: ['segmentBytes', 'number'],
+  6: ['referenceAbove', 'number'],
 }
 export const Block = {
   1: ['lines', 'bytes'],
@@ -102,6 +116,7 @@ export const Block = {
   3: ['itemArgument', 'text'],
   4: ['text', 'flag'],
   5: ['careful', 'flag'],
+  7: ['linesRef', Reference],
 }
 export const Call = {
   1: ['id', 'number'],
@@ -115,6 +130,8 @@ export const Call = {
   10: ['metadata', 'bytes'],
   11: ['nanIsNull', 'flag'],
   12: ['tool', 'flag'],
+  13: ['argsRef', Reference],
+  14: ['takesReferences', 'flag'],
   20: ['takesParts', 'flag'],
   9: ['block', Block],
 }
@@ -143,6 +160,8 @@ export const ToWorker = {
   9: ['replyChunks', Chunks, 'many'],
   10: ['invalidations', Invalidation, 'many'],
   11: ['endedSessions', 'text', 'many'],
+  12: ['released', 'text', 'many'],
+  13: ['segmentBytes', 'number'],
 }
 export const Kind = {
   COMMAND_FAILED: 1,
@@ -153,4 +172,5 @@ export const Kind = {
   ADAPTER_NOT_FOUND: 6,
   ADAPTER_FAILED: 7,
   RECALLED: 8,
+  REFERENCE_FAILED: 9,
 }

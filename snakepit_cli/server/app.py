@@ -23,6 +23,7 @@ from snakepit_cli.server.instance import Instance
 from snakepit_cli.server.listeners import Listeners
 from snakepit_cli.server.ops.instance import Desk
 from snakepit_cli.server.pools import liveness, recycling
+from snakepit_cli.server.segments import Segments
 from snakepit_cli.server.state.state import State
 from snakepit_cli.server.workers.warden_link import WardenLink, first_message
 from snakepit_cli.settings import differences
@@ -73,7 +74,8 @@ async def serve() -> None:
     spools = Spools(Path(hello["state"]) / "streams", settings.spool_max_bytes, settings.spool_keep)
     await asyncio.to_thread(spools.recall)
     state = State(Path(hello["state"]) / "sessions.db", settings.session)
-    instance = Instance(hello["instance"], hello["gateway"], settings, warden, spools, state)
+    instance = Instance(hello["instance"], hello["gateway"], settings, warden, spools, state,
+                        Segments.of(hello["segments"], settings.shared_memory_bytes))  # fmt: skip
     connections: set[Connection] = set()
     desk = Desk(instance, warden, hello, connections, configuration=broken, read_again=configuration.read_again,
                 keep=lambda found: configuration.keep(found, warden))  # fmt: skip

@@ -31,6 +31,7 @@ from snakepit_cli.server.pools import specs
 from snakepit_cli.server.pools.guests import Guest, describe
 from snakepit_cli.server.pools.handover import Handover, recalled
 from snakepit_cli.server.pools.pool import Pool
+from snakepit_cli.server.segments import Segments
 from snakepit_cli.server.state.state import State
 from snakepit_cli.server.tools.registry import tool_of
 from snakepit_cli.server.workers.gateway import NotAdmittedError, WorkerLink
@@ -71,8 +72,9 @@ class AttachedWorker:
 
 class Instance:
     def __init__(  # noqa: PLR0917
-        self, instance: str, gateway: str, settings: Settings, warden: WardenLink, spools: Spools, state: State
-    ) -> None:
+        self, instance: str, gateway: str, settings: Settings, warden: WardenLink, spools: Spools, state: State,
+        segments: Segments | None = None,
+    ) -> None:  # fmt: skip
         self.pools: dict[str, Pool] = {}
         self.guests: dict[str, Guest] = {}
         """By the name of the pool that each of them is."""
@@ -81,6 +83,7 @@ class Instance:
         """Pools that run as the configuration said before."""
         self.max_message_bytes = settings.max_message_bytes
         self.coalescer = Coalescer()
+        self.segments = segments or Segments(None)
         self.spools = spools
         self.state = state
         state.home, state.ended = self.home, self.sessions_ended
@@ -338,6 +341,11 @@ class Instance:
 
     def welcome(self, hello: pb.Hello, link: WorkerLink) -> AttachedWorker:
         pool, worker = self._who(hello.worker, hello.token)
+        welcome = pb.Welcome(max_message_bytes=self.max_message_bytes)
+        if link.protocol >= 2 and self.segments.folder is not None:
+            worker.segments = self.segments.owner(worker.id, link.released)
+            worker.segments.introduce(welcome)
+        link.welcome(welcome)
         pool.attached(worker, hello, link)
         self._offer_again(hello)
         if (guest := self.guests.get(pool.spec.name)) is not None:

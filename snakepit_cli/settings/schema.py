@@ -62,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout: float = 1800.0
     """Seconds."""
     max_message_bytes: int = 32 << 20
+    shared_memory_bytes: int | None = None
+    """Of all segments together; None for a quarter of the file system that they are in."""
     spool_max_bytes: int = 256 << 20
     spool_keep: float = 86400.0
     """Seconds."""

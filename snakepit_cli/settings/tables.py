@@ -82,6 +82,10 @@ class ServerTable(Table, frozen=True, kw_only=True):
     max_message_bytes: Annotated[Positive, Meta(description="The largest arguments, result or chunk.")] | UnsetType = (
         UNSET
     )
+    shared_memory_bytes: (
+        Annotated[Limit, Meta(description="Shared memory for large payloads; default: a quarter of /dev/shm; 0: none.")]
+        | UnsetType
+    ) = UNSET
     spool_max_bytes: Annotated[Positive, Meta(description="Bytes kept of one detached stream.")] | UnsetType = UNSET
     spool_keep: (
         Annotated[Time, Meta(description="How long a detached stream can be read after its end.")] | UnsetType

@@ -17,7 +17,7 @@ from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.base.paths import PathError
 from snakepit_cli.warden import daemon
 from snakepit_cli.warden.burial import cgroups, reap
-from snakepit_cli.warden.records import logs
+from snakepit_cli.warden.records import logs, segments
 from snakepit_cli.warden.records.logs import CappedLog
 from snakepit_cli.warden.records.paths import Places
 from snakepit_cli.warden.records.store import Registry
@@ -84,6 +84,7 @@ def _run(arguments: argparse.Namespace) -> int:
         registry, secret, run = _registry(places), reap.cookie(places.state), secrets.token_hex(8)
         for orphan in reap.reap(registry, secret, None, cgroups.abandoned(places.state, secret, None)):
             print(f"reaped {orphan}", file=sys.stderr)
+        segments.reap(secret, dry_run=False)
         warden = daemon.Warden(places, registry, secret, run, say, foreground=arguments.foreground)
         warden.run()
     except FailedError as error:
@@ -148,6 +149,7 @@ def _reap(arguments: argparse.Namespace) -> int:
             secret = secrets.token_hex(16)  # no process carries it; those that are registered are found without
         dead = cgroups.abandoned(places.state, secret, None)
         report = reap.reap(registry, secret, None, dead, dry_run=arguments.dry_run)
+        report += segments.reap(secret, dry_run=arguments.dry_run)
         registry.close()
         if not arguments.dry_run:
             places.unpublish()

@@ -32,6 +32,7 @@ from snakepit_cli.warden.reaper import Reaper
 from snakepit_cli.warden.records.ledger import Ledger
 from snakepit_cli.warden.records.logs import CappedLog, Journal, OldLogs
 from snakepit_cli.warden.records.paths import Places
+from snakepit_cli.warden.records.segments import Segments
 from snakepit_cli.warden.records.store import Registry
 from snakepit_cli.warden.restarts import Restarts
 from snakepit_cli.warden.watchdog import Watchdog
@@ -62,6 +63,7 @@ class Warden:
         self._loop = Loop(self._journal)
         marks = {"SNAKEPIT_INSTANCE": places.instance, reap.COOKIE: secret, reap.RUN: run}
         self._ledger = Ledger(registry, run, self._journal)
+        self._segments = Segments(secret, places.runtime, self._journal)
         self._cgroups = Cgroups.build(places.state, secret, run)
         self._spawner = Spawner(
             self._loop, self._ledger, places, self._cgroups, marks, born=self._born, failed=self._never_ran,
@@ -109,6 +111,7 @@ class Warden:
         self._loop.run()
         self._end_strays()
         self._cgroups.close(self.places.state)
+        self._segments.close()
         failpoint("warden.ended")
         self._ledger.forget(self._buried)
         self._ledger.close()
@@ -152,6 +155,7 @@ class Warden:
             "instance": self.places.instance,
             "gateway": str(self.places.gateway),
             "state": str(self.places.state),
+            "segments": self._segments.for_server(),
             "warden": os.getpid(),
             "started": self.started,
             "restarts": self._restarts.count,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from snakepit_cli.warden.burial import cgroups, reap
+from snakepit_cli.warden.records import segments
 from snakepit_cli.warden.records.ledger import Ledger
 from snakepit_cli.warden.records.paths import Places
 
@@ -31,7 +32,8 @@ class Reaper:
         """Always answers: with a report, or with an error, which it also raises."""
         answer: Message = {"event": "reaped", "ticket": message["ticket"]}
         try:
-            answer["report"] = self._reap(dry=bool(message["dry_run"]))
+            dry = bool(message["dry_run"])
+            answer["report"] = self._reap(dry=dry) + segments.reap(self._secret, dry_run=dry)
         except Exception as error:
             answer["error"] = {"kind": "unavailable", "message": f"the registry cannot be used: {error}"}
             raise

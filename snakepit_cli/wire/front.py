@@ -25,6 +25,10 @@ CHUNKS = 0x4B  # K  JSON texts, each followed by "\n"
 ANSWERS = 0x4D  # M  how many of the lines are failures, which, then the lines: see `answers_body`
 NOTE = 0x4E  # N  text for the user; the request goes on
 ERROR = 0x45  # E  JSON of PitError.as_dict; ends a request
+RESULT_REF = 0x72  # r  JSON of a reference to the result; ends a request
+CHUNKS_REF = 0x6B  # k  JSON of a reference to chunks
+ANSWERS_REF = 0x6D  # m  as ANSWERS, but instead of the lines how many they are and a reference: see `answers_ref_body`
+RELEASE = 0x46  # F  path of a segment that was referred to and has been read
 
 
 def frame(kind: int, request: int, body: bytes) -> bytes:
@@ -46,6 +50,17 @@ def parse_answers(body: bytes) -> tuple[bytes, list[int]]:
     """The reverse: lines and positions of failures among them."""
     end = 4 + 4 * int.from_bytes(body[:4], "big")
     return body[end:], [int.from_bytes(body[at : at + 4], "big") for at in range(4, end, 4)]
+
+
+def answers_ref_body(count: int, failed: Sequence[int], reference: bytes) -> bytes:
+    """Body of ANSWERS_REF: `count` answers are in the range that `reference` (JSON) tells."""
+    return answers_body(count.to_bytes(4, "big") + reference, failed)
+
+
+def parse_answers_ref(body: bytes) -> tuple[int, list[int], bytes]:
+    """The reverse: number of answers, positions of failures, reference."""
+    rest, failed = parse_answers(body)
+    return int.from_bytes(rest[:4], "big"), failed, rest[4:]
 
 
 def block_members(items: int, *, item: str, text: bool, careful: bool) -> str:
@@ -70,6 +85,7 @@ def call_body(
     nan: str | None = None,
     tool: bool = False,
     binary: bool = False,
+    references: bool = False,
     block: str = "",
 ) -> bytes:
     """Body of a CALL: what the server needs to know, a line break, then the arguments as they are.
@@ -84,7 +100,13 @@ def call_body(
         head.append(f',"session":{_quote(session)}')
     if timeout is not None:
         head.append(f',"timeout":{timeout!r}')
-    flags = ("stream", stream), ("idempotent", idempotent), ("tool", tool), ("binary", binary)
+    flags = (
+        ("stream", stream),
+        ("idempotent", idempotent),
+        ("tool", tool),
+        ("binary", binary),
+        ("references", references),
+    )
     for name, wanted in flags:
         if wanted:
             head.append(f',"{name}":true')

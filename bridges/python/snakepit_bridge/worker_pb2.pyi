@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class FromWorker(_message.Message):
-    __slots__ = ("hello", "start_failure", "results", "chunks", "pong", "requests", "withdrawals", "invalidated", "credits")
+    __slots__ = ("hello", "start_failure", "results", "chunks", "pong", "requests", "withdrawals", "invalidated", "credits", "segment_bytes")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     START_FAILURE_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +18,7 @@ class FromWorker(_message.Message):
     WITHDRAWALS_FIELD_NUMBER: _ClassVar[int]
     INVALIDATED_FIELD_NUMBER: _ClassVar[int]
     CREDITS_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_BYTES_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     start_failure: StartFailure
     results: _containers.RepeatedCompositeFieldContainer[Result]
@@ -27,7 +28,8 @@ class FromWorker(_message.Message):
     withdrawals: _containers.RepeatedScalarFieldContainer[int]
     invalidated: _containers.RepeatedScalarFieldContainer[int]
     credits: _containers.RepeatedCompositeFieldContainer[Credit]
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., start_failure: _Optional[_Union[StartFailure, _Mapping]] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunks, _Mapping]]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., requests: _Optional[_Iterable[_Union[Request, _Mapping]]] = ..., withdrawals: _Optional[_Iterable[int]] = ..., invalidated: _Optional[_Iterable[int]] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ...) -> None: ...
+    segment_bytes: int
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., start_failure: _Optional[_Union[StartFailure, _Mapping]] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunks, _Mapping]]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., requests: _Optional[_Iterable[_Union[Request, _Mapping]]] = ..., withdrawals: _Optional[_Iterable[int]] = ..., invalidated: _Optional[_Iterable[int]] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., segment_bytes: _Optional[int] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("token", "worker", "language", "runtime", "protocol_min", "protocol_max", "capacity", "commands", "pid", "sessions", "tools")
@@ -109,19 +111,35 @@ class StartFailure(_message.Message):
     failure: Failure
     def __init__(self, token: _Optional[str] = ..., worker: _Optional[str] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
 
+class Reference(_message.Message):
+    __slots__ = ("path", "device", "inode", "offset", "length")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    INODE_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    device: int
+    inode: int
+    offset: int
+    length: int
+    def __init__(self, path: _Optional[str] = ..., device: _Optional[int] = ..., inode: _Optional[int] = ..., offset: _Optional[int] = ..., length: _Optional[int] = ...) -> None: ...
+
 class Result(_message.Message):
-    __slots__ = ("id", "value", "failure", "wait_seconds", "run_seconds")
+    __slots__ = ("id", "value", "failure", "value_ref", "wait_seconds", "run_seconds")
     ID_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_REF_FIELD_NUMBER: _ClassVar[int]
     WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
     RUN_SECONDS_FIELD_NUMBER: _ClassVar[int]
     id: int
     value: bytes
     failure: Failure
+    value_ref: Reference
     wait_seconds: float
     run_seconds: float
-    def __init__(self, id: _Optional[int] = ..., value: _Optional[bytes] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., wait_seconds: _Optional[float] = ..., run_seconds: _Optional[float] = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., value: _Optional[bytes] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., value_ref: _Optional[_Union[Reference, _Mapping]] = ..., wait_seconds: _Optional[float] = ..., run_seconds: _Optional[float] = ...) -> None: ...
 
 class Failure(_message.Message):
     __slots__ = ("kind", "type", "message", "traceback", "name")
@@ -136,6 +154,7 @@ class Failure(_message.Message):
         ADAPTER_NOT_FOUND: _ClassVar[Failure.Kind]
         ADAPTER_FAILED: _ClassVar[Failure.Kind]
         RECALLED: _ClassVar[Failure.Kind]
+        REFERENCE_FAILED: _ClassVar[Failure.Kind]
     KIND_UNSPECIFIED: Failure.Kind
     COMMAND_FAILED: Failure.Kind
     COMMAND_NOT_FOUND: Failure.Kind
@@ -145,6 +164,7 @@ class Failure(_message.Message):
     ADAPTER_NOT_FOUND: Failure.Kind
     ADAPTER_FAILED: Failure.Kind
     RECALLED: Failure.Kind
+    REFERENCE_FAILED: Failure.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
@@ -158,16 +178,18 @@ class Failure(_message.Message):
     def __init__(self, kind: _Optional[_Union[Failure.Kind, str]] = ..., type: _Optional[str] = ..., message: _Optional[str] = ..., traceback: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class Chunks(_message.Message):
-    __slots__ = ("id", "lines", "count", "failed")
+    __slots__ = ("id", "lines", "count", "failed", "lines_ref")
     ID_FIELD_NUMBER: _ClassVar[int]
     LINES_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     FAILED_FIELD_NUMBER: _ClassVar[int]
+    LINES_REF_FIELD_NUMBER: _ClassVar[int]
     id: int
     lines: bytes
     count: int
     failed: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, id: _Optional[int] = ..., lines: _Optional[bytes] = ..., count: _Optional[int] = ..., failed: _Optional[_Iterable[int]] = ...) -> None: ...
+    lines_ref: Reference
+    def __init__(self, id: _Optional[int] = ..., lines: _Optional[bytes] = ..., count: _Optional[int] = ..., failed: _Optional[_Iterable[int]] = ..., lines_ref: _Optional[_Union[Reference, _Mapping]] = ...) -> None: ...
 
 class Request(_message.Message):
     __slots__ = ("id", "parent", "pool", "command", "args", "session", "timeout_seconds", "query", "stream", "credit_bytes", "tool")
@@ -202,7 +224,7 @@ class Pong(_message.Message):
     def __init__(self, nonce: _Optional[int] = ...) -> None: ...
 
 class ToWorker(_message.Message):
-    __slots__ = ("welcome", "calls", "cancels", "credits", "ping", "drain", "replies", "recalls", "reply_chunks", "invalidations", "ended_sessions")
+    __slots__ = ("welcome", "calls", "cancels", "credits", "ping", "drain", "replies", "recalls", "reply_chunks", "invalidations", "ended_sessions", "released", "segment_bytes")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
     CANCELS_FIELD_NUMBER: _ClassVar[int]
@@ -214,6 +236,8 @@ class ToWorker(_message.Message):
     REPLY_CHUNKS_FIELD_NUMBER: _ClassVar[int]
     INVALIDATIONS_FIELD_NUMBER: _ClassVar[int]
     ENDED_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    RELEASED_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_BYTES_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     calls: _containers.RepeatedCompositeFieldContainer[Call]
     cancels: _containers.RepeatedCompositeFieldContainer[Cancel]
@@ -225,7 +249,9 @@ class ToWorker(_message.Message):
     reply_chunks: _containers.RepeatedCompositeFieldContainer[Chunks]
     invalidations: _containers.RepeatedCompositeFieldContainer[Invalidation]
     ended_sessions: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., replies: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., recalls: _Optional[_Iterable[int]] = ..., reply_chunks: _Optional[_Iterable[_Union[Chunks, _Mapping]]] = ..., invalidations: _Optional[_Iterable[_Union[Invalidation, _Mapping]]] = ..., ended_sessions: _Optional[_Iterable[str]] = ...) -> None: ...
+    released: _containers.RepeatedScalarFieldContainer[str]
+    segment_bytes: int
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., replies: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., recalls: _Optional[_Iterable[int]] = ..., reply_chunks: _Optional[_Iterable[_Union[Chunks, _Mapping]]] = ..., invalidations: _Optional[_Iterable[_Union[Invalidation, _Mapping]]] = ..., ended_sessions: _Optional[_Iterable[str]] = ..., released: _Optional[_Iterable[str]] = ..., segment_bytes: _Optional[int] = ...) -> None: ...
 
 class Invalidation(_message.Message):
     __slots__ = ("id", "session", "names")
@@ -238,15 +264,23 @@ class Invalidation(_message.Message):
     def __init__(self, id: _Optional[int] = ..., session: _Optional[str] = ..., names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("protocol", "max_message_bytes")
+    __slots__ = ("protocol", "max_message_bytes", "segments", "segment_name", "segment_bytes", "reference_above")
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_ABOVE_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     max_message_bytes: int
-    def __init__(self, protocol: _Optional[int] = ..., max_message_bytes: _Optional[int] = ...) -> None: ...
+    segments: str
+    segment_name: str
+    segment_bytes: int
+    reference_above: int
+    def __init__(self, protocol: _Optional[int] = ..., max_message_bytes: _Optional[int] = ..., segments: _Optional[str] = ..., segment_name: _Optional[str] = ..., segment_bytes: _Optional[int] = ..., reference_above: _Optional[int] = ...) -> None: ...
 
 class Call(_message.Message):
-    __slots__ = ("id", "command", "args", "session", "timeout_seconds", "stream", "cwd", "credit_bytes", "metadata", "nan_is_null", "tool", "takes_parts", "block")
+    __slots__ = ("id", "command", "args", "session", "timeout_seconds", "stream", "cwd", "credit_bytes", "metadata", "nan_is_null", "tool", "args_ref", "takes_references", "takes_parts", "block")
     ID_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
     ARGS_FIELD_NUMBER: _ClassVar[int]
@@ -258,6 +292,8 @@ class Call(_message.Message):
     METADATA_FIELD_NUMBER: _ClassVar[int]
     NAN_IS_NULL_FIELD_NUMBER: _ClassVar[int]
     TOOL_FIELD_NUMBER: _ClassVar[int]
+    ARGS_REF_FIELD_NUMBER: _ClassVar[int]
+    TAKES_REFERENCES_FIELD_NUMBER: _ClassVar[int]
     TAKES_PARTS_FIELD_NUMBER: _ClassVar[int]
     BLOCK_FIELD_NUMBER: _ClassVar[int]
     id: int
@@ -271,23 +307,27 @@ class Call(_message.Message):
     metadata: bytes
     nan_is_null: bool
     tool: bool
+    args_ref: Reference
+    takes_references: bool
     takes_parts: bool
     block: Block
-    def __init__(self, id: _Optional[int] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ..., stream: _Optional[bool] = ..., cwd: _Optional[str] = ..., credit_bytes: _Optional[int] = ..., metadata: _Optional[bytes] = ..., nan_is_null: _Optional[bool] = ..., tool: _Optional[bool] = ..., takes_parts: _Optional[bool] = ..., block: _Optional[_Union[Block, _Mapping]] = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ..., stream: _Optional[bool] = ..., cwd: _Optional[str] = ..., credit_bytes: _Optional[int] = ..., metadata: _Optional[bytes] = ..., nan_is_null: _Optional[bool] = ..., tool: _Optional[bool] = ..., args_ref: _Optional[_Union[Reference, _Mapping]] = ..., takes_references: _Optional[bool] = ..., takes_parts: _Optional[bool] = ..., block: _Optional[_Union[Block, _Mapping]] = ...) -> None: ...
 
 class Block(_message.Message):
-    __slots__ = ("lines", "count", "item_argument", "text", "careful")
+    __slots__ = ("lines", "count", "item_argument", "text", "careful", "lines_ref")
     LINES_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     ITEM_ARGUMENT_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     CAREFUL_FIELD_NUMBER: _ClassVar[int]
+    LINES_REF_FIELD_NUMBER: _ClassVar[int]
     lines: bytes
     count: int
     item_argument: str
     text: bool
     careful: bool
-    def __init__(self, lines: _Optional[bytes] = ..., count: _Optional[int] = ..., item_argument: _Optional[str] = ..., text: _Optional[bool] = ..., careful: _Optional[bool] = ...) -> None: ...
+    lines_ref: Reference
+    def __init__(self, lines: _Optional[bytes] = ..., count: _Optional[int] = ..., item_argument: _Optional[str] = ..., text: _Optional[bool] = ..., careful: _Optional[bool] = ..., lines_ref: _Optional[_Union[Reference, _Mapping]] = ...) -> None: ...
 
 class Cancel(_message.Message):
     __slots__ = ("id",)

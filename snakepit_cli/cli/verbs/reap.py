@@ -28,7 +28,10 @@ def reap(
     dry_run: Annotated[bool, option("--dry-run", "Only show what would be ended, and why it is ours.")] = False,
     json: Annotated[bool, option("--json", "Exactly one JSON document on stdout.")] = False,
 ) -> int:
-    """End processes that dead runs of this instance left behind. Touches nothing that is not proven to be ours."""
+    """End processes that dead runs of this instance left behind, and free the memory of dead instances.
+
+    Touches nothing that is not proven to be ours.
+    """
     shared: Shared = ctx.obj
     sock = find(shared.instance)
     if sock is None:
@@ -51,7 +54,14 @@ def reap(
 
 def _row(orphan: api.Json) -> tuple[str, ...]:
     ended = "yes" if orphan["ended"] else "no"
-    return (orphan["id"], orphan["role"], str(orphan["pid"]), ", ".join(orphan["evidence"]), ended, orphan["title"])
+    return (
+        orphan["id"],
+        orphan["role"],
+        str(orphan["pid"] or ""),
+        ", ".join(orphan["evidence"]),
+        ended,
+        orphan["title"],
+    )
 
 
 def register(app: typer.Typer) -> None:

@@ -43,6 +43,8 @@ class Block:
     """Those that were sent, `answered` and not."""
     count: int
     careful: bool = False
+    offset: int | None = None
+    """Where the lines are in the input, when that is a file that holds them as they are."""
     tried: int = 0
     """How often its first item has been run without an answer."""
     sent: float = 0.0
@@ -53,6 +55,12 @@ class Block:
     def rest(self) -> bytes:
         """The lines that have no answer."""
         return _without(self.lines, self.answered) if self.answered else self.lines
+
+    def again(self, *, careful: bool = False, tried: int = 0) -> Block:
+        """What has no answer, to be sent once more."""
+        rest = self.rest
+        offset = None if self.offset is None else self.offset + len(self.lines) - len(rest)
+        return Block(self.first, rest, self.count, careful, offset, tried)
 
 
 class Pace:
@@ -73,8 +81,12 @@ class Cutter:
     the end of JSON are no items.
     """
 
-    def __init__(self, *, text: bool = False) -> None:
+    def __init__(self, *, text: bool = False, offset: int | None = None) -> None:
+        """`offset`: where in a file the input begins; None when it comes from no file."""
         self._text = text
+        self._offset = offset
+        self._size = offset or 0
+        """Offset of the end of what has been fed."""
         self._begun = False
         self._data = b""
         self._parts: list[bytes] = []
@@ -92,6 +104,7 @@ class Cutter:
             self.ended = True
             self._parts.clear()
             return
+        self._size += len(data)
         self._parts.append(data)
         self._unfinished += len(data)
         if b"\n" in data:
@@ -105,13 +118,16 @@ class Cutter:
         whole = b"".join(self._parts)
         if not self._begun:
             self._begun = True
-            whole = whole.removeprefix(_MARK)
+            if whole.startswith(_MARK):
+                whole = whole[len(_MARK) :]
+                self._move(len(_MARK))
         end = whole.rfind(b"\n") + 1
         if not self._text:
             end = _without_blanks(whole, end)
         lines, rest = whole[:end], whole[end:]
-        if self._text and b"\r" in lines:
+        if self._text and b"\r\n" in lines:
             lines = lines.replace(b"\r\n", b"\n")
+            self._offset = None  # the file does not hold them so
         self._data = self._data + lines if self._data else lines
         self._parts = [rest] if rest else []
         self._unfinished = len(rest)
@@ -141,15 +157,23 @@ class Cutter:
             end = data.index(b"\n") + 1 if items == 1 else self._about(items)
         lines, self._data = data[:end], data[end:]
         count = lines.count(b"\n")
-        block = Block(self.line, lines, count)
+        block = Block(self.line, lines, count, offset=self._offset)
+        self._move(end)
+        if self._offset is not None and self._offset > self._size:
+            block.offset = None  # the last line has no end in the file
         self.line += count
         return block
+
+    def _move(self, size: int) -> None:
+        if self._offset is not None:
+            self._offset += size
 
     def drop(self, most: int) -> tuple[bytes, int]:
         """Takes up to a number of complete lines: the lines, and how many they are."""
         data = self._data
         *dropped, self._data = data.split(b"\n", most)
         self.line += len(dropped)
+        self._move(len(data) - len(self._data))
         return data[: len(data) - len(self._data)], len(dropped)
 
     def _about(self, items: int) -> int:
@@ -293,20 +317,25 @@ class Work:
         if error is None:
             raise PitError("internal", f"no answer to line {block.first}, and the block is over")
         too_long = error.kind == "invalid_arguments" and block.count == 1
-        if error.kind not in CULPRIT | NOT_BEGUN | INNOCENT and not too_long:
+        unreadable = error.kind == "reference_failed" and block.offset is not None
+        if error.kind not in CULPRIT | NOT_BEGUN | INNOCENT and not too_long and not unreadable:
             raise error
         rest = block.rest
         self._tally.taken += len(block.lines) - len(rest)
+        if unreadable:
+            block.offset = None
+            self.again.append(block.again(careful=block.careful, tried=block.tried))
+            return None
         if error.kind in INNOCENT and block.tried < RESTARTS + self._retries:
-            self.again.append(Block(block.first, rest, block.count, block.careful, block.tried + 1))
+            self.again.append(block.again(careful=block.careful, tried=block.tried + 1))
             return None
         # Else items before the one to blame may have been finished, but not reported: see BlockRun in the bridge.
         known = block.careful or block.count == 1
         if error.kind in NOT_BEGUN or not known:
-            self.again.append(Block(block.first, rest, block.count, careful=error.kind in CULPRIT))
+            self.again.append(block.again(careful=error.kind in CULPRIT))
             return None
         if block.tried < self._retries and not too_long:
-            self.again.append(Block(block.first, rest, block.count, True, block.tried + 1))
+            self.again.append(block.again(careful=True, tried=block.tried + 1))
             return None
         return self._blame(block.first, rest, block.count, error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import selectors
@@ -12,12 +13,14 @@ from dataclasses import dataclass
 
 import snakepit_cli
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.client import segments
 from snakepit_cli.client.api import error_of
 from snakepit_cli.client.call.request import cwd
 from snakepit_cli.client.map.blocks import MOST_ITEMS, NOT_BEGUN, Answers, Block, Cutter, Order, Pace, Tally, Work
 from snakepit_cli.client.map.descriptors import waits
 from snakepit_cli.client.map.fingerprint import Fingerprint
 from snakepit_cli.client.map.joblog import Done, Joblog
+from snakepit_cli.client.segments import InputFile
 from snakepit_cli.wire import front
 
 TYPE_CHECKING = False
@@ -78,7 +81,9 @@ class Run:
         self._fingerprint = Fingerprint(joblog.checkpoints) if joblog is not None else None
         self._window = workers + _SPARE_BLOCKS
         self._ahead = _AHEAD * workers
-        self._cutter = Cutter(text=plan.text)
+        self._file = InputFile.behind(source)
+        """What blocks refer to; None when they are sent as bytes."""
+        self._cutter = Cutter(text=plan.text, offset=None if self._file is None else self._file.offset)
         self._pace = Pace()
         self._order = Order(plan.ordered)
         self._work = Work(plan.retries, self.tally, envelope=plan.envelope)
@@ -229,9 +234,13 @@ class Run:
         self._next = self._next % 0xFFFFFFFF + 1
         self._out[self._next] = block
         members = front.block_members(block.count, item=plan.item, text=plan.text, careful=block.careful)
+        lines = block.lines
+        if self._file is not None and block.offset is not None:
+            members += f',"items_ref":{json.dumps(self._file.reference(block.offset, len(lines)))}'
+            lines = b""
         body = front.call_body(
-            plan.command, b"%b\n%b" % (plan.fixed, block.lines), version=snakepit_cli.__version__, cwd=cwd(),
-            pool=plan.pool, session=plan.session, stream=True, block=members,
+            plan.command, b"%b\n%b" % (plan.fixed, lines), version=snakepit_cli.__version__, cwd=cwd(),
+            pool=plan.pool, session=plan.session, stream=True, block=members, references=True,
             timeout=plan.timeout, metadata=plan.metadata, nan=plan.nan,
         )  # fmt: skip
         sock.sendall(front.frame(front.CALL, self._next, body))
@@ -249,9 +258,21 @@ class Run:
             end = at + 5 + int.from_bytes(buffer[at + 1 : at + 5], "big")
             if end > len(buffer):
                 break
-            self._frame(buffer[at], int.from_bytes(buffer[at + 5 : at + 9], "big"), bytes(buffer[at + 9 : end]))
+            number, body = int.from_bytes(buffer[at + 5 : at + 9], "big"), bytes(buffer[at + 9 : end])
+            if buffer[at] == front.ANSWERS_REF:
+                self._fetch(sock, number, body)
+            else:
+                self._frame(buffer[at], number, body)
             at = end
         del buffer[:at]
+
+    def _fetch(self, sock: socket.socket, request: int, body: bytes) -> None:
+        """Reads answers out of a segment, and gives that back."""
+        _, failed, text = front.parse_answers_ref(body)
+        reference = json.loads(text)
+        if (block := self._out.get(request)) is not None:
+            self._put(self._work.answers(block, segments.read(reference), failed))
+        sock.sendall(front.frame(front.RELEASE, request, reference["path"].encode()))
 
     def _frame(self, kind: int, request: int, body: bytes) -> None:
         block = self._out.get(request)
@@ -270,6 +291,8 @@ class Run:
     def _ended(self, block: Block, error: PitError | None) -> None:
         if error is not None and error.kind in NOT_BEGUN:
             self._pause = time.monotonic() + _PAUSE_SECONDS
+        if error is not None and error.kind == "reference_failed":
+            self._file = None  # the workers cannot read it, or it changes: the others are sent as bytes
         answer = self._work.ended(block, error)
         if answer is not None:
             self._put(answer)

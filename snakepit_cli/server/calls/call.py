@@ -17,6 +17,7 @@ from snakepit_cli.wire import fields
 from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.binary import is_message
 from snakepit_cli.wire.fields import LONGEST_NAME, check_name
+from snakepit_cli.wire.reference import Reference
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -46,6 +47,17 @@ class Header(msgspec.Struct, frozen=True):
     metadata: fields.CallMetadata | None = None
     binary: fields.Flag = False
     """The answer may be a message with parts."""
+    references: fields.Flag = False
+    """The caller can read segments: what it is answered with may be references."""
+    args_ref: Reference | None = None
+    """Where the arguments are, when they do not follow the header."""
+    items_ref: Reference | None = None
+    """Where the items are, when they do not follow the arguments."""
+
+    @property
+    def refers(self) -> bool:
+        """What the worker needs is in a file."""
+        return self.args_ref is not None or self.items_ref is not None
 
     def __post_init__(self) -> None:
         check_name("command", self.command)
@@ -60,6 +72,15 @@ class Runner(Protocol):
 
     def resume(self, call: Call) -> None:
         """The caller reads again."""
+
+
+class Lent(Protocol):
+    """A payload in a segment, which belongs to who reads it until it is released."""
+
+    @property
+    def ref(self) -> pb.Reference: ...
+
+    def release(self) -> None: ...
 
 
 class Caller(Protocol):
@@ -80,6 +101,16 @@ class Caller(Protocol):
 
     def answers(self, request: int, lines: bytes, failed: Sequence[int]) -> None:
         """Answers to items of a block."""
+
+
+class SegmentReader(Caller, Protocol):
+    """A caller that takes references."""
+
+    def result_ref(self, request: int, lent: Lent) -> None: ...
+
+    def chunks_ref(self, request: int, lent: Lent) -> None: ...
+
+    def answers_ref(self, request: int, lent: Lent, count: int, failed: Sequence[int]) -> None: ...
 
 
 @dataclass(slots=True)
@@ -147,6 +178,12 @@ class Call:
 
 
 def _block(header: Header, lines: bytes) -> pb.Block:
+    if header.items_ref is not None:
+        if lines or not header.stream:
+            raise PitError("usage", "malformed call: the items are referred to, and lines came")
+        ref = header.items_ref.message()
+        return pb.Block(lines_ref=ref, count=header.items or 0, item_argument=header.item, text=header.text,
+                        careful=header.careful)  # fmt: skip
     count = lines.count(b"\n")
     if count != header.items or not header.stream or (lines and not lines.endswith(b"\n")):
         raise PitError("usage", f"malformed call: {header.items} items were announced, {count} lines came")

@@ -12,12 +12,14 @@ import msgspec
 
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.server.calls.call import Call, Header, Runner
+from snakepit_cli.server.calls.call import Call, Header, Lent, Runner
 from snakepit_cli.server.coalescer import Coalescer
 from snakepit_cli.server.malloc_tuning import MallocTuning
 from snakepit_cli.server.peers import peer_uid
+from snakepit_cli.server.segments import Segments
 from snakepit_cli.wire import fields, ops
 from snakepit_cli.wire import front as wire
+from snakepit_cli.wire.reference import from_message
 
 HEADROOM = 64 << 10
 """What a frame may have beyond the largest arguments: its header line."""
@@ -43,6 +45,7 @@ class Host(Protocol):
     max_message_bytes: int
     coalescer: Coalescer
     malloc_tuning: MallocTuning
+    segments: Segments
 
     def submit(self, caller: Connection, request: int, header: Header, args: bytes) -> tuple[Runner, Call]:
         """Raises PitError."""
@@ -77,6 +80,8 @@ class Connection(asyncio.Protocol):
         self._deaf = False
         """Nothing is read from it until it has read what it was sent."""
         self._queries: dict[int, asyncio.Task[None]] = {}
+        self._lent: dict[str, Lent] = {}
+        """Segments that it reads, by path."""
         self.congested = False
 
     # ------------------------------------------------------------------------------------- transport
@@ -97,6 +102,9 @@ class Connection(asyncio.Protocol):
         for task in self._queries.values():
             task.cancel()
         self._queries.clear()
+        for lent in self._lent.values():
+            lent.release()
+        self._lent.clear()
 
     def pause_writing(self) -> None:
         self.congested = True
@@ -180,6 +188,11 @@ class Connection(asyncio.Protocol):
         longest = self._host.max_message_bytes
         if header.items is None and size > longest:
             raise _too_large(size, longest, "the arguments have")
+        if header.items_ref is not None and header.items_ref.length > longest:
+            raise _too_large(header.items_ref.length, longest, "the block has")
+        most = max(longest, self._host.segments.quota)
+        if header.args_ref is not None and header.args_ref.length > most:
+            raise _too_large(header.args_ref.length, most, "the arguments have")
         if self._held and self._held + size > _QUEUED * longest:
             raise _too_much(self._held, _QUEUED * longest)
 
@@ -237,6 +250,10 @@ class Connection(asyncio.Protocol):
         elif task := self._queries.pop(request, None):
             task.cancel()
             self.error(request, PitError("cancelled", "cancelled by the caller"))
+
+    def _release(self, _: int, body: bytes) -> None:
+        if lent := self._lent.pop(body.decode(errors="replace"), None):
+            lent.release()
 
     def _runs(self, request: int) -> bool:
         return request in self._calls or request in self._queries
@@ -301,11 +318,33 @@ class Connection(asyncio.Protocol):
     def answers(self, request: int, lines: bytes, failed: Sequence[int]) -> None:
         self._put(wire.ANSWERS, request, wire.answers_body(lines, failed))
 
+    def result_ref(self, request: int, lent: Lent) -> None:
+        self._forget(request)
+        self._put_ref(wire.RESULT_REF, request, lent, self._told(lent))
+
+    def chunks_ref(self, request: int, lent: Lent) -> None:
+        self._put_ref(wire.CHUNKS_REF, request, lent, self._told(lent))
+
+    def answers_ref(self, request: int, lent: Lent, count: int, failed: Sequence[int]) -> None:
+        self._put_ref(wire.ANSWERS_REF, request, lent, wire.answers_ref_body(count, failed, self._told(lent)))
+
+    @staticmethod
+    def _told(lent: Lent) -> bytes:
+        return _encode(from_message(lent.ref))
+
+    def _put_ref(self, kind: int, request: int, lent: Lent, body: bytes) -> None:
+        if self._gone:
+            lent.release()
+            return
+        self._lent[lent.ref.path] = lent
+        self._put(kind, request, body)
+
 
 _KINDS: dict[int, Callable[[Connection, int, bytes], None]] = {
     wire.CALL: Connection._call,  # noqa: SLF001 — the table belongs to the class
     wire.QUERY: Connection._ask,  # noqa: SLF001
     wire.CANCEL: Connection._cancel,  # noqa: SLF001
+    wire.RELEASE: Connection._release,  # noqa: SLF001
 }
 
 

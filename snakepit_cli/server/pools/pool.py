@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import msgspec
-
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.base.failpoints import failpoint
 from snakepit_cli.base.ids import WorkerId
@@ -23,18 +21,19 @@ from snakepit_cli.server.calls import error_mapping
 from snakepit_cli.server.calls.call import Call
 from snakepit_cli.server.calls.nested_calls import Asked, Host, NestedCalls
 from snakepit_cli.server.coalescer import Coalescer
-from snakepit_cli.server.pools import views
+from snakepit_cli.server.pools import answers, dispatch, views
+from snakepit_cli.server.pools.answers import SegmentAnswers
 from snakepit_cli.server.pools.births import Births
 from snakepit_cli.server.pools.call_policy import CallPolicy
 from snakepit_cli.server.pools.conversations import Conversations
 from snakepit_cli.server.pools.driver import Driver
 from snakepit_cli.server.pools.readiness import Readiness
+from snakepit_cli.server.segments import Lent
 from snakepit_cli.server.tools import loops
 from snakepit_cli.server.workers.warden_link import WardenLink
 from snakepit_cli.server.workers.worker import Survivor, Survivors, Worker
 from snakepit_cli.server.workers.worker_link import Link
 from snakepit_cli.wire import worker_pb2 as pb
-from snakepit_cli.wire.binary import is_message
 
 _clock = time.monotonic
 _FAREWELL_SECONDS = 3.0
@@ -63,6 +62,7 @@ class Pool:
         """When the first worker was attached; 0 while none has been."""
         self._warden = warden
         self._calls: dict[int, Call] = {}
+        self._lent = SegmentAnswers(coalescer, self.broken)
         self._beyond = 0  # items of blocks that have been answered, less the blocks
         self._births = Births(warden, spec, launch, survivors)
         self._machine = Machine(spec.name, spec.size, self.limits, first_worker=self.next_worker, spare=spec.spare)
@@ -252,6 +252,8 @@ class Pool:
         del self.workers[worker]
         if gone.nested is not None:
             gone.nested.give_up()
+        if gone.segments is not None:
+            gone.segments.gone()
         self._feed(ev.Exited(worker, error_mapping.of_exit(worker, message, attached=gone.link is not None)))
 
     def unresponsive(self, worker: Worker, failure: ev.Failure) -> None:
@@ -264,6 +266,8 @@ class Pool:
         for request in message.requests:
             parent = self._calls.get(request.parent)
             worker.ask(request, parent if parent is not None and parent.worker == worker.id else None, self.spec.name)
+        if message.segment_bytes and worker.segments is not None and worker.link is not None:
+            worker.link.segment_bytes(worker.segments.grant(message.segment_bytes))
         for number in message.withdrawals:
             worker.withdraw(number)
         if (nested := worker.nested) is not None and nested.has_asked:
@@ -277,24 +281,31 @@ class Pool:
     def _heard_chunks(self, worker: Worker, message: pb.FromWorker) -> None:
         for chunk in message.chunks:
             call = self._calls.get(chunk.id)
+            lent = None
+            if chunk.HasField("lines_ref") and (lent := self._lent.lend(worker, call, chunk.lines_ref)) is None:
+                return
             if call is not None and call.worker == worker.id:
-                if call.header.items is None:
-                    call.caller.chunks(call.request, chunk.lines)
-                else:
-                    call.caller.answers(call.request, chunk.lines, chunk.failed)
+                call.credit.use(answers.pass_on(call, chunk, lent))
+                if call.header.items is not None:
                     worker.requests += chunk.count
                     self._beyond += chunk.count
                     self._feed(ev.Progress(call.id))
-                call.credit.use(len(chunk.lines))
                 if call.credit.is_due and not call.caller.congested:
                     self._grant(call)
+            elif lent is not None:
+                lent.release()
 
     def _heard_result(self, worker: Worker, result: pb.Result) -> None:
         failpoint("server.result")
         call = self._calls.get(result.id)
         if call is not None:
             call.trace.ran = result.run_seconds
-        if not result.HasField("failure"):
+        outcome = result.WhichOneof("outcome")
+        if outcome == "value_ref":
+            if (lent := self._lent.lend(worker, call, result.value_ref)) is not None:
+                self._feed(ev.Finished(worker.id, result.id, lent))
+                self._lent.hold(lent)
+        elif outcome != "failure":
             self._feed(ev.Finished(worker.id, result.id, result.value))
         elif result.failure.kind == pb.Failure.RECALLED:
             self._feed(ev.Returned(worker.id, result.id))
@@ -352,23 +363,18 @@ class Pool:
         header = call.header
         worker.requests += header.items is None
         self._beyond -= header.items is not None
-        if worker.link is not None:
-            if is_message(call.args) and not worker.link.reads_parts:
-                raise error_mapping.no_parts(header.command, self.spec.name)
-            worker.link.call(
-                call.id, header.command, call.args, session=header.session or "", timeout=effect.timeout,
-                stream=header.stream, cwd=header.cwd, block=call.block,
-                nan_is_null=header.nan == "null",
-                tool=header.tool,
-                takes_parts=header.binary and not header.stream,
-                metadata=b"" if header.metadata is None else msgspec.json.encode(header.metadata),
-            )  # fmt: skip
+        if worker.link is None:
+            return
+        if (refusal := dispatch.refusal(call, worker.link, self.spec.name)) is not None:
+            self._feed(ev.Finished(worker.id, call.id, refusal, failed=True))
+        else:
+            dispatch.send(call, worker.link, effect.timeout)
 
     def _settle(self, effect: fx.Settle) -> None:
         outcome, pool = effect.outcome, self.spec.name
         self._answer(effect.call, error_mapping.of_core(outcome, pool) if isinstance(outcome, ev.Failure) else outcome)
 
-    def _answer(self, number: int, outcome: bytes | PitError) -> None:
+    def _answer(self, number: int, outcome: bytes | Lent | PitError) -> None:
         call = self._calls.pop(number, None)
         if call is None:
             return  # it has been given up for an internal error
@@ -385,9 +391,9 @@ class Pool:
             if call.only is not None and outcome.kind == "invalid_arguments":
                 outcome.hint = f"compare them with `snakepit tools show {call.header.command}`"
             trace.outcome = outcome.kind
-            call.caller.error(call.request, outcome)
-        else:
-            call.caller.result(call.request, outcome)
+        elif isinstance(outcome, Lent):
+            self._lent.claim(outcome)
+        answers.answer(call, outcome)
 
     def _interrupt(self, effect: fx.Interrupt) -> None:
         if worker := self.workers.get(effect.worker):

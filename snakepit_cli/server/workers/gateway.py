@@ -21,9 +21,8 @@ from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.http2 import Status
 from snakepit_cli.wire.worker import MalformedError, from_worker
 
-PROTOCOL = 1
-PARTS = 2
-"""A worker that speaks this version, too, reads messages with parts."""
+PROTOCOL = 2
+_OLDEST = 1
 PATH = "/snakepit.worker.v1.Gateway/Attach"
 _HEADROOM = 4 << 20
 """What a message may hold beyond one answer of the largest size: chunks and other answers that travel with it."""
@@ -66,10 +65,11 @@ class WorkerLink:
 
     why_silent = ""
 
-    def __init__(self, stream: http2.Stream, coalescer: Coalescer, *, reads_parts: bool) -> None:
-        self.reads_parts = reads_parts
+    def __init__(self, stream: http2.Stream, coalescer: Coalescer, protocol: int) -> None:
+        """`protocol`: the version of the contract that is spoken on it."""
         self._stream = stream
         self._coalescer = coalescer
+        self.protocol = protocol
         self._next: pb.ToWorker | None = None
         self._answers = 0
         """Bytes of answers in it."""
@@ -79,8 +79,9 @@ class WorkerLink:
         """Bytes that wait to be sent."""
         return self._answers + self._stream.unread
 
-    def welcome(self, max_message_bytes: int) -> None:
-        self._message().welcome.MergeFrom(pb.Welcome(protocol=PROTOCOL, max_message_bytes=max_message_bytes))
+    def welcome(self, welcome: pb.Welcome) -> None:
+        welcome.protocol = self.protocol
+        self._message().welcome.MergeFrom(welcome)
 
     def call(
         self,
@@ -97,6 +98,8 @@ class WorkerLink:
         metadata: bytes = b"",
         tool: bool = False,
         takes_parts: bool = False,
+        args_ref: pb.Reference | None = None,
+        takes_references: bool = False,
     ) -> None:
         made = self._message().calls.add(
             id=call_id, command=command, args=args, session=session, timeout_seconds=timeout, stream=stream, cwd=cwd,
@@ -111,6 +114,10 @@ class WorkerLink:
             made.tool = True
         if takes_parts:
             made.takes_parts = True
+        if args_ref is not None:
+            made.args_ref.MergeFrom(args_ref)
+        if takes_references:
+            made.takes_references = True
 
     def cancel(self, call_id: int) -> None:
         self._message().cancels.add(id=call_id)
@@ -132,6 +139,13 @@ class WorkerLink:
 
     def end_sessions(self, sessions: Iterable[str]) -> None:
         self._message().ended_sessions.extend(sessions)
+
+    def segment_bytes(self, count: int) -> None:
+        """It may have so many in all its segments."""
+        self._message().segment_bytes = count
+
+    def released(self, path: str) -> None:
+        self._message().released.append(path)
 
     def recall(self, call_ids: Iterable[int]) -> None:
         self._message().recalls.extend(call_ids)
@@ -198,11 +212,12 @@ class _Attach:
         if not message.HasField("hello"):
             raise NotAdmittedError(Status.INVALID_ARGUMENT, "the first message must be hello or start_failure")
         hello = message.hello
-        if not hello.protocol_min <= PROTOCOL <= hello.protocol_max:
-            text = f"the server speaks protocol {PROTOCOL}, the worker {hello.protocol_min} to {hello.protocol_max}"
+        spoken = min(PROTOCOL, hello.protocol_max)
+        if spoken < max(_OLDEST, hello.protocol_min):
+            ours, its = f"{_OLDEST} to {PROTOCOL}", f"{hello.protocol_min} to {hello.protocol_max}"
+            text = f"the server speaks protocol {ours}, the worker {its}"
             raise NotAdmittedError(Status.FAILED_PRECONDITION, text)
-        link = WorkerLink(self._stream, self._registrar.coalescer, reads_parts=hello.protocol_max >= PARTS)
-        link.welcome(self._registrar.max_message_bytes)
+        link = WorkerLink(self._stream, self._registrar.coalescer, spoken)
         self._guest = self._registrar.welcome(hello, link)
 
 

@@ -57,9 +57,9 @@ class ProgramCallbacks:
 class Talker(asyncio.Protocol):
     """What both dialects share: lines in, lines out."""
 
+    protocol = 1
     why_silent = ""
     """What may be wrong with a program that does not answer."""
-    reads_parts = False
 
     def __init__(self, listener: ProgramCallbacks) -> None:
         self.listener = listener
@@ -147,6 +147,9 @@ class Talker(asyncio.Protocol):
 
     def reply(self, result: pb.Result) -> None:
         """It makes no calls."""
+
+    def segment_bytes(self, count: int) -> None:
+        """It makes no segments."""
 
     def reply_chunks(self, request: int, lines: bytes) -> None:
         """Nor does it ask for streams."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from snakepit_cli.core.events import Gate
 from snakepit_cli.server.calls.call import Call
 from snakepit_cli.server.calls.nested_calls import NestedCalls
+from snakepit_cli.server.segments import Owner
 from snakepit_cli.server.workers.worker_link import Link
 from snakepit_cli.wire import worker_pb2 as pb
 
@@ -26,6 +27,8 @@ class Worker:
     link: Link | None = None
     nested: NestedCalls | None = None
     """The calls that its handlers make; there when `link` is."""
+    segments: Owner | None = None
+    """Those that it makes; None when it makes none."""
     capacity: int = 1
     """Calls that it runs at a time."""
     requests: int = 0

@@ -12,12 +12,12 @@ class Link(Protocol):
     """The way to one attached worker. None of these waits."""
 
     @property
-    def why_silent(self) -> str:
-        """What may be wrong with a worker that does not answer."""
+    def protocol(self) -> int:
+        """Version of the contract that the worker speaks. From 2 on it knows messages with parts, and references."""
 
     @property
-    def reads_parts(self) -> bool:
-        """Its arguments may be a message with parts."""
+    def why_silent(self) -> str:
+        """What may be wrong with a worker that does not answer."""
 
     def call(
         self,
@@ -34,9 +34,13 @@ class Link(Protocol):
         metadata: bytes = b"",
         tool: bool = False,
         takes_parts: bool = False,
+        args_ref: pb.Reference | None = None,
+        takes_references: bool = False,
     ) -> None: ...
 
     def cancel(self, call_id: int) -> None: ...
+
+    def segment_bytes(self, count: int) -> None: ...
 
     def recall(self, call_ids: Iterable[int]) -> None: ...
 

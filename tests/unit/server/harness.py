@@ -11,6 +11,7 @@ from typing import Any
 from snakepit_cli.server.calls.spool import Spools
 from snakepit_cli.server.instance import Instance as Server
 from snakepit_cli.server.ops.instance import Desk
+from snakepit_cli.server.segments import Lent, Segments
 from snakepit_cli.server.state.state import State
 from snakepit_cli.settings.schema import PoolSettings, Settings
 from snakepit_cli.wire import ops
@@ -21,9 +22,11 @@ class Link:
     """A worker that remembers what it is told, and answers calls of `echo` at once."""
 
     why_silent = ""
-    reads_parts = True
 
     def __init__(self) -> None:
+        self.protocol = 2
+        self.welcomed: pb.Welcome | None = None
+        self.segments_released: list[str] = []
         self.calls: list[int] = []
         self.take_parts: list[int] = []
         self.cancelled: list[int] = []
@@ -57,6 +60,15 @@ class Link:
 
     def hear_soon(self, message: pb.FromWorker) -> None:
         asyncio.get_running_loop().call_soon(lambda: self.hear(message))  # known when it has been welcomed
+
+    def welcome(self, welcome: pb.Welcome) -> None:
+        self.welcomed = welcome
+
+    def released(self, path: str) -> None:
+        self.segments_released.append(path)
+
+    def segment_bytes(self, count: int) -> None:
+        self.segment_room = count
 
     def recall(self, call_ids: Iterable[int]) -> None:
         pass
@@ -166,6 +178,8 @@ class Harness:
         self.warden = Warden()
         spools = Spools(folder, settings.spool_max_bytes, settings.spool_keep)
         spools.recall()
+        segments = folder / "shared"
+        segments.mkdir(exist_ok=True)
         state = State(folder / "sessions.db", settings.session)
         self.instance = self.warden.instance = Server(
             "test",
@@ -174,6 +188,7 @@ class Harness:
             self.warden,
             spools,
             state,  # type: ignore[arg-type]
+            Segments.of(str(segments), 16 << 20),
         )
         hello = {
             "instance": "test",
@@ -216,6 +231,7 @@ class Caller:
         self.call: Any
         self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.lines = b""
+        self.lent: list[Lent] = []
         self.notes: list[str] = []
 
     def result(self, request: int, value: bytes) -> None:
@@ -232,6 +248,16 @@ class Caller:
 
     def answers(self, request: int, lines: bytes, failed: Any) -> None:
         self.lines += lines
+
+    def result_ref(self, request: int, lent: Lent) -> None:
+        self.lent.append(lent)
+        self.answer.set_result(lent)
+
+    def chunks_ref(self, request: int, lent: Lent) -> None:
+        self.lent.append(lent)
+
+    def answers_ref(self, request: int, lent: Lent, count: int, failed: Any) -> None:
+        self.lent.append(lent)
 
 
 async def _nobody_listens(_: bytes) -> None:

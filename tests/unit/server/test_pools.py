@@ -116,7 +116,7 @@ def test_parts_go_to_workers_that_read_them_and_to_no_others(tmp_path: Path) -> 
         await harness.up()
         assert await harness.call(args=PARTS).answer == PARTS
         for link in harness.warden.links.values():
-            link.reads_parts = False
+            link.protocol = 1
         error = await harness.call(args=PARTS).answer
         assert (error.kind, error.message) == (
             "invalid_arguments", "`echo`: the workers of pool default take JSON; an argument is binary",

@@ -91,6 +91,7 @@ class Gateway:
     def welcome(self, hello: pb.Hello, link: WorkerLink) -> Guest:
         if hello.token != "secret":
             raise NotAdmittedError(Status.UNAUTHENTICATED, "no worker of this name and token is expected: 100 % ä")
+        link.welcome(pb.Welcome(max_message_bytes=self.max_message_bytes))
         guest = Guest(hello, link)
         self.guests.put(guest)
         return guest

@@ -142,8 +142,8 @@ def test_the_server_goes(host: Gateway, worker: BridgeWorker, guest: Guest) -> N
 def test_refusals_come_with_their_reason(host: Gateway) -> None:
     text = "no worker of this name and token is expected: 100 % ä"
     assert BridgeWorker(host, hello("wrong")).status() == (http2.UNAUTHENTICATED, text)
-    code, text = BridgeWorker(host, hello(protocol_min=2, protocol_max=3)).status()
-    assert (code, text) == (http2.FAILED_PRECONDITION, "the server speaks protocol 1, the worker 2 to 3")
+    code, text = BridgeWorker(host, hello(protocol_min=3, protocol_max=4)).status()
+    assert (code, text) == (http2.FAILED_PRECONDITION, "the server speaks protocol 1 to 2, the worker 3 to 4")
 
 
 def test_another_method(host: Gateway) -> None:

@@ -119,7 +119,7 @@ class TestRefusals:
         text = "no worker of this name and token is expected: 100 % ä"
         assert stranger.status() == (grpc.StatusCode.UNAUTHENTICATED, text)
 
-    @pytest.mark.parametrize("version", [0, 2])
+    @pytest.mark.parametrize("version", [0, 3])
     def test_no_common_version(self, stranger: PlainWorker, version: int) -> None:
         stranger.hello(protocol=version)
         code, text = stranger.status()

@@ -13,9 +13,11 @@ from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.arguments import Bound, find
 from snakepit_bridge.context import CallCancelled, CallContext
 from snakepit_bridge.failures import Refusal, failure
+from snakepit_bridge.runtime import references
 from snakepit_bridge.runtime.asker import Asker
 from snakepit_bridge.runtime.outbox import LONG, Outbox
 from snakepit_bridge.runtime.requests import Requests
+from snakepit_bridge.runtime.segments import Segments
 
 __all__ = ["Call", "CallTable", "wait_for_room"]
 
@@ -40,11 +42,14 @@ class Call:
         "notify",
         "outbox",
         "requests",
+        "segments",
         "stop",
         "takes_parts",
     )
 
-    def __init__(self, spec: pb.Call, outbox: Outbox, requests: Requests | None = None) -> None:
+    def __init__(
+        self, spec: pb.Call, outbox: Outbox, requests: Requests | None = None, segments: Segments | None = None
+    ) -> None:
         self.id: int = spec.id
         self.command: str = spec.command
         self.nan_is_null: bool = spec.nan_is_null
@@ -53,6 +58,8 @@ class Call:
         self.outbox = outbox
         self.requests = requests
         """Makes the calls that its handler asks for."""
+        self.segments = segments if spec.takes_references else None
+        """Where long answers may be put; None when they are sent as bytes."""
         self.cancelled = False
         """Set once by the reader; read by the thread that runs the call."""
         self.stop: Callable[[], None] | None = None
@@ -71,7 +78,8 @@ class Call:
 
     @property
     def args(self) -> bytes:
-        return self._spec.args
+        """Raises the refusal of a reference that cannot be read."""
+        return references.read(self._spec.args_ref) if self._spec.HasField("args_ref") else self._spec.args
 
     @property
     def session(self) -> str:
@@ -140,6 +148,11 @@ class Call:
     def succeed(self, value: bytes, *, later: bool = False) -> None:
         """`later`: the next answer will follow at once, so they may leave together."""
         waited, ran = max(0.0, self.begun - self.arrived), monotonic() - self.begun
+        ref = self.segments.put((value,)) if self.segments is not None else None
+        if ref is not None:
+            result = pb.Result(id=self.id, value_ref=ref, wait_seconds=waited, run_seconds=ran)
+            self.outbox.put_result(result, self, later=later)
+            return
         if len(value) > LONG:
             self.outbox.put_long(pb.Result(id=self.id, wait_seconds=waited, run_seconds=ran), value, self)
             return

@@ -7,6 +7,7 @@ from typing import Any
 from snakepit_bridge import jsonio
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.failures import Refusal, failure
+from snakepit_bridge.runtime.references import block_lines
 
 __all__ = ["Items"]
 
@@ -15,11 +16,13 @@ class Items:
     """What a block holds, split once. Arguments are made when they are asked for, so that few are alive at a time."""
 
     def __init__(self, block: pb.Block, fixed: dict[str, Any]) -> None:
+        """Raises the refusal of a reference that cannot be read."""
         self.name: str = block.item_argument or "item"
         """The argument that an item becomes when it is no JSON object."""
         self.fixed = fixed
         self.text: bool = block.text
-        self.lines: list[Any] = _texts(block.lines) if block.text else block.lines.split(b"\n")[:-1]
+        data = block_lines(block)
+        self.lines: list[Any] = _texts(data) if block.text else data.split(b"\n")[:-1]
         """JSON as it came, or text; what is not UTF-8 is the refusal that says so."""
 
     def __len__(self) -> int:

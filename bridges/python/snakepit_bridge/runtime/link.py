@@ -15,6 +15,7 @@ from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.http2 import GatewayStream
 from snakepit_bridge.runtime.outbox import Outbox
 from snakepit_bridge.runtime.requests import Requests
+from snakepit_bridge.runtime.segments import Segments
 
 __all__ = ["EXIT_REFUSED", "EXIT_UNREACHABLE", "EXIT_VERSION", "Link", "Listener"]
 
@@ -49,6 +50,8 @@ class Link:
         self._listener = listener
         self.requests = Requests()
         self._stream: GatewayStream | None = None
+        self._segments: Segments | None = None
+        """For answers on the present stream."""
         self._attached = False
         self._status = http2.UNAVAILABLE
         """How the last stream ended."""
@@ -148,6 +151,9 @@ class Link:
         # These answers are not awaited any more; on the next stream the ids would mean other calls.
         self._table.cancel_all()
         self.requests.lost()
+        if self._segments is not None:
+            self._segments.lost()
+            self._segments = None
         now = monotonic()
         if self._attached:
             self._attached = False
@@ -163,13 +169,15 @@ class Link:
     def _take(self, message: pb.ToWorker, outbox: Outbox) -> None:
         """Hands over one message. Fields are looked at in the order of the contract."""
         for spec in message.calls:
-            call = Call(spec, outbox, self.requests)
+            call = Call(spec, outbox, self.requests, self._segments)
             self._table.arrive(call)
             self._listener.on_call(call)
         for cancel in message.cancels:
             self._table.cancel(cancel.id)
         if message.replies or message.reply_chunks or message.invalidations or message.ended_sessions:
             self._take_state(message, outbox)
+        if message.released or message.segment_bytes:
+            self._take_segments(message)
         for call_id in message.recalls:
             self._table.recall(call_id)
         for credit in message.credits:
@@ -177,10 +185,21 @@ class Link:
         if message.HasField("ping"):
             outbox.put_pong(message.ping.nonce)
         if message.HasField("welcome"):
-            self._attached = True
-            self.limit = message.welcome.max_message_bytes or DEFAULT_LIMIT
+            self._welcomed(message.welcome, outbox)
         if message.HasField("drain"):
             self._listener.on_drain()
+
+    def _welcomed(self, welcome: pb.Welcome, outbox: Outbox) -> None:
+        self._attached = True
+        self.limit = welcome.max_message_bytes or DEFAULT_LIMIT
+        if welcome.segments:
+            self._segments = Segments(welcome, outbox.put_segment_bytes)
+
+    def _take_segments(self, message: pb.ToWorker) -> None:
+        if self._segments is not None:
+            self._segments.released(message.released)
+            if message.segment_bytes:
+                self._segments.granted(message.segment_bytes)
 
     def _take_state(self, message: pb.ToWorker, outbox: Outbox) -> None:
         """What concerns the requests of handlers and the sessions that they use."""

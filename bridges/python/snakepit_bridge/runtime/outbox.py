@@ -53,6 +53,7 @@ class Outbox:
         self._withdrawals: deque[int] = deque()
         self._credits: deque[tuple[int, int]] = deque()
         self._invalidated: deque[int] = deque()
+        self._segment_bytes: deque[int] = deque()
         self.closing = False
         """Nothing will be added any more: end the worker's half of the stream when all is said."""
         self.ended = False
@@ -108,6 +109,12 @@ class Outbox:
         if self.idle:
             self.wake()
 
+    def put_segment_bytes(self, count: int) -> None:
+        """Asks for room in shared memory."""
+        self._segment_bytes.append(count)
+        if self.idle:
+            self.wake()
+
     def put_invalidated(self, number: int) -> None:
         self._invalidated.append(number)
         if self.idle:
@@ -133,7 +140,7 @@ class Outbox:
         """There is something to say. The transport asks again after it has set `idle`."""
         if self._results or self._pongs or self._requests or self._withdrawals or self._first is not None:
             return True
-        if self._credits or self._invalidated:
+        if self._credits or self._invalidated or self._segment_bytes:
             return True
         return any(call.lines for call in list(self._streams.values()))
 
@@ -179,8 +186,10 @@ class Outbox:
             message = message or pb.FromWorker()
             while self._withdrawals:
                 message.withdrawals.append(self._withdrawals.popleft())
-        if self._invalidated or self._credits:
+        if self._invalidated or self._credits or self._segment_bytes:
             message = message or pb.FromWorker()
+            while self._segment_bytes:
+                message.segment_bytes = self._segment_bytes.popleft()
             while self._invalidated:
                 message.invalidated.append(self._invalidated.popleft())
             while self._credits:

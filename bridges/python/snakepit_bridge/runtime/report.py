@@ -45,11 +45,14 @@ class Report:
         if self.parts:
             lines = b"\n".join(self.parts) + b"\n"
             self.room -= len(lines)
-            self._call.outbox.put_part(
-                pb.Chunks(id=self._call.id, lines=lines, count=len(self.parts), failed=self._failed),
-                self._call,
-                last=last,
-            )
+            part = pb.Chunks(id=self._call.id, count=len(self.parts), failed=self._failed)
+            segments = self._call.segments
+            ref = segments.put((lines,)) if segments is not None else None
+            if ref is None:
+                part.lines = lines
+            else:
+                part.lines_ref.CopyFrom(ref)
+            self._call.outbox.put_part(part, self._call, last=last)
             self.parts.clear()
             self._failed.clear()
         self.due = monotonic() + self._pause

@@ -51,10 +51,18 @@ module Snakepit
       2 => [:worker, :text],
       3 => [:failure, FAILURE]
     }.freeze
+    REFERENCE = {
+      1 => [:path, :text],
+      2 => [:device, :number],
+      3 => [:inode, :number],
+      4 => [:offset, :number],
+      5 => [:length, :number]
+    }.freeze
     RESULT = {
       1 => [:id, :number],
       2 => [:value, :bytes],
       3 => [:failure, FAILURE],
+      6 => [:value_ref, REFERENCE],
       4 => [:wait_seconds, :float],
       5 => [:run_seconds, :float]
     }.freeze
@@ -62,7 +70,8 @@ module Snakepit
       1 => [:id, :number],
       2 => [:lines, :bytes],
       3 => [:count, :number],
-      4 => [:failed, :number, true]
+      4 => [:failed, :number, true],
+      5 => [:lines_ref, REFERENCE]
     }.freeze
     PONG = {
       1 => [:nonce, :number]
@@ -93,18 +102,24 @@ module Snakepit
       6 => [:requests, REQUEST, true],
       7 => [:withdrawals, :number, true],
       8 => [:invalidated, :number, true],
-      9 => [:credits, CREDIT, true]
+      9 => [:credits, CREDIT, true],
+      10 => [:segment_bytes, :number]
     }.freeze
     WELCOME = {
       1 => [:protocol, :number],
-      2 => [:max_message_bytes, :number]
+      2 => [:max_message_bytes, :number],
+      3 => [:segments, :text],
+      4 => [:segment_name, :text],
+      5 => [:segment_bytes, :number],
+      6 => [:reference_above, :number]
     }.freeze
     BLOCK = {
       1 => [:lines, :bytes],
       2 => [:count, :number],
       3 => [:item_argument, :text],
       4 => [:text, :flag],
-      5 => [:careful, :flag]
+      5 => [:careful, :flag],
+      7 => [:lines_ref, REFERENCE]
     }.freeze
     CALL = {
       1 => [:id, :number],
@@ -118,6 +133,8 @@ module Snakepit
       10 => [:metadata, :bytes],
       11 => [:nan_is_null, :flag],
       12 => [:tool, :flag],
+      13 => [:args_ref, REFERENCE],
+      14 => [:takes_references, :flag],
       20 => [:takes_parts, :flag],
       9 => [:block, BLOCK]
     }.freeze
@@ -144,7 +161,9 @@ module Snakepit
       8 => [:recalls, :number, true],
       9 => [:reply_chunks, CHUNKS, true],
       10 => [:invalidations, INVALIDATION, true],
-      11 => [:ended_sessions, :text, true]
+      11 => [:ended_sessions, :text, true],
+      12 => [:released, :text, true],
+      13 => [:segment_bytes, :number]
     }.freeze
     KINDS = {
       command_failed: 1,
@@ -154,7 +173,8 @@ module Snakepit
       invalid_result: 5,
       adapter_not_found: 6,
       adapter_failed: 7,
-      recalled: 8
+      recalled: 8,
+      reference_failed: 9
     }.freeze
   end
 end

@@ -1,0 +1,164 @@
+"""Segments, as the server sees them: who owns how much shared memory, and what is being read.
+
+A segment is a file in the instance's directory in shared memory (base.shared_memory). Its owner, a worker or a client,
+makes it and writes it; the server hands on references to it and looks inside of none. From the message that refers to
+a worker's segment until its reader has released it the segment belongs to the reader. When an owner has gone its
+segments are removed, those that are being read when they are released.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from snakepit_cli.wire import worker_pb2 as pb
+
+REFERENCE_ABOVE = 128 << 10
+"""Bytes. docs/operations/performance.md says how it was measured."""
+_MOST_KEPT = 64 << 20
+"""Bytes that a worker may have without asking for them."""
+_PARTS = 16
+"""One of so many parts of the quota is what an owner may have without asking."""
+
+
+class ForeignSegmentError(Exception):
+    """An owner refers to what is no segment of its own."""
+
+
+class Segments:
+    """One for the server. `folder` None: there is no shared memory, and every payload travels as bytes."""
+
+    def __init__(self, folder: Path | None, quota: int | None = None) -> None:
+        """`quota`: bytes of all segments together; None for a quarter of the file system. Raises OSError."""
+        self.folder = folder
+        self.quota = 0 if folder is None else _quarter(folder) if quota is None else quota
+        self.owners: dict[str, Owner] = {}
+        self._numbers = itertools.count(1)
+
+    @classmethod
+    def of(cls, folder: str | None, quota: int | None) -> Segments:
+        """Without shared memory where there is none."""
+        try:
+            return cls(None if folder is None else Path(folder), quota)
+        except OSError:
+            return cls(None)
+
+    @property
+    def granted(self) -> int:
+        """Bytes that owners may have."""
+        return sum(one.granted for one in self.owners.values())
+
+    @property
+    def free(self) -> int:
+        return max(0, self.quota - self.granted)
+
+    def owner(self, name: str, tell: Callable[[str], None] | None = None) -> Owner:
+        """A new owner. `tell` is called with the path of each segment of its that was released."""
+        kept = min(self.quota // _PARTS, _MOST_KEPT, self.free)
+        owner = Owner(self, f"{name}-{next(self._numbers)}-", kept, tell)
+        self.owners[owner.prefix] = owner
+        return owner
+
+
+class Owner:
+    """A worker or client that may make segments."""
+
+    def __init__(self, segments: Segments, prefix: str, kept: int, tell: Callable[[str], None] | None) -> None:
+        """`kept`: bytes that it may have for as long as it lives."""
+        self._segments = segments
+        self._kept = kept
+        self.prefix = prefix
+        """What the names of its segments begin with; a number follows."""
+        self.granted = kept
+        """Bytes that it may have."""
+        self._tell = tell
+        self._lent: dict[str, int] = {}
+        """Bytes of those of its segments that are being read, by path."""
+
+    def introduce(self, welcome: pb.Welcome) -> None:
+        """Tells a worker what it may make. Nothing when there is no room."""
+        if self.granted >= REFERENCE_ABOVE:
+            welcome.segments, welcome.segment_name = str(self._segments.folder), self.prefix
+            welcome.segment_bytes, welcome.reference_above = self.granted, REFERENCE_ABOVE
+
+    def grant(self, size: int) -> int:
+        """Lets it have so many bytes in all, or, when the quota has not as many, what it has; how many it has now."""
+        if size - self.granted <= self._segments.free:
+            self.granted = size
+        return self.granted
+
+    def lend(self, ref: pb.Reference) -> Lent:
+        """It refers to a segment of its own, for somebody to read. Raises ForeignSegmentError."""
+        self._check(ref)
+        self._lent[ref.path] = ref.length
+        return Lent(ref, self)
+
+    def _check(self, ref: pb.Reference) -> None:
+        folder = self._segments.folder
+        number = ref.path.removeprefix(f"{folder}/{self.prefix}")
+        if folder is None or not (number.isascii() and number.isdecimal()) or len(number) == len(ref.path):
+            raise ForeignSegmentError("it refers to a file that is no segment of its own")
+        if ref.path in self._lent:
+            raise ForeignSegmentError("it refers to a segment that is being read")
+        try:
+            found = os.lstat(ref.path)
+        except OSError as error:
+            raise ForeignSegmentError(f"it refers to a segment that cannot be read: {error.strerror}") from None
+        if (found.st_dev, found.st_ino) != (ref.device, ref.inode) or not stat.S_ISREG(found.st_mode):
+            raise ForeignSegmentError("it refers to a segment that is not the one at its path")
+        if found.st_uid != os.geteuid() or ref.offset + ref.length > found.st_size:
+            raise ForeignSegmentError("it refers to bytes that its segment does not have")
+
+    def release(self, path: str) -> None:
+        """Nobody reads it any more. Nothing when that is known."""
+        if self._lent.pop(path, None) is None:
+            return
+        if not self._lent:
+            self.granted = min(self.granted, self._kept)
+        if self._tell is None:
+            _unlink(path)
+        else:
+            self._tell(path)
+
+    def gone(self) -> None:
+        """The owner has ended, or cannot be reached."""
+        self._tell = None
+        self.granted = 0
+        folder = self._segments.folder
+        if folder is None or self._segments.owners.pop(self.prefix, None) is None:
+            return
+        try:
+            paths = [entry.path for entry in os.scandir(folder) if entry.name.startswith(self.prefix)]
+        except OSError:
+            return  # the directory has been removed, and they with it
+        for path in paths:
+            if path not in self._lent:
+                _unlink(path)
+
+
+class Lent:
+    """A payload in a segment that somebody reads."""
+
+    __slots__ = ("_owner", "ref")
+
+    def __init__(self, ref: pb.Reference, owner: Owner) -> None:
+        self.ref = ref
+        self._owner = owner
+
+    def release(self) -> None:
+        self._owner.release(self.ref.path)
+
+
+def _quarter(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_blocks * found.f_frsize // 4
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass  # it has been removed already
