@@ -17,6 +17,10 @@ __all__ = ["ARROW", "Binary", "Make", "Writer", "array_of", "fill", "table_of"]
 ARROW = "application/vnd.apache.arrow.stream"
 _CPU = 1
 _DEVICES = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 13: "CUDA", 14: "oneAPI"}
+_NAMES: dict[Any, str] = {}
+"""Of numpy's types that have been sent."""
+_TYPES: dict[str, Any] = {}
+"""numpy's types that have come, by name."""
 _LETTERS = {**dict.fromkeys("bhilqn", "int"), **dict.fromkeys("BHILQN", "uint"), **dict.fromkeys("efd", "float")}
 
 
@@ -97,13 +101,15 @@ class Writer:
     def _numpy(self, numpy: Any, value: Any, found: Any) -> Any:
         """`found` is the array that `value` is; a masked one would lose its mask."""
         dtype = found.dtype
-        if dtype.name not in DTYPES or isinstance(found, (numpy.generic, numpy.ma.MaskedArray)):
-            return self._otherwise(value)
-        if dtype.byteorder == ">" or (dtype.byteorder == "=" and sys.byteorder == "big"):
+        name = _NAMES.get(dtype) or _learn_name(dtype)
+        if not name or type(found) is not numpy.ndarray:
+            if not name or isinstance(found, (numpy.generic, numpy.ma.MaskedArray)):
+                return self._otherwise(value)
+            found = numpy.asarray(found)
+        if not dtype.isnative or sys.byteorder == "big":
             found = found.astype(dtype.newbyteorder("<"))
-        shape = found.shape
-        flat = numpy.ascontiguousarray(numpy.asarray(found)).reshape(-1)
-        return self._place(flat.view(numpy.uint8).data, dtype.name, shape, "")
+        flat = numpy.ascontiguousarray(found).reshape(-1)
+        return self._place(flat.view(numpy.uint8).data, name, found.shape, "")
 
     def _dlpack(self, value: Any) -> Any:
         device, _ = value.__dlpack_device__()
@@ -116,6 +122,15 @@ class Writer:
         except Exception:  # noqa: BLE001 - no numpy, a type that it lacks, a tensor with a gradient
             return self._otherwise(value)
         return self._numpy(numpy, value, found)
+
+
+def _learn_name(dtype: Any) -> str:
+    """Empty for a type that is not sent."""
+    name = str(dtype.name)  # numpy takes long to make it up
+    if name not in DTYPES:
+        return ""
+    _NAMES[dtype] = name
+    return name
 
 
 def _stream_of(arrow: Any, table: Any) -> Any:
@@ -163,9 +178,12 @@ def array_of(place: Place, part: memoryview) -> Any:
     numpy = imported("numpy")
     if numpy is None:
         return _view_of(place, part)
-    dtype = numpy.dtype(place.dtype).newbyteorder("<")
+    dtype = _TYPES.get(place.dtype)
+    if dtype is None:
+        dtype = _TYPES[place.dtype] = numpy.dtype(place.dtype).newbyteorder("<")
     if part.nbytes:
-        return numpy.frombuffer(part, dtype).reshape(place.shape)
+        found = numpy.frombuffer(part, dtype)
+        return found if len(place.shape) == 1 else found.reshape(place.shape)
     empty = numpy.empty(place.shape, dtype)
     empty.flags.writeable = False
     return empty

@@ -19,8 +19,8 @@ __all__ = ["dumps"]
 
 _BYTES = frozenset({bytes, bytearray, memoryview})
 _LEAVES = frozenset({str, int, float, bool, type(None)})
-_LISTS = frozenset({list, tuple, set, frozenset, deque})
-_CONTAINERS = _LISTS | {dict}
+_CONTAINERS = frozenset({list, tuple, set, frozenset, deque, dict})
+_JSON = _LEAVES | _CONTAINERS
 
 
 class _HoldsBytes(Exception):  # noqa: N818 - not an error
@@ -65,25 +65,30 @@ def _form(value: Any) -> Any:
 def _may_hold_bytes(value: Any) -> bool:
     """Level by level, mostly in C. Also true for a subclass of a container, or an object with fields: msgspec writes
     these without asking what becomes of the bytes in them. And for what is nested too deeply, or contains itself."""
-    level: Iterable[Any] = (value,)
+    kinds = {type(value)}
+    level: list[Any] = [value]
     for _ in range(DEEPEST):
-        kinds = set(map(type, level))
-        if not kinds.isdisjoint(_BYTES):
-            return True
-        if any(map(_is_open, kinds - _LEAVES - _CONTAINERS)):
+        odd = kinds - _JSON
+        if odd and (not odd.isdisjoint(_BYTES) or any(map(_is_open, odd))):
             return True
         inner = kinds & _CONTAINERS
         if not inner:
             return False
-        if kinds - inner:
+        if len(kinds) > len(inner):
             level = [one for one in level if type(one) in inner]
-        if inner == {dict}:
-            level = list(chain.from_iterable(map(dict.values, level)))
-        elif dict in inner:
-            level = list(chain.from_iterable(one.values() if type(one) is dict else one for one in level))
-        else:
-            level = list(chain.from_iterable(level))
+        kinds = set(map(type, _inside(level, inner)))
+        if not kinds <= _LEAVES:
+            level = list(_inside(level, inner))
     return True
+
+
+def _inside(level: list[Any], kinds: set[type]) -> Iterable[Any]:
+    """What is in these containers."""
+    if dict not in kinds:
+        return chain.from_iterable(level)
+    if len(kinds) == 1:
+        return level[0].values() if len(level) == 1 else chain.from_iterable(map(dict.values, level))
+    return chain.from_iterable(one.values() if type(one) is dict else one for one in level)
 
 
 def _is_open(kind: type) -> bool:

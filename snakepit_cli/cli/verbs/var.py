@@ -88,7 +88,7 @@ def register_(
     lasting = None if ttl is None else seconds(ttl)
     facts = labels(meta) if meta else None
     session_of(session)
-    text = JsonText(value_text(value, name, string=is_text, json=json_value))
+    text = JsonText(value_text(value, name, string=is_text, json=json_value, kind=var_type))
     with _variables(ctx.obj, session, json=json) as variables:
         answer = variables.register(
             name, var_type, text, constraints=limits, metadata=facts, ttl=lasting, replace=replace

@@ -7,11 +7,11 @@ from _json import encode_basestring_ascii as quote
 from collections.abc import Callable, Mapping
 
 from snakepit_cli.client.call import npy
-from snakepit_cli.client.call.arguments import ArgumentsError, check_json, source_bytes, text_of
+from snakepit_cli.client.call.arguments import ArgumentsError, check_json, read_stdin, source_bytes, text_of
 from snakepit_cli.wire.binary import KEY, BinaryError, pack
 from snakepit_cli.wire.parts import ARROW
 
-__all__ = ["ARROW", "TYPES", "Part", "message", "read", "suffix"]
+__all__ = ["ARROW", "TYPES", "Part", "message", "read", "suffix", "variable"]
 
 TYPES = {
     ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif", ".webp": "image/webp",
@@ -61,6 +61,31 @@ def read(source: str, key: str, stdin: Callable[[], bytes]) -> str | Part:
             raise ArgumentsError("invalid_arguments", f"{key}: {source}: {error}") from None
         return Part(elements, f',"dtype":{quote(dtype)},"shape":[{",".join(map(str, shape))}]')
     return Part(data, f',"type":{quote(TYPES[end])}' if end in TYPES else "")
+
+
+def variable(source: str, name: str, kind: str | None) -> str:
+    """The JSON text of an array as a variable of this type holds it: a tensor, lists of numbers or a number.
+
+    Without a type, an array of more than one dimension is a tensor. Raises ArgumentsError.
+    """
+    from snakepit_cli.client.call.parted import nested, numbers
+
+    data = source_bytes(source, name, read_stdin)
+    try:
+        dtype, shape, elements = npy.parse(data)
+        found = numbers(dtype, elements)
+    except npy.NotUsableError as error:
+        raise ArgumentsError("invalid_arguments", f"{name}: {source}: {error}") from None
+    if found is None:
+        raise ArgumentsError("invalid_value", f"{name}: {source}: a variable cannot hold complex numbers")
+    tensor = kind == "tensor" or (kind is None and len(shape) > 1)
+    import json
+
+    try:
+        value = {"shape": shape, "data": found} if tensor else nested(found, shape)
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        raise ArgumentsError("invalid_value", f"{name}: {source}: a variable cannot hold NaN or an infinity") from None
 
 
 def message(found: Mapping[str, str | Part]) -> bytes:

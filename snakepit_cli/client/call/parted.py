@@ -6,7 +6,7 @@ import json
 import math
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
@@ -37,17 +37,28 @@ class Part:
         return f"{place.dtype} {list(place.shape)}" if place.dtype else place.type or "bytes"
 
     def numbers(self) -> Any:
-        """The elements of an array, as lists in lists; a number when it has no dimension. None for complex ones."""
-        letter = DTYPES[self.place.dtype][1]
-        if not letter:
-            return None
-        found: Any = [one for (one,) in struct.iter_unpack(f"<{letter}", self.data)]
-        for size in reversed(self.place.shape[1:]):
-            found = [found[at : at + size] for at in range(0, len(found), size)] if size else []
-        return _hollow(self.place.shape) if not self.data.nbytes else found if self.place.shape else found[0]
+        """The elements of an array, as lists in lists. None for complex ones."""
+        found = numbers(self.place.dtype, self.data)
+        return None if found is None else nested(found, self.place.shape)
 
 
-def _hollow(shape: tuple[int, ...]) -> list[Any]:
+def numbers(dtype: str, elements: memoryview) -> list[Any] | None:
+    """The elements one after the other; None for complex ones."""
+    letter = DTYPES[dtype][1]
+    return [one for (one,) in struct.iter_unpack(f"<{letter}", elements)] if letter else None
+
+
+def nested(flat: list[Any], shape: Sequence[int]) -> Any:
+    """The elements as lists in lists; a number when there is no dimension."""
+    if not flat:
+        return _hollow(shape)
+    found: Any = flat
+    for size in reversed(shape[1:]):
+        found = [found[at : at + size] for at in range(0, len(found), size)]
+    return found if shape else found[0]
+
+
+def _hollow(shape: Sequence[int]) -> list[Any]:
     """Lists in lists, down to the first dimension of no elements."""
     return [_hollow(shape[1:]) for _ in range(shape[0])]
 

@@ -56,11 +56,12 @@ def session_of(session: str | None) -> str:
     return found
 
 
-def value_text(word: str, name: str, *, string: bool = False, json: bool = False) -> str:
+def value_text(word: str, name: str, *, string: bool = False, json: bool = False, kind: str | None = None) -> str:
     """The JSON text that a word of the command line means.
 
     Numbers, true, false, null, lists and objects are JSON, all else is text; `@FILE` and `@-` are replaced by what is
-    in there. `string`: it is text, whatever it looks like. `json`: it must be JSON. Raises ArgumentsError, UsageError.
+    in there: of a .npy file, the array as a variable holds it. `string`: it is text, whatever it looks like. `json`: it
+    must be JSON. `kind`: the variable's type, when it is known. Raises ArgumentsError, UsageError.
     """
     if string and json:
         raise UsageError("--string and --json-value exclude each other")
@@ -68,6 +69,10 @@ def value_text(word: str, name: str, *, string: bool = False, json: bool = False
 
     if word == "@":
         raise UsageError(f"{name}: `@` needs the name of a file, or `-` for standard input; `\\@` is the text")
+    if word[:1] == "@" and word[-4:].lower() == ".npy" and not string:
+        from snakepit_cli.client.call import files
+
+        return files.variable(word[1:], name, kind)
     if word[:1] == "@":
         word = arguments.read_source(word[1:], name, arguments.read_stdin)
     elif word[:2] == "\\@":

@@ -17,6 +17,7 @@ from snakepit_cli.client import values
 from snakepit_cli.client.call import arguments, npy, output_file
 from snakepit_cli.client.call.arguments import ArgumentsError
 from snakepit_cli.client.call.parted import Parted, as_json
+from snakepit_cli.client.call.state_query import value_text
 from snakepit_cli.wire.binary import DTYPES, pack, unpack
 from snakepit_cli.wire.parts import Binary
 
@@ -153,6 +154,30 @@ def test_what_cannot_be_sent_is_named() -> None:
     assert "`$binary`" in refusal("x@=a", 'y:={"$binary":0}').message
     with pytest.raises(ArgumentsError, match="x: binary values are for `exec` and `stream`"):
         arguments.build(["x@=a"])
+
+
+@pytest.mark.parametrize(
+    ("array", "kind", "text"),
+    [
+        (np.array([[1, 2], [3, 4]]), None, '{"shape":[2,2],"data":[1,2,3,4]}'),
+        (np.array([[1, 2], [3, 4]]), "tensor", '{"shape":[2,2],"data":[1,2,3,4]}'),
+        (np.array([[1, 2], [3, 4]]), "embedding", "[[1,2],[3,4]]"),
+        (np.array([0.5, 1]), None, "[0.5,1.0]"),
+        (np.array([0.5, 1]), "tensor", '{"shape":[2],"data":[0.5,1.0]}'),
+        (np.array(7), "integer", "7"),
+        (np.zeros((2, 0)), None, '{"shape":[2,0],"data":[]}'),
+    ],
+)
+def test_a_variable_gets_an_array(array: Any, kind: str | None, text: str) -> None:
+    Path("a.npy").write_bytes(saved(array))
+    assert value_text("@a.npy", "v", kind=kind) == text
+
+
+@pytest.mark.parametrize("array", [np.array([np.nan]), np.array([1j]), np.array(["a"])])
+def test_an_array_that_no_variable_holds(array: Any) -> None:
+    Path("a.npy").write_bytes(saved(array))
+    with pytest.raises(ArgumentsError, match=r"^v: a\.npy: "):
+        value_text("@a.npy", "v")
 
 
 # ------------------------------------------------------------------------------------------------ results as text
