@@ -165,7 +165,7 @@ def test_what_a_handler_waits_for_fails_when_the_server_dies(shared: Pit, worker
     check(worker, session, gives("set", 0, name="begun", value=False))
     with shared.connection() as connection:
         for _ in range(2):
-            connection._call("wait", b'{"name":"x"}', {"pool": worker.name, "session": session})
+            connection.send_call("wait", [b'{"name":"x"}'], {"pool": worker.name, "session": session})
         wait.until(lambda: Client(shared).run(session, [Step("get", {"name": "begun"}, {})]) == [{"value": True}], "it")
         procs.kill(shared.status()["server"]["pid"])
     shared.until_pool("the worker to be free", name=worker.name, ready=1, busy=0)
