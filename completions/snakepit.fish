@@ -85,6 +85,7 @@ complete -c snakepit -n '__fish_seen_subcommand_from map' -l from -x -a 'jsonl c
 complete -c snakepit -n '__fish_seen_subcommand_from map' -l to -x -a 'jsonl csv tsv' -d 'Form of the output; else as --output ends'
 complete -c snakepit -n '__fish_seen_subcommand_from map' -l arg -r -F -d 'The argument that an item becomes'
 complete -c snakepit -n '__fish_seen_subcommand_from map' -l lines -d 'The lines are text, not JSON'
+complete -c snakepit -n '__fish_seen_subcommand_from map' -l batch -r -F -d 'Give the command N items at a time, as a list'
 complete -c snakepit -n '__fish_seen_subcommand_from map' -l unordered -d 'Print answers as they come'
 complete -c snakepit -n '__fish_seen_subcommand_from map' -l envelope -d 'Each answer says its line: {line, result} or {line, error}'
 complete -c snakepit -n '__fish_seen_subcommand_from map' -l on-error -x -a 'record stop' -d 'What to do on a failed item: record its error or stop'

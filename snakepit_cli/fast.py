@@ -32,7 +32,8 @@ _FLAGS = {"--json", "--raw", "--idempotent"}
 _VALUES = {"--args", "--pool", "--session", "--timeout", "--field", "--affinity", "--meta", "--nan", "--output-file"}
 _MAP_FLAGS = {"--lines", "--unordered", "--envelope", "--resume", "--resume-failed"}
 _MAP_VALUES = {
-    "--input", "--output", "--from", "--to", "--arg", "--timeout", "--joblog", "--pool", "--session", "--meta", "--nan",
+    "--input", "--output", "--from", "--to", "--arg", "--batch",
+    "--timeout", "--joblog", "--pool", "--session", "--meta", "--nan",
 }  # fmt: skip
 _REPEATED = {"--meta"}
 _SHORT = {"-p": "--pool", "-o": "--output-file"}

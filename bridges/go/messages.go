@@ -43,6 +43,7 @@ const (
 	fieldHelloPid         = 9
 	fieldHelloSessions    = 10
 	fieldHelloTools       = 11
+	fieldHelloRunsBatches = 12
 )
 
 // Numbers of the fields of Failure.
@@ -147,6 +148,7 @@ const (
 	fieldBlockText         = 4
 	fieldBlockCareful      = 5
 	fieldBlockLinesRef     = 7
+	fieldBlockBatch        = 6
 )
 
 // Numbers of the fields of Call.

@@ -35,6 +35,7 @@ export const Hello = {
   9: ['pid', 'number'],
   10: ['sessions', 'text', 'many'],
   11: ['tools', ToolSpec, 'many'],
+  12: ['runsBatches', 'flag'],
 }
 export const Failure = {
   1: ['kind', 'number'],
@@ -117,6 +118,7 @@ export const Block = {
   4: ['text', 'flag'],
   5: ['careful', 'flag'],
   7: ['linesRef', Reference],
+  6: ['batch', 'number'],
 }
 export const Call = {
   1: ['id', 'number'],

@@ -20,7 +20,7 @@ from snakepit_cli.client.call import arguments
 from snakepit_cli.client.call.call import StoppedError, write
 from snakepit_cli.client.call.request import Shared, UsageError, encodable, labels, limit, nan_form, pool_name
 from snakepit_cli.client.map import joblog as joblogs
-from snakepit_cli.client.map.blocks import Tally
+from snakepit_cli.client.map.blocks import MOST_BATCH, Tally
 from snakepit_cli.client.map.descriptors import is_file
 from snakepit_cli.client.map.joblog import Joblog
 from snakepit_cli.client.map.run import Plan, Run
@@ -39,9 +39,10 @@ _WRITE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
 def perform(
     shared: Shared, command: str, items: list[str], *, source: str = "-", sink: str = "-", arg: str | None = None,
     form_in: str | None = None, form_out: str | None = None,
-    lines: bool = False, unordered: bool = False, envelope: bool = False, on_error: str = "record",
-    max_failures: int | None = None, retries: int = 0, timeout: str | None = None, joblog: str | None = None,
-    resume: bool = False, resume_failed: bool = False, pool: str | None = None, session: str | None = None,
+    lines: bool = False, batch: str | int | None = None, unordered: bool = False, envelope: bool = False,
+    on_error: str = "record", max_failures: int | None = None, retries: int = 0, timeout: str | None = None,
+    joblog: str | None = None, resume: bool = False, resume_failed: bool = False, pool: str | None = None,
+    session: str | None = None,
     meta: list[str] | None = None, progress: str = "none", nan: str | None = None,
 ) -> int:  # fmt: skip
     """Exit code. The parameters are the options of the verb. Raises PitError, UsageError, StoppedError."""
@@ -49,7 +50,8 @@ def perform(
         raise UsageError("--retries and --max-failures: at least 0")
     for text in (command, arg or "", session or ""):
         encodable(text)
-    form = Forms(forms.of_source(form_in, source, text=lines), forms.of_sink(form_out, sink), arg, numbered=envelope)
+    row = None if batch is not None else arg  # an item of a batch is a whole row
+    form = Forms(forms.of_source(form_in, source, text=lines), forms.of_sink(form_out, sink), row, numbered=envelope)
     plan = Plan(
         command=command,
         # Line breaks in JSON are space, and here they would end the arguments.
@@ -58,6 +60,7 @@ def perform(
         session=session or os.environ.get("SNAKEPIT_SESSION") or None,
         timeout=None if timeout is None else limit(timeout),
         item=arg or "item",
+        batch=0 if batch is None else _batch(batch),
         text=lines,
         ordered=not unordered,
         retries=retries,
@@ -73,7 +76,7 @@ def perform(
     _apart({"the input": source, "the output": sink, "the joblog": joblog})
     taken = _input(source)
     workers, hints = _workers(shared, plan)
-    table = form.table(taken, hints.parameters, nan_is_null=plan.nan == "null")
+    table = form.table(taken, hints.parameters if batch is None else [], nan_is_null=plan.nan == "null")
     given = None if sink == "-" else _output(sink)
     log = None if joblog is None else _joblog(joblog, plan, form, given, resume=resume, failed_too=resume_failed)
     if given is not None and is_file(given):
@@ -83,6 +86,17 @@ def perform(
     run = Run(plan, taken, workers, into, log, table=table, sheet=form.sheet(log))
     _run(run, shared, Picture(shared, plan.command, progress), joblog=log is not None)
     return _verdict(run.tally, Voice(shared), hints)
+
+
+def _batch(given: str | int) -> int:
+    """How many items the handler takes at a time. Raises UsageError."""
+    try:
+        count = int(given)
+    except ValueError:
+        count = 0
+    if not 1 <= count <= MOST_BATCH:
+        raise UsageError(f"--batch: a number of items, 1 to {MOST_BATCH:,}")
+    return count
 
 
 def _run(run: Run, shared: Shared, picture: Picture, *, joblog: bool) -> None:
@@ -214,7 +228,7 @@ def _identity(path: str, standard: int) -> tuple[int, int] | str | None:
 def _joblog(path: str, plan: Plan, form: Forms, sink: int | None, *, resume: bool, failed_too: bool) -> Joblog:
     what = {
         "command": plan.command, "fixed": plan.fixed.decode("utf-8", "replace"), "envelope": form.numbered,
-        "arg": plan.item, "lines": plan.text, "pool": plan.pool, **form.facts(),
+        "arg": plan.item, "lines": plan.text, "pool": plan.pool, "batch": plan.batch or None, **form.facts(),
     }  # fmt: skip
     if not resume and not failed_too:
         return joblogs.start(path, what)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 HEADER = 9
 """Bytes before the body."""
+MOST_BATCH = 1 << 16
+"""Items that a handler may be given at once."""
 
 CALL = 0x43  # C  header line (JSON) "\n" arguments (JSON)
 QUERY = 0x51  # Q  JSON {"op": …, …}
@@ -63,9 +65,13 @@ def parse_answers_ref(body: bytes) -> tuple[int, list[int], bytes]:
     return int.from_bytes(rest[:4], "big"), failed, rest[4:]
 
 
-def block_members(items: int, *, item: str, text: bool, careful: bool) -> str:
-    """Header fields of a call whose arguments are followed by a line break and this number of lines, each an item."""
+def block_members(items: int, *, item: str, text: bool, careful: bool, batch: int = 0) -> str:
+    """Header fields of a call whose arguments are followed by a line break and this number of lines, each an item.
+
+    `batch`: how many of them the handler takes at a time; 0 when it takes each by itself.
+    """
     flags = (',"text":true' if text else "") + (',"careful":true' if careful else "")
+    flags += f',"batch":{batch}' if batch else ""
     return f'"items":{items},"item":{_quote(item)}{flags}'
 
 

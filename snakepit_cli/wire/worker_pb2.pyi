@@ -32,7 +32,7 @@ class FromWorker(_message.Message):
     def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., start_failure: _Optional[_Union[StartFailure, _Mapping]] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunks, _Mapping]]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., requests: _Optional[_Iterable[_Union[Request, _Mapping]]] = ..., withdrawals: _Optional[_Iterable[int]] = ..., invalidated: _Optional[_Iterable[int]] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., segment_bytes: _Optional[int] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("token", "worker", "language", "runtime", "protocol_min", "protocol_max", "capacity", "commands", "pid", "sessions", "tools")
+    __slots__ = ("token", "worker", "language", "runtime", "protocol_min", "protocol_max", "capacity", "commands", "pid", "sessions", "tools", "runs_batches")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     WORKER_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
@@ -44,6 +44,7 @@ class Hello(_message.Message):
     PID_FIELD_NUMBER: _ClassVar[int]
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
     TOOLS_FIELD_NUMBER: _ClassVar[int]
+    RUNS_BATCHES_FIELD_NUMBER: _ClassVar[int]
     token: str
     worker: str
     language: str
@@ -55,7 +56,8 @@ class Hello(_message.Message):
     pid: int
     sessions: _containers.RepeatedScalarFieldContainer[str]
     tools: _containers.RepeatedCompositeFieldContainer[ToolSpec]
-    def __init__(self, token: _Optional[str] = ..., worker: _Optional[str] = ..., language: _Optional[str] = ..., runtime: _Optional[str] = ..., protocol_min: _Optional[int] = ..., protocol_max: _Optional[int] = ..., capacity: _Optional[int] = ..., commands: _Optional[_Iterable[_Union[CommandSpec, _Mapping]]] = ..., pid: _Optional[int] = ..., sessions: _Optional[_Iterable[str]] = ..., tools: _Optional[_Iterable[_Union[ToolSpec, _Mapping]]] = ...) -> None: ...
+    runs_batches: bool
+    def __init__(self, token: _Optional[str] = ..., worker: _Optional[str] = ..., language: _Optional[str] = ..., runtime: _Optional[str] = ..., protocol_min: _Optional[int] = ..., protocol_max: _Optional[int] = ..., capacity: _Optional[int] = ..., commands: _Optional[_Iterable[_Union[CommandSpec, _Mapping]]] = ..., pid: _Optional[int] = ..., sessions: _Optional[_Iterable[str]] = ..., tools: _Optional[_Iterable[_Union[ToolSpec, _Mapping]]] = ..., runs_batches: _Optional[bool] = ...) -> None: ...
 
 class ToolSpec(_message.Message):
     __slots__ = ("session", "name", "description", "streaming", "parameters", "metadata")
@@ -314,20 +316,22 @@ class Call(_message.Message):
     def __init__(self, id: _Optional[int] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ..., stream: _Optional[bool] = ..., cwd: _Optional[str] = ..., credit_bytes: _Optional[int] = ..., metadata: _Optional[bytes] = ..., nan_is_null: _Optional[bool] = ..., tool: _Optional[bool] = ..., args_ref: _Optional[_Union[Reference, _Mapping]] = ..., takes_references: _Optional[bool] = ..., takes_parts: _Optional[bool] = ..., block: _Optional[_Union[Block, _Mapping]] = ...) -> None: ...
 
 class Block(_message.Message):
-    __slots__ = ("lines", "count", "item_argument", "text", "careful", "lines_ref")
+    __slots__ = ("lines", "count", "item_argument", "text", "careful", "lines_ref", "batch")
     LINES_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     ITEM_ARGUMENT_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     CAREFUL_FIELD_NUMBER: _ClassVar[int]
     LINES_REF_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
     lines: bytes
     count: int
     item_argument: str
     text: bool
     careful: bool
     lines_ref: Reference
-    def __init__(self, lines: _Optional[bytes] = ..., count: _Optional[int] = ..., item_argument: _Optional[str] = ..., text: _Optional[bool] = ..., careful: _Optional[bool] = ..., lines_ref: _Optional[_Union[Reference, _Mapping]] = ...) -> None: ...
+    batch: int
+    def __init__(self, lines: _Optional[bytes] = ..., count: _Optional[int] = ..., item_argument: _Optional[str] = ..., text: _Optional[bool] = ..., careful: _Optional[bool] = ..., lines_ref: _Optional[_Union[Reference, _Mapping]] = ..., batch: _Optional[int] = ...) -> None: ...
 
 class Cancel(_message.Message):
     __slots__ = ("id",)

@@ -58,6 +58,11 @@ class Bound:
         self._typed: tuple[object, loops.Loop | None] = (None, None)
 
     @property
+    def function(self) -> Callable[..., Any]:
+        """The method that it calls."""
+        return self._method
+
+    @property
     def general(self) -> loops.Run:
         """The loop of `plain` over dicts of arguments."""
         if self._general is None:

@@ -117,6 +117,7 @@ _METHODS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
     ("model_dump", _model_dump),
     ("to_dicts", lambda value: value.to_dicts()),
     ("to_dict", _to_dict),
+    ("to_pylist", lambda value: value.to_pylist()),
     ("_asdict", lambda value: value._asdict()),
     ("tolist", _tolist),
     ("item", lambda value: value.item()),

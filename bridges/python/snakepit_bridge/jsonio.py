@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from types import GenericAlias
 from typing import Any, Callable, NoReturn, cast
 
 from snakepit_bridge import nonfinite, places
@@ -56,6 +57,9 @@ def _slow_loads(data: bytes) -> Any:
 _fast_loads = cast("Callable[[bytes], Any]", _msgspec.json.Decoder().decode if _msgspec else _slow_loads)
 
 
+_raw_elements = _msgspec.json.Decoder(GenericAlias(list, (_msgspec.Raw,))).decode if _msgspec else _slow_loads
+
+
 def loads_object(data: bytes) -> dict[str, Any]:
     """Reads a JSON object; nothing at all counts as an empty one. Raises InvalidJson, never anything else."""
     if not data:
@@ -89,6 +93,15 @@ def loads_all(texts: list[bytes]) -> list[Any] | None:
         return list(map(_fast_loads, texts))
     except (ValueError, OverflowError, RecursionError):
         return None
+
+
+def elements(data: bytes) -> list[bytes] | None:
+    """The texts of the elements of a JSON array that `dumps` has made; None when it is no array."""
+    if not data.startswith(b"["):
+        return None
+    if _msgspec is not None:
+        return list(map(bytes, _raw_elements(data)))
+    return [dumps(one) for one in _slow_loads(data)]
 
 
 def _json_name(value: Any) -> str:

@@ -41,6 +41,7 @@ def map_(
     ] = None,
     arg: Annotated[str | None, option("--arg", "The argument that an item becomes.", "NAME")] = None,
     lines: Annotated[bool, option("--lines", "The lines are text, not JSON.")] = False,
+    batch: Annotated[int | None, option("--batch", "Give the command N items at a time, as a list.", "N")] = None,
     unordered: Annotated[bool, option("--unordered/--ordered", "Print answers as they come.")] = False,
     envelope: Annotated[
         bool, option("--envelope", "Each answer says its line: {line, result} or {line, error}.")
@@ -68,9 +69,9 @@ def map_(
     shared: Shared = ctx.obj
     return mapping.perform(
         shared, command, items or [], source=source, sink=sink, form_in=form_in, form_out=form_out, arg=arg,
-        lines=lines, unordered=unordered, envelope=envelope, on_error=on_error.value, max_failures=max_failures,
-        retries=retries, timeout=timeout, joblog=joblog, resume=resume, resume_failed=resume_failed, pool=pool,
-        session=session, meta=meta, nan=nan, progress=progress.value,
+        lines=lines, batch=batch, unordered=unordered, envelope=envelope, on_error=on_error.value,
+        max_failures=max_failures, retries=retries, timeout=timeout, joblog=joblog, resume=resume,
+        resume_failed=resume_failed, pool=pool, session=session, meta=meta, nan=nan, progress=progress.value,
     )  # fmt: skip
 
 

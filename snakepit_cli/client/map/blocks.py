@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.wire import front
 
 AIM_SECONDS = 0.008
 """How long a block should take: long enough to carry its cost, short enough that a call can wait for it."""
 LARGEST_BYTES = 256 << 10
+LARGEST_BATCH = 16 << 20
+"""Bytes. What travels to a worker has a limit, and so has what is held back until a batch is full."""
+MOST_BATCH = front.MOST_BATCH
 LONGEST_LINE = 512 << 20
 """Bytes. A line that has not ended by then is no line."""
 MOST_ITEMS = 1 << 16
@@ -81,12 +85,18 @@ class Cutter:
     the end of JSON are no items.
     """
 
-    def __init__(self, *, text: bool = False, offset: int | None = None) -> None:
-        """`offset`: where in a file the input begins; None when it comes from no file."""
+    def __init__(self, *, text: bool = False, offset: int | None = None, batch: int = 0) -> None:
+        """`offset`: where in a file the input begins; None when it comes from no file.
+
+        `batch`: blocks are of whole batches, as far as the input and `LARGEST_BATCH` let them.
+        """
         self._text = text
         self._offset = offset
         self._size = offset or 0
         """Offset of the end of what has been fed."""
+        self._batch = batch
+        self._lines = 0
+        """Of `_data`; counted for batches only."""
         self._begun = False
         self._data = b""
         self._parts: list[bytes] = []
@@ -129,6 +139,7 @@ class Cutter:
             lines = lines.replace(b"\r\n", b"\n")
             self._offset = None  # the file does not hold them so
         self._data = self._data + lines if self._data else lines
+        self._lines += lines.count(b"\n") if self._batch else 0
         self._parts = [rest] if rest else []
         self._unfinished = len(rest)
 
@@ -139,7 +150,9 @@ class Cutter:
 
     @property
     def ready(self) -> bool:
-        """At least one line is complete."""
+        """At least one line is complete, or a batch."""
+        if self._batch and not self.ended:
+            return self._lines >= self._batch or len(self._data) > LARGEST_BATCH
         return bool(self._data)
 
     @property
@@ -149,7 +162,9 @@ class Cutter:
     def cut(self, items: int, most: int | None = None) -> Block:
         """About `count` lines, at least one, and never more than `most`."""
         data = self._data
-        if most is not None and most < MOST_ITEMS:
+        if self._batch:
+            end = self._batches(items, self._lines if most is None else min(most, self._lines))
+        elif most is not None and most < MOST_ITEMS:
             parts = data.split(b"\n", min(items, most))
             end = len(data) - len(parts[-1])
             end = min(end, self._about(items)) if end > LARGEST_BYTES else end
@@ -162,6 +177,7 @@ class Cutter:
         if self._offset is not None and self._offset > self._size:
             block.offset = None  # the last line has no end in the file
         self.line += count
+        self._lines -= count
         return block
 
     def _move(self, size: int) -> None:
@@ -174,7 +190,18 @@ class Cutter:
         *dropped, self._data = data.split(b"\n", most)
         self.line += len(dropped)
         self._move(len(data) - len(self._data))
+        self._lines -= len(dropped)
         return data[: len(data) - len(self._data)], len(dropped)
+
+    def _batches(self, items: int, most: int) -> int:
+        """Where to cut so that the block is of whole batches, or of less than one if there is no more."""
+        data, batch = self._data, self._batch
+        count = min(max(batch, items), most)
+        if len(data) > LARGEST_BYTES:
+            count = min(count, max(batch, data.count(b"\n", 0, LARGEST_BYTES)))
+        count -= count % batch if count > batch else 0
+        end = len(data) - len(data.split(b"\n", count)[-1])
+        return end if end <= LARGEST_BATCH else data.rfind(b"\n", 0, LARGEST_BATCH) + 1 or data.index(b"\n") + 1
 
     def _about(self, items: int) -> int:
         """Where to cut, guessed from how long the first lines are."""
@@ -262,13 +289,17 @@ class Order:
 class Work:
     """The blocks that wait to be sent, those that are out, and what their ends mean."""
 
-    def __init__(self, retries: int, tally: Tally, *, envelope: bool = False) -> None:
-        """`envelope`: each answer says which line it is to, and whether it is a result or an error."""
+    def __init__(self, retries: int, tally: Tally, *, envelope: bool = False, batch: int = 0) -> None:
+        """`envelope`: each answer says which line it is to, and whether it is a result or an error.
+
+        `batch`: so many items are run as one, and fail together when their worker dies.
+        """
         self.again: deque[Block] = deque()
         """To be sent before anything new."""
         self._retries = retries
         self._tally = tally
         self._envelope = envelope
+        self._batch = batch or 1
 
     def answers(self, block: Block, lines: bytes, failed: Iterable[int]) -> Answers:
         """Takes in a part of a block's answers. Raises PitError."""
@@ -316,7 +347,7 @@ class Work:
             return None
         if error is None:
             raise PitError("internal", f"no answer to line {block.first}, and the block is over")
-        too_long = error.kind == "invalid_arguments" and block.count == 1
+        too_long = error.kind == "invalid_arguments" and block.count <= self._batch
         unreadable = error.kind == "reference_failed" and block.offset is not None
         if error.kind not in CULPRIT | NOT_BEGUN | INNOCENT and not too_long and not unreadable:
             raise error
@@ -330,7 +361,7 @@ class Work:
             self.again.append(block.again(careful=block.careful, tried=block.tried + 1))
             return None
         # Else items before the one to blame may have been finished, but not reported: see BlockRun in the bridge.
-        known = block.careful or block.count == 1
+        known = block.careful or block.count <= self._batch
         if error.kind in NOT_BEGUN or not known:
             self.again.append(block.again(careful=error.kind in CULPRIT))
             return None
@@ -340,13 +371,12 @@ class Work:
         return self._blame(block.first, rest, block.count, error)
 
     def _blame(self, first: int, lines: bytes, count: int, error: PitError) -> Answers:
-        """The first of these has had its chances; the others are run again."""
-        others = _without(lines, 1)
+        """The first of these, or the first batch, has had its chances; the others are run again."""
+        failed = min(count, self._batch)
+        others = _without(lines, failed)
         if others:
-            self.again.append(Block(first + 1, others, count - 1))
-        self._tally.done += 1
-        self._tally.taken += len(lines) - len(others)
-        return Answers(first, 1, self._failure(error, first), (first,))
+            self.again.append(Block(first + failed, others, count - failed))
+        return self.refused(first, lines[: len(lines) - len(others)], [error] * failed)
 
 
 def _without(lines: bytes, count: int) -> bytes:

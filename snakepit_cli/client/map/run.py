@@ -53,6 +53,8 @@ class Plan:
     retries: int = 0
     most_failures: int | None = None
     """More failed items than this end the run; None for any number."""
+    batch: int = 0
+    """How many items a call of the handler takes; 0 for one."""
     envelope: bool = False
     """Each answer is an object with the number of its line."""
     metadata: Mapping[str, str] | None = None
@@ -81,12 +83,13 @@ class Run:
         self._fingerprint = Fingerprint(joblog.checkpoints) if joblog is not None else None
         self._window = workers + _SPARE_BLOCKS
         self._ahead = _AHEAD * workers
-        self._file = InputFile.behind(source)
+        self._file = InputFile.behind(source) if table is None else None
         """What blocks refer to; None when they are sent as bytes."""
-        self._cutter = Cutter(text=plan.text, offset=None if self._file is None else self._file.offset)
+        offset = None if self._file is None else self._file.offset
+        self._cutter = Cutter(text=plan.text, offset=offset, batch=plan.batch)
         self._pace = Pace()
         self._order = Order(plan.ordered)
-        self._work = Work(plan.retries, self.tally, envelope=plan.envelope)
+        self._work = Work(plan.retries, self.tally, envelope=plan.envelope, batch=plan.batch)
         self._out: dict[int, Block] = {}
         self._next = 0
         self._pause = 0.0
@@ -233,7 +236,9 @@ class Run:
         block.sent, block.answered = time.monotonic(), 0
         self._next = self._next % 0xFFFFFFFF + 1
         self._out[self._next] = block
-        members = front.block_members(block.count, item=plan.item, text=plan.text, careful=block.careful)
+        members = front.block_members(
+            block.count, item=plan.item, text=plan.text, careful=block.careful, batch=plan.batch
+        )
         lines = block.lines
         if self._file is not None and block.offset is not None:
             members += f',"items_ref":{json.dumps(self._file.reference(block.offset, len(lines)))}'

@@ -17,6 +17,7 @@ from snakepit_cli.wire import fields
 from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.binary import is_message
 from snakepit_cli.wire.fields import LONGEST_NAME, check_name
+from snakepit_cli.wire.front import MOST_BATCH
 from snakepit_cli.wire.reference import Reference
 
 
@@ -38,6 +39,8 @@ class Header(msgspec.Struct, frozen=True):
     item: fields.Text = "item"
     text: bool = False
     careful: bool = False
+    batch: Annotated[int, Meta(ge=0, le=MOST_BATCH, description=f"a number of items, at most {MOST_BATCH}")] = 0
+    """How many items a call of the handler takes; 0 for one."""
     affinity: Annotated[Affinity, Meta(description="hint, strict_queue or strict_fail_fast")] = Affinity.HINT
     idempotent: bool = False
     nan: Annotated[Literal["refuse", "null"], Meta(description="refuse or null")] = "refuse"
@@ -183,8 +186,11 @@ def _block(header: Header, lines: bytes) -> pb.Block:
             raise PitError("usage", "malformed call: the items are referred to, and lines came")
         ref = header.items_ref.message()
         return pb.Block(lines_ref=ref, count=header.items or 0, item_argument=header.item, text=header.text,
-                        careful=header.careful)  # fmt: skip
+                        careful=header.careful, batch=header.batch)  # fmt: skip
     count = lines.count(b"\n")
     if count != header.items or not header.stream or (lines and not lines.endswith(b"\n")):
         raise PitError("usage", f"malformed call: {header.items} items were announced, {count} lines came")
-    return pb.Block(lines=lines, count=count, item_argument=header.item, text=header.text, careful=header.careful)
+    return pb.Block(
+        lines=lines, count=count, item_argument=header.item, text=header.text, careful=header.careful,
+        batch=header.batch,
+    )  # fmt: skip

@@ -38,6 +38,11 @@ def no_parts(command: str, pool: str) -> PitError:
     return PitError("invalid_arguments", text, hint="pass the name of the file instead")
 
 
+def no_batches(pool: str) -> PitError:
+    """A block is to be run a batch at a time, and the worker runs one item after another."""
+    return PitError("usage", f"the workers of pool {pool} take one item at a time", hint="leave out --batch")
+
+
 def of_worker(said: pb.Failure, language: str, **detail: Any) -> PitError:
     """A failure as a worker reports it. A kind that we do not know means that its handler failed."""
     kind = _NAMES.get(said.kind, "")

@@ -13,6 +13,8 @@ from snakepit_cli.wire.binary import is_message
 
 def refusal(call: Call, link: Link, pool: str) -> PitError | None:
     """Why a worker of this pool cannot have it; None when it can."""
+    if call.header.batch and not link.runs_batches:
+        return error_mapping.no_batches(pool)
     if link.protocol >= 2:
         return None
     if call.header.refers:

@@ -65,8 +65,9 @@ class WorkerLink:
 
     why_silent = ""
 
-    def __init__(self, stream: http2.Stream, coalescer: Coalescer, protocol: int) -> None:
+    def __init__(self, stream: http2.Stream, coalescer: Coalescer, protocol: int, *, runs_batches: bool) -> None:
         """`protocol`: the version of the contract that is spoken on it."""
+        self.runs_batches = runs_batches
         self._stream = stream
         self._coalescer = coalescer
         self.protocol = protocol
@@ -217,7 +218,7 @@ class _Attach:
             ours, its = f"{_OLDEST} to {PROTOCOL}", f"{hello.protocol_min} to {hello.protocol_max}"
             text = f"the server speaks protocol {ours}, the worker {its}"
             raise NotAdmittedError(Status.FAILED_PRECONDITION, text)
-        link = WorkerLink(self._stream, self._registrar.coalescer, spoken)
+        link = WorkerLink(self._stream, self._registrar.coalescer, spoken, runs_batches=hello.runs_batches)
         self._guest = self._registrar.welcome(hello, link)
 
 

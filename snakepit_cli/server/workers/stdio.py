@@ -60,6 +60,7 @@ class Talker(asyncio.Protocol):
     protocol = 1
     why_silent = ""
     """What may be wrong with a program that does not answer."""
+    runs_batches = False
 
     def __init__(self, listener: ProgramCallbacks) -> None:
         self.listener = listener

@@ -16,6 +16,10 @@ class Link(Protocol):
         """Version of the contract that the worker speaks. From 2 on it knows messages with parts, and references."""
 
     @property
+    def runs_batches(self) -> bool:
+        """Its handlers may be given many items of a block at a time."""
+
+    @property
     def why_silent(self) -> str:
         """What may be wrong with a worker that does not answer."""
 

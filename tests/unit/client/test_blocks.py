@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.client.map import blocks as blocks_module
 from snakepit_cli.client.map.blocks import LONGEST_LINE, Answers, Block, Cutter, Order, Pace, Tally, Work
 
 MARK = b"\xef\xbb\xbf"
@@ -44,6 +45,68 @@ def test_every_line_is_in_one_block_whatever_the_reads(
     assert b"".join(block.lines for block in blocks) == b"".join(line + b"\n" for line in expected)
     assert all(block.lines.count(b"\n") == block.count >= 1 for block in blocks)
     assert [block.first for block in blocks] == [1 + sum(b.count for b in blocks[:n]) for n in range(len(blocks))]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 40), max_size=60),
+    reads=st.integers(1, 200),
+    batch=st.integers(1, 9),
+    items=st.integers(1, 30),
+    largest=st.integers(20, 300),
+)
+def test_blocks_are_of_whole_batches_unless_there_is_too_much(
+    sizes: list[int], reads: int, batch: int, items: int, largest: int
+):
+    data = b"".join(b"x" * size + b"\n" for size in sizes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks_module, "LARGEST_BATCH", largest)
+        cutter, blocks = Cutter(batch=batch), []
+        for at in [*range(0, len(data), reads), len(data)]:
+            cutter.feed(data[at : at + reads])
+            while cutter.ready:
+                blocks.append(cutter.cut(items))
+    assert cutter.over
+    assert b"".join(block.lines for block in blocks) == data
+    assert [block.first for block in blocks] == [1 + sum(b.count for b in blocks[:n]) for n in range(len(blocks))]
+    for block in blocks[:-1]:
+        assert block.count % batch == 0 or len(block.lines) + 41 > largest
+        assert block.count <= max(items, batch)
+    assert all(len(block.lines) <= largest or block.count == 1 for block in blocks)
+
+
+def test_a_batch_waits_until_it_is_full_or_the_input_is_over():
+    cutter = Cutter(batch=3)
+    cutter.feed(b"1\n2\n")
+    assert not cutter.ready
+    cutter.feed(b"3\n4\n")
+    assert cutter.cut(1).lines == b"1\n2\n3\n"
+    assert not cutter.ready
+    cutter.feed(b"")
+    assert cutter.cut(9).lines == b"4\n"
+    cutter = Cutter(batch=2)
+    cutter.feed(b"1\n2\n3\n4\n5\n6\n7\n")
+    assert cutter.cut(9, 5).lines == b"1\n2\n3\n4\n"
+    assert cutter.drop(1) == (b"5\n", 1)
+    assert cutter.cut(1, 1).lines == b"6\n", "the next line is not to be sent"
+
+
+def test_a_batch_that_has_ended_its_worker_fails_as_a_whole():
+    tally = Tally()
+    work = Work(0, tally, batch=2)
+    whole = Block(11, b"1\n2\n3\n4\n5\n", 5)
+    work.answers(whole, b"1\n2\n", [])
+    assert work.ended(whole, CRASH) is None
+    again = work.again.popleft()
+    assert (again.first, again.lines, again.careful) == (13, b"3\n4\n5\n", True)
+    failed = work.ended(again, CRASH)
+    assert failed is not None
+    assert (failed.first, failed.count, failed.failed, failed.lines.count(b"\n")) == (13, 2, (13, 14), 2)
+    last = work.again.popleft()
+    assert (last.first, last.lines, last.count) == (15, b"5\n", 1)
+    assert (tally.done, tally.failed, tally.taken) == (4, 2, 8)
+    alone = work.ended(Block(1, b"1\n2\n", 2), CRASH)
+    assert alone is not None
+    assert alone.failed == (1, 2)
 
 
 def test_blocks_grow_while_items_are_quick_and_shrink_when_they_are_slow():

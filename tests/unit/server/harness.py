@@ -22,6 +22,7 @@ class Link:
     """A worker that remembers what it is told, and answers calls of `echo` at once."""
 
     why_silent = ""
+    runs_batches = True
 
     def __init__(self) -> None:
         self.protocol = 2

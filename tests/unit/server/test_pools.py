@@ -126,6 +126,18 @@ def test_parts_go_to_workers_that_read_them_and_to_no_others(tmp_path: Path) -> 
     in_instance(test, tmp_path)
 
 
+def test_batches_go_to_workers_that_know_them_and_to_no_others(tmp_path: Path) -> None:
+    async def test(harness: Harness) -> None:
+        await harness.up()
+        for link in harness.warden.links.values():
+            link.runs_batches = False
+        error = await harness.call(args=b"{}\n1\n", stream=True, items=1, batch=1).answer
+        assert (error.kind, error.message) == ("usage", "the workers of pool default take one item at a time")
+        assert await harness.call().answer == b'{"a":1}'
+
+    in_instance(test, tmp_path)
+
+
 def test_a_worker_is_told_who_takes_parts(tmp_path: Path) -> None:
     async def test(harness: Harness) -> None:
         await harness.up()

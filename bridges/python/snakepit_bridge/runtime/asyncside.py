@@ -12,7 +12,7 @@ import queue
 import sys
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 from time import monotonic
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, Callable
@@ -22,6 +22,7 @@ from snakepit_bridge.arguments import Bound
 from snakepit_bridge.context import CallCancelled
 from snakepit_bridge.failures import Refusal
 from snakepit_bridge.runtime import answers
+from snakepit_bridge.runtime.batches import Portion, portions
 from snakepit_bridge.runtime.calls import Call, CallTable
 from snakepit_bridge.runtime.collected import Collected, whole_answer
 from snakepit_bridge.runtime.forks import leave_if_forked
@@ -198,32 +199,31 @@ class AsyncSide:
         args = arguments.parse(call.args, bound)
         block = call.block
         if block is not None:
-            await self._run_block(call, bound, Items(block, args), careful=block.careful)
+            await self._run_block(call, bound, portions(block, Items(block, args), bound), careful=block.careful)
             return b"null"
         return await self._one(call, bound, args)
 
-    async def _run_block(self, call: Call, bound: Bound, items: Items, *, careful: bool) -> None:
+    async def _run_block(self, call: Call, bound: Bound, todo: Iterable[Portion], *, careful: bool) -> None:
         """As BlockRun; other calls go on between two items and whenever a handler waits."""
         report = Report(call, careful=careful)
-        for number in range(len(items)):
-            (args,) = items.arguments(number, number + 1)
+        for portion in todo:
             if monotonic() >= report.due:
                 report.send()
                 await asyncio.sleep(0)
                 if report.room <= 0:
                     report.room = await self._wait_for_room(call, report.room)
             try:
-                if isinstance(args, Refusal):
-                    raise args
+                args = portion.arguments()
                 if bound.wants_context:
                     call.renew()
-                report.add(await self._one(call, bound, args))
+                data = await self._one(call, bound, args)
                 leave_if_forked()
+                portion.answered(report, data)
             except BaseException as error:  # noqa: BLE001 - one item must not end the block
                 leave_if_forked(error)
                 if call.cancelled and not isinstance(error, Refusal):
                     raise CallCancelled from None
-                report.fail(error)
+                portion.failed(report, error)
         report.send(last=True)
 
     async def _one(self, call: Call, bound: Bound, args: dict[str, Any]) -> bytes:

@@ -30,11 +30,15 @@ class Items:
 
     def arguments(self, start: int, end: int) -> list[dict[str, Any] | Refusal]:
         """Those of some items, in order. One that is not JSON is the refusal that says so."""
-        lines = self.lines[start:end]
-        values = lines if self.text else _values(lines)
+        values = self.values(start, end)
         if not self.fixed and set(map(type, values)) == {dict}:
             return values
         return [self._merged(value) for value in values]
+
+    def values(self, start: int, end: int) -> list[Any]:
+        """Some items as they are. One that is not JSON, or not text, is the refusal that says so."""
+        lines = self.lines[start:end]
+        return lines if self.text else _values(lines)
 
     def _merged(self, value: Any) -> dict[str, Any] | Refusal:
         kind = type(value)

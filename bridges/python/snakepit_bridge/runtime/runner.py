@@ -14,6 +14,7 @@ from snakepit_bridge.context import CallCancelled
 from snakepit_bridge.failures import Refusal
 from snakepit_bridge.runtime import answers
 from snakepit_bridge.runtime.asyncside import AsyncSide
+from snakepit_bridge.runtime.batches import BatchRun
 from snakepit_bridge.runtime.blocks import BlockRun
 from snakepit_bridge.runtime.calls import Call, CallTable, wait_for_room
 from snakepit_bridge.runtime.collected import Collected, whole_answer
@@ -70,7 +71,7 @@ class Runner:
         args = arguments.parse(call.args, bound)
         block = call.block
         if block is not None:
-            BlockRun(call, block, args, bound, self).run()
+            (BatchRun if block.batch else BlockRun)(call, block, args, bound, self).run()
             return b"null"
         return self.one(call, bound, args)
 

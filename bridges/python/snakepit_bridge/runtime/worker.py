@@ -253,6 +253,7 @@ class Worker:
                 pid=os.getpid(),
                 sessions=self._table.sessions,
                 tools=self._link.requests.tools.specs(),
+                runs_batches=True,
             )
         )
 

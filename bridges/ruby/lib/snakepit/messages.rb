@@ -37,7 +37,8 @@ module Snakepit
       8 => [:commands, COMMAND_SPEC, true],
       9 => [:pid, :number],
       10 => [:sessions, :text, true],
-      11 => [:tools, TOOL_SPEC, true]
+      11 => [:tools, TOOL_SPEC, true],
+      12 => [:runs_batches, :flag]
     }.freeze
     FAILURE = {
       1 => [:kind, :number],
@@ -119,7 +120,8 @@ module Snakepit
       3 => [:item_argument, :text],
       4 => [:text, :flag],
       5 => [:careful, :flag],
-      7 => [:lines_ref, REFERENCE]
+      7 => [:lines_ref, REFERENCE],
+      6 => [:batch, :number]
     }.freeze
     CALL = {
       1 => [:id, :number],

@@ -48,6 +48,29 @@ class Sample(BaseAdapter):
         await asyncio.sleep(0)
         return value
 
+    @command
+    def doubled(self, items: list[Any], times: int = 2, odd: str = "") -> Any:
+        if "odd" not in items:
+            return [[one] * times for one in items]
+        if odd == "raise":
+            raise ValueError("no more")
+        if odd == "leave":
+            sys.exit(3)
+        return {"few": [1], "none": None, "set": [object(), 1]}[odd]
+
+    @command
+    def each(self, item: list[Any]) -> Iterator[Any]:
+        yield from item
+
+    @command
+    def about_all(self, item: list[Any], ctx: CallContext) -> list[Any]:
+        return [[ctx.command, one] for one in item]
+
+    @command
+    def busy_with(self, item: list[Any]) -> Any:
+        while item:
+            pass
+
     @command("renamed")
     def original(self, /, **anything: Any) -> Any:
         return anything
