@@ -49,7 +49,14 @@ module Snakepit
     def call(args, context, &chunk)
       return @method.call(*[args, context].first(@positions), &chunk) if @positions.positive?
 
-      keywords = args.transform_keys(&:to_sym)
+      call_with(args.transform_keys(&:to_sym), context, &chunk)
+    end
+
+    # Takes nothing but keywords.
+    def keywords? = @positions.zero?
+
+    # As `call`, when it takes nothing but keywords: a Hash of symbols, which is the callee's.
+    def call_with(keywords, context, &chunk)
       keywords[@context] = context if @context
       begin
         @method.call(**keywords, &chunk)
@@ -89,6 +96,8 @@ module Snakepit
     end
 
     def spec = { name: @name, open: true }
+
+    def keywords? = false
 
     def call(args, _context) = @adapter.process_command(@name, args)
   end

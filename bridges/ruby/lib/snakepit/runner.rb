@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require 'snakepit/block'
 require 'snakepit/calls'
 require 'snakepit/requests'
 
@@ -175,66 +176,6 @@ module Snakepit
         @size = 0
       end
       @due = Snakepit.now + MOMENT
-    end
-  end
-
-  # Bulk: the items one after another. What has been answered leaves before an item that begins a moment later.
-  class Block
-    def initialize(run, handler, say, limit)
-      @run = run
-      @handler = handler
-      @say = say
-      @limit = limit
-      @items = run.spec[:block]
-      @argument = @items[:item_argument].empty? ? 'item' : @items[:item_argument]
-    end
-
-    def run(fixed, context)
-      out = Lines.new(@run, @say)
-      careful = @items[:careful]
-      @items[:lines].force_encoding(Encoding::UTF_8).each_line("\n", chomp: true) do |line|
-        out.flush if careful
-        raise Cancelled if @run.cancelled?
-
-        begin
-          answer = one(line, fixed, context)
-          Snakepit.leave_if_forked
-          out.add(answer)
-        rescue StandardError, ScriptError, SystemStackError => error
-          Snakepit.leave_if_forked(error)
-          out.add(JSON.generate(Answer.failure(error).reject { |_, value| value.empty? }), failed: true)
-        end
-      end
-      out.flush
-      'null'
-    end
-
-    private
-
-    def one(line, fixed, context)
-      args = arguments(line, fixed)
-      return Answer.json(all_of(args, context), @handler.name, @limit, nan_is_null: @run.nan_is_null) if @handler.streaming
-
-      value = @handler.call(args, context)
-      value = value.to_a if value.is_a?(Enumerator)
-      Answer.json(value, @handler.name, @limit, nan_is_null: @run.nan_is_null)
-    end
-
-    def all_of(args, context)
-      chunks = []
-      @handler.call(args, context) { |chunk| chunks << chunk }
-      chunks
-    end
-
-    def arguments(line, fixed)
-      raise Refusal.new(:invalid_arguments, 'the line is not UTF-8') unless line.valid_encoding?
-
-      item = @items[:text] ? line : Answer.parse(line)
-      return fixed.merge({ @argument => item }) unless item.is_a?(Hash)
-
-      fixed.empty? ? item : fixed.merge(item)
-    rescue JSON::JSONError, EncodingError => error
-      raise Refusal.new(:invalid_arguments, "the line is not valid JSON: #{error.message}")
     end
   end
 end

@@ -1,0 +1,78 @@
+# frozen_string_literal: true
+
+$LOAD_PATH.unshift(File.expand_path('../lib', __dir__))
+require 'minitest/autorun'
+require 'snakepit'
+require 'snakepit/runner'
+
+# Lines that are parsed together mean what they mean one by one.
+class BlockTest < Minitest::Test
+  class Adapter
+    attr_reader :seen
+
+    def initialize = @seen = []
+
+    def take(a: nil, b: nil)
+      @seen << a
+      raise ArgumentError, 'own' if a == 'raise'
+
+      { a: a, b: b }
+    end
+  end
+
+  # The answers, and the positions of those that failed.
+  def answers(lines, fixed = {}, adapter = Adapter.new)
+    spec = { id: 1, credit_bytes: 1 << 30, timeout_seconds: 0,
+             block: { lines: +lines.map { |line| "#{line}\n" }.join, item_argument: 'a', text: false, careful: false } }
+    got = []
+    failed = []
+    say = lambda do |message|
+      message[:chunks].each do |chunk|
+        failed.concat(chunk[:failed].map { |at| got.size + at })
+        got.concat(chunk[:lines].lines(chomp: true).map { |line| JSON.parse(line) })
+      end
+    end
+    handler = Snakepit::Handler.new(adapter.method(:take), Struct.new(:yields, :defaults, :summary).new(false, {}, ''))
+    Snakepit::Block.new(Snakepit::Run.new(spec), handler, say, 1 << 20).run(fixed, nil)
+    [got, failed]
+  end
+
+  def test_objects_are_arguments_over_the_fixed_ones
+    assert_equal([[{ 'a' => 1, 'b' => 7 }, { 'a' => 2, 'b' => 3 }], []], answers(['{"a":1}', '{"a":2,"b":3}'], { 'b' => 7 }))
+  end
+
+  def test_names_within_an_argument_stay_texts
+    adapter = Adapter.new
+    answers(['{"a":{"x":1}}', '{"a":"{"}', '{"a":1}'], {}, adapter)
+    assert_equal([{ 'x' => 1 }, '{', 1], adapter.seen)
+  end
+
+  # Joined, each of these is a list of as many objects as there are lines.
+  TORN = [
+    ['{"a":1},{"a":2}', '{"a":[{}', '{}]}'],
+    ['{"a":1},{"a":2}', '{"a":[3', '4]}'],
+    ['{"a":1} /*', '*/ ,{"a":2}'],
+    ['{"a":1', '"b":2}'],
+    ['{"a":1}', ''],
+  ].freeze
+
+  def test_a_line_that_is_no_value_fails_alone
+    TORN.each do |lines|
+      whole = ['{"a":0}', *lines, '{"a":9}']
+      apart = whole.map { |line| answers([line]) }
+      assert_equal(apart.map { |got, _| got.first }, answers(whole).first)
+      assert_equal(apart.each_index.reject { |at| apart[at].last.empty? }, answers(whole).last)
+    end
+  end
+
+  def test_each_item_is_run_once_wherever_one_fails
+    70.times do |position|
+      adapter = Adapter.new
+      lines = Array.new(70) { |at| at == position ? '{"a":"raise"}' : "{\"a\":#{at}}" }
+      got, failed = answers(lines, {}, adapter)
+      assert_equal(70, got.size)
+      assert_equal([position], failed)
+      assert_equal(70, adapter.seen.size)
+    end
+  end
+end
