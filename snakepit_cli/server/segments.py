@@ -11,8 +11,10 @@ from __future__ import annotations
 import itertools
 import os
 import stat
+import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from snakepit_cli.wire import worker_pb2 as pb
 
@@ -22,6 +24,26 @@ _MOST_KEPT = 64 << 20
 """Bytes that a worker may have without asking for them."""
 _PARTS = 16
 """One of so many parts of the quota is what an owner may have without asking."""
+
+
+_JOURNAL = struct.Struct("<4Q")
+_LONGEST_JOURNAL = 4 << 20
+
+
+class Journal(NamedTuple):
+    """Answers that a worker had not sent: docs/reference/worker-contract.md says where it keeps them."""
+
+    call: int
+    sent: int
+    """Answers to the same call that it had sent before."""
+    lines: bytes
+
+    def after(self, answered: int) -> bytes:
+        """What follows the first `answered` answers; nothing when there is a gap."""
+        known = answered - self.sent
+        if known < 0:
+            return b""
+        return b"".join(self.lines.splitlines(keepends=True)[known:]) if known else self.lines
 
 
 class ForeignSegmentError(Exception):
@@ -89,6 +111,24 @@ class Owner:
         if size - self.granted <= self._segments.free:
             self.granted = size
         return self.granted
+
+    def journal(self) -> Journal | None:
+        """What it had worked out and not sent when it ended. None when there is nothing like that."""
+        if self._segments.folder is None:
+            return None
+        try:
+            descriptor = os.open(self._segments.folder / f"{self.prefix}journal", os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            return None
+        try:
+            call, sent, count, size = _JOURNAL.unpack(os.pread(descriptor, _JOURNAL.size, 0))
+            lines = os.pread(descriptor, min(size, _LONGEST_JOURNAL), _JOURNAL.size)
+        except (OSError, struct.error):
+            return None
+        finally:
+            os.close(descriptor)
+        whole = len(lines) == size and lines.count(b"\n") == count and lines.endswith(b"\n")
+        return Journal(call, sent, lines) if whole else None
 
     def lend(self, ref: pb.Reference) -> Lent:
         """It refers to a segment of its own, for somebody to read. Raises ForeignSegmentError."""

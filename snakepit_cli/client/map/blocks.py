@@ -15,9 +15,9 @@ from typing import Any
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.wire import front
 
-AIM_SECONDS = 0.008
+AIM_SECONDS = 0.012
 """How long a block should take: long enough to carry its cost, short enough that a call can wait for it."""
-LARGEST_BYTES = 256 << 10
+LARGEST_BYTES = 512 << 10
 LARGEST_BATCH = 16 << 20
 """Bytes. What travels to a worker has a limit, and so has what is held back until a batch is full."""
 MOST_BATCH = front.MOST_BATCH
@@ -51,7 +51,6 @@ class Block:
     """Where the lines are in the input, when that is a file that holds them as they are."""
     tried: int = 0
     """How often its first item has been run without an answer."""
-    sent: float = 0.0
     answered: int = 0
     """Since it was sent."""
 

@@ -233,7 +233,7 @@ class Run:
 
     def _send_block(self, sock: socket.socket, block: Block) -> None:
         plan = self._plan
-        block.sent, block.answered = time.monotonic(), 0
+        block.answered = 0
         self._next = self._next % 0xFFFFFFFF + 1
         self._out[self._next] = block
         members = front.block_members(
@@ -290,7 +290,7 @@ class Run:
         if kind in {front.RESULT, front.ERROR}:
             del self._out[request]
             if kind == front.RESULT and not block.careful:
-                self._pace.learn(block.answered, time.monotonic() - block.sent)
+                self._pace.learn(block.answered, float(body))
             self._ended(block, error_of(body) if kind == front.ERROR else None)
 
     def _ended(self, block: Block, error: PitError | None) -> None:

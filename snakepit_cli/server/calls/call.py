@@ -136,6 +136,7 @@ class Call:
     """One request for a command. `id` is ours and never used again, `request` is the client's."""
 
     __slots__ = (
+        "answered",
         "args",
         "block",
         "caller",
@@ -165,6 +166,8 @@ class Call:
                 raise PitError("usage", "malformed call: the arguments of a block must be JSON")
             self.args, _, lines = args.partition(b"\n")
             self.block = _block(header, lines)
+        self.answered = 0
+        """Items of its block that have an answer."""
         self.holds = False
         """Its session does not end before it."""
         self.open = True

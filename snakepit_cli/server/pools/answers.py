@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from snakepit_cli.base.errors import PitError
@@ -51,6 +51,7 @@ class SegmentAnswers:
 def pass_on(call: Call, chunk: pb.Chunks, lent: Lent | None) -> int:
     """Chunks, or answers to items, to the caller; how many bytes they have."""
     block = call.header.items is not None
+    call.answered += chunk.count
     if lent is None:
         if block:
             call.caller.answers(call.request, chunk.lines, chunk.failed)
@@ -63,6 +64,21 @@ def pass_on(call: Call, chunk: pb.Chunks, lent: Lent | None) -> int:
     else:
         reader.chunks_ref(call.request, lent)
     return int(lent.ref.length)
+
+
+def end_of_block(result: pb.Result) -> bytes:
+    """What a client gets for a block whose items are all answered: how many seconds it took, without the waiting."""
+    return b"%.6f" % result.run_seconds
+
+
+def salvage(worker: Worker, calls: Mapping[int, Call]) -> None:
+    """Passes on what a worker that has ended had worked out and not sent."""
+    journal = worker.segments.journal() if worker.segments is not None else None
+    call = calls.get(journal.call) if journal is not None else None
+    if journal is None or call is None or call.worker != worker.id or call.header.items is None:
+        return
+    if (lines := journal.after(call.answered)) and lines.count(b"\n") <= call.header.items - call.answered:
+        pass_on(call, pb.Chunks(lines=lines, count=lines.count(b"\n")), None)
 
 
 def answer(call: Call, outcome: bytes | Lent | PitError) -> None:

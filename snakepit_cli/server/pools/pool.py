@@ -252,6 +252,7 @@ class Pool:
         del self.workers[worker]
         if gone.nested is not None:
             gone.nested.give_up()
+        answers.salvage(gone, self._calls)
         if gone.segments is not None:
             gone.segments.gone()
         self._feed(ev.Exited(worker, error_mapping.of_exit(worker, message, attached=gone.link is not None)))
@@ -306,7 +307,9 @@ class Pool:
                 self._feed(ev.Finished(worker.id, result.id, lent))
                 self._lent.hold(lent)
         elif outcome != "failure":
-            self._feed(ev.Finished(worker.id, result.id, result.value))
+            block = call is not None and call.header.items is not None
+            value = answers.end_of_block(result) if block else result.value
+            self._feed(ev.Finished(worker.id, result.id, value))
         elif result.failure.kind == pb.Failure.RECALLED:
             self._feed(ev.Returned(worker.id, result.id))
         else:

@@ -72,6 +72,8 @@ class ScriptedLink:
                 self.before_hearing()
                 self.heard.append((name, byte))
 
+    keeps_back = False
+
     def flush(self) -> bool:
         if self.over:
             raise Over

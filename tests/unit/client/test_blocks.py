@@ -113,7 +113,7 @@ def test_blocks_grow_while_items_are_quick_and_shrink_when_they_are_slow():
     pace = Pace()
     for _ in range(20):
         pace.learn(pace.items, pace.items * 1e-6)
-    assert pace.items == 8000
+    assert pace.items == 12_000
     pace.learn(pace.items, 80.0)
     assert pace.items == 1
 

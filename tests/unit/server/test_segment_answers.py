@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -167,3 +168,36 @@ def test_what_a_client_has_not_released_is_released_when_it_goes() -> None:
         client.connection.connection_lost(None)
         client.connection.result_ref(7, late)
         assert (early.released, late.released) == (1, 1)
+
+
+def journal(link: Link, call: int, sent: int) -> str:
+    """Of a worker that has worked out two answers to this call."""
+    assert link.welcomed is not None
+    path = f"{link.welcomed.segments}/{link.welcomed.segment_name}journal"
+    Path(path).write_bytes(struct.pack("<4Q", call, sent, 2, 4) + b"2\n3\n")
+    return path
+
+
+def test_what_a_dead_worker_had_worked_out_is_passed_on(tmp_path: Path) -> None:
+    async def test(harness: Harness, caller: Caller, link: Link) -> None:
+        link.hear(pb.FromWorker(chunks=[pb.Chunks(id=caller.call.id, lines=b"1\n", count=1)]))
+        path = journal(link, caller.call.id, 1)
+        caller.pool.exited(caller.call.worker, {"code": -9, "log": [], "asked": False})
+        error = await caller.answer
+        assert error.kind == "worker_crashed"
+        assert caller.lines == b"1\n2\n3\n"
+        with pytest.raises(FileNotFoundError):
+            os.stat(path)
+
+    with_a_call(test, tmp_path, references=True, stream=True, items=5, args=b"{}\n" + b"1\n" * 5)
+
+
+@pytest.mark.parametrize("wrong", ["another call", "too many"])
+def test_a_journal_about_something_else_is_not(tmp_path: Path, wrong: str) -> None:
+    async def test(harness: Harness, caller: Caller, link: Link) -> None:
+        journal(link, caller.call.id + (wrong == "another call"), 0)
+        caller.pool.exited(caller.call.worker, {"code": -9, "log": [], "asked": False})
+        await caller.answer
+        assert caller.lines == b""
+
+    with_a_call(test, tmp_path, references=True, stream=True, items=1, args=b"{}\n1\n")

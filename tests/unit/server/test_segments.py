@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,3 +163,40 @@ def test_the_quota_is_a_quarter_of_the_file_system(tmp_path: Path) -> None:
     whole = os.statvfs(tmp_path)
     assert Segments.of(str(tmp_path), None).quota == whole.f_blocks * whole.f_frsize // 4
     assert Segments.of(str(tmp_path / "missing"), None).folder is None
+
+
+# ------------------------------------------------------------------------------------------- the journal
+
+
+def written(segments: Segments, owner: Owner, *head: int, lines: bytes) -> None:
+    path = Path(f"{segments.folder}/{owner.prefix}journal")
+    path.write_bytes(struct.pack("<4Q", *head) + lines)
+
+
+def test_what_a_worker_had_not_sent_is_found(segments: Segments) -> None:
+    owner = segments.owner("default-1")
+    assert owner.journal() is None
+    written(segments, owner, 7, 10, 3, 6, lines=b"a\nb\nc\nold")
+    journal = owner.journal()
+    assert journal is not None
+    assert (journal.call, journal.lines) == (7, b"a\nb\nc\n")
+    assert journal.after(10) == b"a\nb\nc\n"
+    assert journal.after(12) == b"c\n", "two of them have been sent, after all"
+    assert journal.after(13) == b""
+    assert journal.after(9) == b"", "one is missing in between"
+
+
+@pytest.mark.parametrize(
+    ("head", "lines"),
+    [((7, 0, 2, 3), b"a\nb"), ((7, 0, 3, 4), b"a\nb\n"), ((7, 0, 2, 5), b"a\nb\n"), ((7, 0, 1, 1 << 60), b"a\n")],
+)
+def test_a_journal_that_makes_no_sense_is_none(segments: Segments, head: tuple[int, ...], lines: bytes) -> None:
+    owner = segments.owner("default-1")
+    written(segments, owner, *head, lines=lines)
+    assert owner.journal() is None
+
+
+def test_a_journal_that_ends_early_is_none(segments: Segments) -> None:
+    owner = segments.owner("default-1")
+    Path(f"{segments.folder}/{owner.prefix}journal").write_bytes(b"short")
+    assert owner.journal() is None

@@ -96,6 +96,11 @@ class Call:
         return self._spec.block if self._spec.HasField("block") else None
 
     @property
+    def timeout(self) -> float:
+        """Seconds that it may take, of a block each item; 0 for any number."""
+        return self._spec.timeout_seconds
+
+    @property
     def room(self) -> int:
         """Bytes of chunks that may leave from the start."""
         return self._spec.credit_bytes

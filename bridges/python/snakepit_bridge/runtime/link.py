@@ -85,10 +85,19 @@ class Link:
     def flush(self) -> bool:
         """Sends what there is to say; whether there was something."""
         stream = self._stream
-        if stream is None or not stream.pending():
+        if stream is None:
+            return False
+        if (late := stream.outbox.late) is not None:
+            late()
+        if not stream.pending():
             return False
         stream.pump()
         return True
+
+    @property
+    def keeps_back(self) -> bool:
+        """Answers wait for others to leave with them."""
+        return self._stream is not None and self._stream.outbox.late is not None
 
     def pending(self) -> bool:
         stream = self._stream

@@ -60,6 +60,8 @@ class Outbox:
         """The stream has ended: nothing leaves any more, and no reply comes. Set by the transport."""
         self.idle = False
         """True while nothing is on its way: then code that adds something must call `wake`. Set by the transport."""
+        self.late: Callable[[], None] | None = None
+        """Puts answers here that were kept back too long; set as long as a block runs that keeps some back."""
         self.wake: Callable[[], None] = _nobody
         """Makes the transport look. Set by the transport."""
         self.later = later

@@ -6,11 +6,14 @@ import contextlib
 import itertools
 import os
 import queue
+import weakref
 from collections import deque
 from collections.abc import Sequence
 from typing import Callable
 
 from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.runtime import journal
+from snakepit_bridge.runtime.journal import Journal
 
 __all__ = ["Segments"]
 
@@ -24,13 +27,14 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class _Segment:
-    __slots__ = ("descriptor", "device", "inode", "path", "size")
+    __slots__ = ("__weakref__", "close", "descriptor", "device", "inode", "path", "size")
 
     def __init__(self, path: str, size: int) -> None:
         """Makes it, with all its room reserved. Raises OSError."""
         self.path = path
         self.size = size
         self.descriptor = os.open(path, _FLAGS, 0o600)
+        self.close = weakref.finalize(self, os.close, self.descriptor)
         try:
             os.posix_fallocate(self.descriptor, 0, size)
             found = os.fstat(self.descriptor)
@@ -53,7 +57,7 @@ class _Segment:
     def remove(self) -> None:
         with contextlib.suppress(OSError):
             os.unlink(self.path)
-        os.close(self.descriptor)
+        self.close()
 
 
 class Segments:
@@ -74,7 +78,8 @@ class Segments:
         self._answers: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._held = 0
         """Bytes of all segments."""
-        self._over = not welcome.segments
+        self._over = False
+        self._journal: Journal | None = None
 
     def put(self, parts: Sequence[bytes]) -> pb.Reference | None:
         """Writes a payload and lends it. None when it is to be sent as bytes: it is short, or there is no room."""
@@ -92,6 +97,16 @@ class Segments:
             return None
         self._lent[segment.path] = segment
         return pb.Reference(path=segment.path, device=segment.device, inode=segment.inode, offset=0, length=size)
+
+    def journal(self) -> Journal | None:
+        """For answers that are not sent yet; None when there is no room for one."""
+        if self._journal is None and not self._over and self._held + journal.SIZE <= self._room:
+            try:
+                self._journal = Journal(f"{self._prefix}journal")
+            except OSError:
+                return None
+            self._held += journal.SIZE
+        return None if self._over else self._journal
 
     def _get(self, size: int) -> _Segment | None:
         fitting = [one for one in self._free if one.size >= size]

@@ -22,6 +22,8 @@ __all__ = ["MOMENT", "StandbyReader"]
 _Thread = threading.Thread  # an adapter may patch it
 MOMENT = 0.001
 """Seconds between two looks while there is something to send."""
+LATE = 0.02
+"""Seconds between two looks while there are answers that wait for others."""
 LOOK = 0.004
 """Seconds between two looks while there are only calls."""
 
@@ -118,7 +120,7 @@ class StandbyReader:
             self._asleep = idle
             if idle and self._link.pending():
                 self._asleep = idle = False
-            self._link.step(self._bell, None if idle else MOMENT)
+            self._link.step(self._bell, (LATE if self._link.keeps_back else None) if idle else MOMENT)
         self._asleep = False
 
     def _nothing_to_do(self) -> bool:
