@@ -14,33 +14,44 @@ from snakepit_cli.wire.parts import ARROW, Writer, array_of, fill, imported, tab
 def encode(arguments: Mapping[str, Any]) -> list[Buffer]:
     """Arguments as they are sent; nothing binary is copied. Raises PitError `invalid_arguments`, which names one."""
     parts: list[Buffer] = []
-    members = [f"{_text('a name', name, parts)}:{_text(f'`{name}`', one, parts)}" for name, one in arguments.items()]
-    text = f"{{{','.join(members)}}}"
     try:
-        return pack(text.encode(), parts) if parts else [text.encode()]
-    except (BinaryError, UnicodeEncodeError) as error:
+        text = _encoder(parts).encode(dict(arguments)).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PitError("invalid_arguments", _fault(arguments) or f"the arguments cannot be sent: {error}") from None
+    try:
+        return pack(text, parts) if parts else [text]
+    except BinaryError as error:
         raise PitError("invalid_arguments", f"the arguments: {error}") from None
+
+
+def _encoder(parts: list[Buffer]) -> json.JSONEncoder:
+    take = Writer(_form, parts).take
+    return json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=take)
+
+
+def _fault(arguments: Mapping[str, Any]) -> str | None:
+    """What is wrong, with the name of the argument."""
+    for name, one in arguments.items():
+        try:
+            _encoder([]).encode({name: one}).encode()
+        except RecursionError:
+            return f"`{name}` cannot be sent: it is nested too deeply, or contains itself"
+        except UnicodeEncodeError:
+            return f"{name!a} cannot be sent: half of a surrogate pair is no text"
+        except (TypeError, ValueError) as error:
+            return f"`{name}` cannot be sent: {error}"
+    return None
 
 
 def decode(body: Buffer) -> Any:
     """The value of a result: arrays are read-only views into `body`. Raises PitError `invalid_result`."""
     try:
         if not is_message(body):
-            return json.loads(bytes(body))
+            return json.loads(str(body, "utf-8"))
         text, parts = unpack(body)
-        return fill(json.loads(bytes(text)), parts, _value)
+        return fill(json.loads(str(text, "utf-8")), parts, _value)
     except ValueError as error:
         raise PitError("invalid_result", f"the result cannot be read: {error}") from None
-
-
-def _text(what: str, value: Any, parts: list[Buffer]) -> str:
-    writer = Writer(_form, parts)
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=writer.take)
-    except RecursionError:
-        raise PitError("invalid_arguments", f"{what} is nested too deeply, or contains itself") from None
-    except (TypeError, ValueError) as error:
-        raise PitError("invalid_arguments", f"{what} cannot be sent: {error}") from None
 
 
 def _form(value: Any) -> Any:

@@ -52,15 +52,16 @@ class Form(Protocol):
 class Writer:
     """Takes parts out of a value while it is encoded: `take` is the encoder's hook for what is no JSON type."""
 
-    __slots__ = ("_otherwise", "parts")
+    __slots__ = ("_otherwise", "_refusal", "parts")
 
-    def __init__(self, otherwise: Form, parts: list[Buffer]) -> None:
-        """Adds to `parts`. `otherwise` gives the form of what is not binary."""
+    def __init__(self, otherwise: Form, parts: list[Buffer], refusal: type[Exception] = BinaryError) -> None:
+        """Adds to `parts`. `otherwise` gives the form of what is not binary, `refusal` is for what cannot be sent."""
         self._otherwise = otherwise
+        self._refusal = refusal
         self.parts = parts
 
     def take(self, value: Any) -> Any:
-        """The object that stands for a binary value. Raises BinaryError for an array on another device."""
+        """The object that stands for a binary value. Raises the refusal for an array on another device."""
         kind = type(value)
         if kind is bytes:
             return self._opaque(value, "")
@@ -115,7 +116,7 @@ class Writer:
         device, _ = value.__dlpack_device__()
         if device != _CPU:
             name = _DEVICES.get(int(device), f"device type {int(device)}")
-            raise BinaryError(f"is an array on {name}; move it to the CPU first")
+            raise self._refusal(f"is an array on {name}; move it to the CPU first")
         numpy = imported("numpy")
         try:
             found = numpy.from_dlpack(value)

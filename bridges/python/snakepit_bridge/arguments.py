@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Callable
 
-from snakepit_bridge import jsonio, loops
+from snakepit_bridge import jsonio, loops, partarguments
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.annotations import Misfit, checks_of, converter_of
 from snakepit_bridge.binary import BinaryError, is_message
@@ -82,8 +82,6 @@ class Bound:
 
     def read_parts(self, data: bytes) -> dict[str, Any]:
         """The arguments in a message with parts. Raises BinaryError, InvalidJson."""
-        from snakepit_bridge import partarguments
-
         if self._forms is None:
             self._forms = partarguments.forms_of(self._method, self.command.parameters)
         return partarguments.read(data, self._forms)

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from snakepit_bridge import jsonio, nonfinite
-from snakepit_bridge.binary import BinaryError, Buffer
+from snakepit_bridge.binary import Buffer
 from snakepit_bridge.forms import NoJsonForm, plain
 from snakepit_bridge.jsonio import _msgspec
 from snakepit_bridge.parts import Writer
@@ -20,66 +20,69 @@ __all__ = ["dumps"]
 _BYTES = frozenset({bytes, bytearray, memoryview})
 _LEAVES = frozenset({str, int, float, bool, type(None)})
 _CONTAINERS = frozenset({list, tuple, set, frozenset, deque, dict})
-_JSON = _LEAVES | _CONTAINERS
+_PLAIN = _LEAVES | _CONTAINERS
+_OTHERS: frozenset[type] = frozenset({object})
 
 
 class _HoldsBytes(Exception):  # noqa: N818 - not an error
     """A form holds bytes, which msgspec would write as text."""
 
 
-class _Taker(Writer):
-    def take(self, value: Any) -> Any:
-        try:
-            return super().take(value)
-        except BinaryError as error:
-            raise NoJsonForm(str(error)) from None
-
-
 def dumps(value: Any, parts: list[Buffer], *, nan_is_null: bool = False) -> bytes:
     """As jsonio.dumps; arrays and bytes are added to `parts`, and objects that name them are written in their place."""
     begun = len(parts)
-    if _msgspec is not None and not _may_hold_bytes(value):
+    holds = _BYTES if _msgspec is None else _kinds_in(value)
+    if holds is _PLAIN:
+        return jsonio.dumps(value, nan_is_null=nan_is_null)
+    if holds is _OTHERS:
         try:
-            text: bytes = _msgspec.json.encode(value, enc_hook=_Taker(_form, parts).take)
+            text: bytes = _msgspec.json.encode(value, enc_hook=Writer(_form, parts, NoJsonForm).take)
         except Exception:  # noqa: BLE001, S110 - the slow way names the cause
             pass
         else:
-            if nan_is_null or b"null" not in text or not nonfinite.is_in(value, _Taker(plain, []).take):
+            if nan_is_null or b"null" not in text or not nonfinite.is_in(value, Writer(plain, [], NoJsonForm).take):
                 return text
-    taker = _Taker(plain, parts)
 
     def restart() -> None:
         del parts[begun:]
 
     restart()
-    return jsonio.slow_dumps(value, nan_is_null=nan_is_null, form=taker.take, restart=restart)
+    return jsonio.slow_dumps(
+        value, nan_is_null=nan_is_null, form=Writer(plain, parts, NoJsonForm).take, restart=restart
+    )  # fmt: skip
 
 
 def _form(value: Any) -> Any:
     found = plain(value)
-    if _may_hold_bytes(found):
+    if _kinds_in(found) is _BYTES:
         raise _HoldsBytes
     return found
 
 
-def _may_hold_bytes(value: Any) -> bool:
-    """Level by level, mostly in C. Also true for a subclass of a container, or an object with fields: msgspec writes
-    these without asking what becomes of the bytes in them. And for what is nested too deeply, or contains itself."""
+def _kinds_in(value: Any) -> frozenset[Any]:
+    """_PLAIN: only what JSON has. _OTHERS: also what msgspec asks about. _BYTES: perhaps bytes, too.
+
+    Level by level, mostly in C. The last one also for a subclass of a container, or an object with fields: msgspec
+    writes these without asking what becomes of the bytes in them. And for what is nested too deeply or contains itself.
+    """
     kinds = {type(value)}
     level: list[Any] = [value]
+    found = _PLAIN
     for _ in range(DEEPEST):
-        odd = kinds - _JSON
-        if odd and (not odd.isdisjoint(_BYTES) or any(map(_is_open, odd))):
-            return True
+        if not kinds <= _PLAIN:
+            odd = kinds - _PLAIN
+            if not odd.isdisjoint(_BYTES) or any(map(_is_open, odd)):
+                return _BYTES
+            found = _OTHERS
         inner = kinds & _CONTAINERS
         if not inner:
-            return False
+            return found
         if len(kinds) > len(inner):
             level = [one for one in level if type(one) in inner]
         kinds = set(map(type, _inside(level, inner)))
         if not kinds <= _LEAVES:
             level = list(_inside(level, inner))
-    return True
+    return _BYTES
 
 
 def _inside(level: list[Any], kinds: set[type]) -> Iterable[Any]:

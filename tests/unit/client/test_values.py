@@ -66,7 +66,7 @@ def circle() -> Any:
         ({"a": 1, "b": [object()]}, "`b` cannot be sent: object has no JSON form"),
         ({"a": float("nan")}, "`a` cannot be sent: Out of range"),
         ({"a": circle()}, "`a` cannot be sent: Circular"),
-        ({"a": "\ud800"}, "surrogates not allowed"),
+        ({"a": "\ud800"}, "half of a surrogate pair"),
         ({"a": np.array([object()])}, "`a` cannot be sent: ndarray has no JSON form"),
         ({"a": {"$binary": 1}, "b": b"x"}, "the arguments: an object has the key `$binary`"),
     ],

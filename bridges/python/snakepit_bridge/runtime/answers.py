@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from snakepit_bridge import binary, jsonio
+from snakepit_bridge import binary, jsonio, jsonparts
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.binary import Buffer
 from snakepit_bridge.failures import Refusal, failure, from_exception
@@ -24,7 +24,7 @@ def encode(
         if parts is None:
             data = jsonio.dumps(value, nan_is_null=nan_is_null)
         else:
-            data = _dumps_with_parts(value, parts, nan_is_null=nan_is_null)
+            data = jsonparts.dumps(value, parts, nan_is_null=nan_is_null)
     except jsonio.NoJsonForm as error:
         reason = failure(pb.Failure.Kind.INVALID_RESULT, f"`{command}` returned no JSON: {error}")
         raise Refusal(reason) from None
@@ -33,12 +33,6 @@ def encode(
     if len(data) + OVERHEAD > limit:
         raise too_large(command, len(data), limit)
     return data
-
-
-def _dumps_with_parts(value: Any, parts: list[Buffer], *, nan_is_null: bool) -> bytes:
-    from snakepit_bridge import jsonparts  # few callers take parts
-
-    return jsonparts.dumps(value, parts, nan_is_null=nan_is_null)
 
 
 def message(text: bytes, parts: list[Buffer], command: str, limit: int) -> bytes:
