@@ -113,12 +113,19 @@ class Column:
         return rf'[^{separator}"\\\x00-\x1f]{"+" if self.optional or self.nullable else "*"}+'
 
     def all(self, fields: list[str]) -> list[str] | None:
-        """The JSON of each; None when one has to be looked at."""
-        if (self.optional or self.nullable) and "" in fields:
+        """The JSON of each, none where it is left out. None when one has to be looked at."""
+        if not (self.optional or self.nullable) or "" not in fields:
+            return self._given(fields)
+        found = self._given([field for field in fields if field])
+        if found is None:
             return None
+        given, empty = iter(found), "null" if self.nullable else ""
+        return [next(given) if field else empty for field in fields]
+
+    def _given(self, fields: list[str]) -> list[str] | None:
         if self._many is None:
             return list(map(encode_basestring, fields))
-        text = "\n".join(fields) + "\n"
+        text = "".join([f"{field}\n" for field in fields])
         return fields if text.count("\n") == len(fields) and self._many.fullmatch(text) else None
 
     def one(self, text: str) -> str | None:
@@ -230,12 +237,27 @@ class Columns:
         if set(map(len, rows)) != {width}:
             return None
         fields = list(chain.from_iterable(rows))
+        sparse = False
         for number, column in enumerate(self._columns):
             found = column.all(fields[number::width])
             if found is None:
                 return None
             fields[number::width] = found
+            sparse = sparse or (column.optional and "" in found)
+        if sparse:
+            return self._sparse(fields)
         return (self._bare * len(rows)) % tuple(fields)
+
+    def _sparse(self, fields: list[str]) -> str:
+        """As `_together`, with members that are left out. Changes the fields."""
+        width = len(self._columns)
+        for number, column in enumerate(self._columns):
+            key = column.key
+            fields[number::width] = [f"{key}:{field}," if field else "" for field in fields[number::width]]
+        before, after = (part.replace("%", "%%") for part in self._around)
+        row = f"{before}{'%s' * width}{after}\n"
+        # No text has a line break in it: only the end of a row looks so.
+        return ((row * (len(fields) // width)) % tuple(fields)).replace(f",{after}\n", f"{after}\n")
 
     def _apart(self, rows: list[list[str]], faults: dict[int, str]) -> tuple[str, dict[int, PitError]]:
         lines, errors = [], {}

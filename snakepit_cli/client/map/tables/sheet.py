@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Sequence
 from io import StringIO
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client.map.blocks import Answers, Tally
 from snakepit_cli.client.map.tables.columns import MOST_COLUMNS
+from snakepit_cli.client.map.tables.plain_answers import PlainAnswers
 
 ERROR = "error"
 """The last column: what went wrong. Empty for an item that did not fail."""
@@ -46,6 +48,7 @@ class Sheet:
         self._held: list[Answers] = []
         self._held_items = 0
         self._separator = separator
+        self._plain: PlainAnswers | None = None
         self._decoder = msgspec.json.Decoder()
 
     def rows(self, parts: Iterable[Answers]) -> list[Answers]:
@@ -99,12 +102,39 @@ class Sheet:
 
     def _as_rows(self, part: Answers) -> Answers:
         names = self._names or ()
-        failed = set(part.failed)
-        rows: list[Sequence[Any]] = []
+        if self._begun and not part.failed and not self._numbered and (made := self._quickly(part.lines)) is not None:
+            return Answers(part.first, part.count, made)
+        values = self._values(part.lines)
+        rows = None if part.failed or self._numbered else self._alike(values, names)
+        failed: Sequence[int] = ()
+        if rows is None:
+            rows, failed = self._each(values, part, names)
         if not self._begun:
             self._begun = True
-            rows.append([*([LINE] if self._numbered else []), *names, ERROR])
-        for number, value in enumerate(self._values(part.lines), part.first):
+            rows.insert(0, [*([LINE] if self._numbered else []), *names, ERROR])
+        return Answers(part.first, part.count, self._text(rows).encode(), tuple(failed))
+
+    def _quickly(self, lines: bytes) -> bytes | None:
+        if self._plain is None:
+            self._plain = PlainAnswers(None if self._single else self._names, self._separator)
+        return self._plain.rows(lines)
+
+    def _alike(self, values: list[Any], names: tuple[str, ...]) -> list[list[Any]] | None:
+        """The rows of answers that all have what the first one had; None when one has to be looked at."""
+        if self._single:
+            rows = [[value, ""] for value in values]
+        elif set(map(type, values)) == {dict} and set(map(tuple, values)) == {names}:
+            rows = [[*value.values(), ""] for value in values]
+        else:
+            return None
+        return rows if _PLAIN.issuperset(map(type, chain.from_iterable(rows))) else None
+
+    def _each(
+        self, values: list[Any], part: Answers, names: tuple[str, ...]
+    ) -> tuple[list[list[Any]], list[int]]:  # fmt: skip
+        """The rows one by one, and which items failed."""
+        failed, rows = set(part.failed), []
+        for number, value in enumerate(values, part.first):
             found = value if number in failed else None
             if found is None:
                 try:
@@ -117,7 +147,7 @@ class Sheet:
             if self._numbered:
                 row = [found[ERROR][LINE] if found else self._tally.line(number), *row]
             rows.append(row)
-        return Answers(part.first, part.count, self._text(rows).encode(), tuple(sorted(failed)))
+        return rows, sorted(failed)
 
     def _text(self, rows: Iterable[Sequence[Any]]) -> str:
         text = StringIO()
@@ -174,4 +204,5 @@ def _field(value: Any) -> Any:
     kind = type(value)
     if kind in _PLAIN:
         return value
-    return _WORDS[value] if kind is bool else msgspec.json.encode(value).decode()
+    # msgspec would make a string of a large number.
+    return _WORDS[value] if kind is bool else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

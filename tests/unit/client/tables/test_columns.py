@@ -121,6 +121,19 @@ def test_many_rows_at_once_become_what_each_becomes_alone(
     assert quick is None or [json.loads(line) for line in quick.split("\n")[:-1]] == each
 
 
+@pytest.mark.parametrize("whole", [None, "a%"])
+def test_empty_fields_do_not_slow_down_the_rows_around_them(monkeypatch: pytest.MonkeyPatch, whole: str | None) -> None:
+    parameters = [
+        parameter("a", "int", required=False), parameter("b", "str | None"), parameter("%", "str", required=False),
+    ]  # fmt: skip
+    columns = Columns(["a", "b", "%"], parameters, ",", whole=whole)
+    rows = [["1", "", ",}"], ["", "x", ""], ["", "", ",}\n"], ["2", ",}}\n", ""]]
+    each = [made([row], columns)[0] for row in rows]
+    monkeypatch.setattr(Columns, "_apart", None)
+    assert made(rows, columns) == each
+    assert each[1] == ({"b": "x"} if whole is None else {"a%": {"a": "", "b": "x", "%": ""}})
+
+
 @pytest.mark.parametrize("text", ["1,2\n", "1,2\r\n3,4\r\n", "é,\x7f\n"])
 def test_the_quick_way_is_taken_by_plain_rows(text: str) -> None:
     assert Columns(["a", "b"], [], ",").at_once(text) is not None

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client.map.blocks import Answers, Tally
 from snakepit_cli.client.map.tables import sheet as sheet_module
+from snakepit_cli.client.map.tables.plain_answers import PlainAnswers
 from snakepit_cli.client.map.tables.sheet import Sheet
 
 
@@ -39,6 +40,40 @@ def test_the_first_answer_makes_the_header() -> None:
         'b,a,c,d,e,error\n1,,"[1,{""x"":""é""}]",true,"x,""y""\n",\n'
     )
     assert text(sheet.rows([part(2, {"a": 2.5, "b": False}, {"c": {}})])) == "false,2.5,,,,\n,,{},,,\n"
+
+
+def test_many_rows_at_once_are_what_each_is_alone() -> None:
+    answers = [{"a": 1, "b": "x"}, {"a": 2.5, "b": None}, {"a": True, "b": [2**70]}, {"b": "y", "a": 3}, {"a": 4}]
+    each = Sheet(",", Tally())
+    expected = "".join(text(each.rows([part(n, one)])) for n, one in enumerate(answers, 1))
+    assert text(Sheet(",", Tally()).rows([part(1, *answers)])) == expected
+    assert text(Sheet(",", Tally()).rows([part(1, *answers[:2])])) == "a,b,error\n1,x,\n2.5,,\n"
+    assert f"[{2**70}]" in expected, "a large number stays one"
+
+
+NAMES = st.sampled_from([["a"], ["a", "b"], ['"', "}", ","], ["é%", "a,b"], None])
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.just([1]),
+    st.text(st.sampled_from('ab" ,}{:\n\r\t\\é'), max_size=4), st.text(st.characters(codec="utf-8"), max_size=3),
+)  # fmt: skip
+
+
+@given(NAMES, st.lists(st.lists(VALUES, min_size=3, max_size=3), min_size=1, max_size=4), st.sampled_from(",\t"))
+def test_plain_answers_become_what_all_answers_become(
+    names: list[str] | None, rows: list[list[Any]], separator: str
+) -> None:
+    answers = [row[0] if names is None else dict(zip(names, row, strict=False)) for row in rows]
+    lines = b"".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")).encode() + b"\n" for one in answers)
+    made = PlainAnswers(names, separator).rows(lines)
+    sheet = Sheet(separator, Tally(), columns=names or [], begun=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sheet, "_quickly", lambda *_: None)
+        slow = text(sheet.rows([Answers(1, len(rows), lines)]))
+    assert made is None or list(csv.reader(io.StringIO(made.decode(), newline=""), delimiter=separator)) == list(
+        csv.reader(io.StringIO(slow, newline=""), delimiter=separator)
+    )
+    simple = all(type(value) in {int, float, bool} or value == "a" for row in rows for value in row)
+    assert made is not None or not simple
 
 
 def test_answers_that_are_no_objects_have_one_column() -> None:
