@@ -32,7 +32,7 @@ def test_of_map(fake: Fake, run: Run, tmp_path: Path, options: list[str], messag
     def answer(peer: Peer, request: int, *_: object) -> None:
         body = b'{"kind":"invalid_arguments","message":"%b"}\n' % message.encode()
         peer.send(front.ANSWERS, request, front.answers_body(body, [0]))
-        peer.send(front.RESULT, request, b"null")
+        peer.send(front.RESULT, request, b"0.001")
 
     fake.answers["compute"] = answer
     fake.queries["commands"] = {"pool": "default", "commands": [{"name": "compute", "parameters": PARAMETERS}]}

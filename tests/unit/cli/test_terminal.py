@@ -53,7 +53,7 @@ def fail(peer: Peer, request: int, *_: object) -> None:
 def one_item(peer: Peer, request: int, *_: object) -> None:
     answer = json.dumps({"error": {"kind": "command_failed", "message": EVIL}}, ensure_ascii=False).encode()
     peer.send(front.ANSWERS, request, front.answers_body(answer + b"\n", [0]))
-    peer.send(front.RESULT, request, b"null")
+    peer.send(front.RESULT, request, b"0.001")
 
 
 def stuck(peer: Peer, request: int, *_: object) -> None:
@@ -76,7 +76,7 @@ def mapped(fake: Fake, tmp_path: Path, *options: str, text: str = "1\n2\n3\n4\n"
 
 
 def test_map_says_what_it_did_and_leaves_no_bar(fake: Fake, tmp_path: Path) -> None:
-    fake.answers["item"] = lambda peer, request, *_: (stuck(peer, request), peer.send(front.RESULT, request, b"null"))
+    fake.answers["item"] = lambda peer, request, *_: (stuck(peer, request), peer.send(front.RESULT, request, b"0.001"))
     for options in ([], ["--progress", "bar"]):
         *lines, last, _ = rendered(on_terminal(*mapped(fake, tmp_path, *options, text="1\n")))
         assert lines == ["1"]
