@@ -40,7 +40,7 @@ ROOMS = {
     "warden": {"records": set(), "burial": {"records"}, "births": {"burial", "records"}},
     "client": {
         "call": {"segments"}, "connect": {"api", "call"}, "map": {"api", "call", "segments"},
-        "api": {"call", "segments"},
+        "api": {"call", "segments", "argument_segments"},
     },
     "cli": {
         "completion": {"front_page"}, "output": set(), "connection": {"output"},
@@ -49,7 +49,7 @@ ROOMS = {
 }  # fmt: skip
 BELOW = {
     "server": {"coalescer", "malloc_tuning", "operations", "peers", "segments"}, "warden": {"loop", "limits"},
-    "client": {"values", "segments"},
+    "client": {"values", "segments", "error_frames"},
     "cli": {"front_page", "help", "options", "parameters", "mapping", "multi_tail"},
 }  # fmt: skip
 STANDARD_ONLY = ("base", "core", "warden")

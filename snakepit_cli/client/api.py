@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import snakepit_cli
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.client import segments
+from snakepit_cli.client.argument_segments import ABOVE, ArgumentSegments, Segment
 from snakepit_cli.client.call.request import Request, cwd
+from snakepit_cli.client.error_frames import error_of
 from snakepit_cli.launch.environment import UMASK, for_workers, umask
 from snakepit_cli.wire import front
 
@@ -26,6 +29,7 @@ _MOST_KEPT = 10_000
 _RECEIVE = 1 << 16
 """More would make each read allocate fresh pages: malloc gives such sizes to mmap."""
 
+_BY_REFERENCE = {front.RESULT_REF: front.RESULT, front.CHUNKS_REF: front.CHUNKS}
 Json = dict[str, Any]
 
 
@@ -37,6 +41,11 @@ class Connection:
         self._next = 0
         self._buffer = b""
         self._at = 0
+        self._segments = ArgumentSegments(self._reserve, self._give_back)
+        self._inline: set[str | None] = set()
+        """Pools whose workers take no references."""
+        self._unused: deque[str] = deque()
+        """Segments with results that nobody uses any more: the server is told with the next frame."""
         self.kept: dict[int, deque[tuple[int, bytes]]] = {}
         """Of each query that is followed: frames that came during other requests."""
 
@@ -47,8 +56,9 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """Gives up whatever is still running on it."""
+        """Gives up whatever is still running on it. Arrays of results can be used still."""
         self.sock.close()
+        self._segments.close()
 
     def wait_closed(self, seconds: float) -> None:
         """Until the server has closed it, which it does when it ends; gives up after `seconds`."""
@@ -71,7 +81,7 @@ class Connection:
         kind, answer = next(self._answers(request))
         if kind != front.RESULT:
             raise PitError("internal", f"the server answered {op} with a frame of kind {chr(kind)}")
-        return answer
+        return bytes(answer)
 
     def chunks_of(self, op: str, **fields: Any) -> Iterator[bytes]:
         """The chunks with which a query is answered before its result. Raises PitError."""
@@ -88,8 +98,7 @@ class Connection:
 
     def call(self, command: str, args: bytes = b"{}", **header: Any) -> bytes:
         """The result of a command as JSON. `header`: pool, session, timeout, nan, tool. Raises PitError."""
-        request = self.send_call(command, [args], header)
-        return next(body for kind, body in self._answers(request) if kind == front.RESULT)
+        return bytes(self._result(command, [args], header))
 
     def call_value(self, command: str, arguments: Mapping[str, Any] | None = None, **header: Any) -> Any:
         """The result of a command as a Python value. Raises PitError.
@@ -99,8 +108,35 @@ class Connection:
         """
         from snakepit_cli.client import values
 
-        request = self.send_call(command, values.encode(arguments or {}), {**header, "binary": True})
-        return values.decode(next(body for kind, body in self._answers(request) if kind == front.RESULT))
+        return values.decode(self._result(command, values.encode(arguments or {}), {**header, "binary": True}))
+
+    def _result(self, command: str, args: Sequence[Buffer], header: Mapping[str, Any]) -> Buffer:
+        """What a call is answered with. Long arguments and long results travel by reference."""
+        header = {**header, "references": True}
+        size = sum(memoryview(one).nbytes for one in args)
+        if size >= ABOVE and header.get("pool") not in self._inline and (put := self._segments.put(args, size)):
+            try:
+                return self._refer(command, put, header)
+            except PitError as error:
+                if error.kind != "reference_failed":
+                    raise
+                self._inline.add(header.get("pool"))
+        return self._final(self.send_call(command, args, header))
+
+    def _refer(self, command: str, put: tuple[Segment, Json], header: Mapping[str, Any]) -> Buffer:
+        segment, reference = put
+        try:
+            place = f'"args_ref":{json.dumps(reference)}'
+            body = self._final(self.send_call(command, [], {**header, "block": place}))
+        except BaseException:
+            self._segments.drop(segment)  # the call may go on, and read it
+            raise
+        self._segments.done(segment)
+        return body
+
+    def _final(self, request: int) -> Buffer:
+        body: Buffer = next(body for kind, body in self._answers(request) if kind == front.RESULT)
+        return body
 
     def stream(self, command: str, args: bytes = b"{}", **header: Any) -> Generator[bytes]:
         """Blocks of JSON lines, as they come. Closing the iterator gives up the request. Raises PitError."""
@@ -133,22 +169,36 @@ class Connection:
 
     def _send(self, kind: int, body: bytes) -> int:
         self._next += 1
+        frame = front.frame(kind, self._next, body)
+        while self._unused:
+            frame = front.frame(front.RELEASE, 0, self._unused.popleft().encode()) + frame
         try:
-            self.sock.sendall(front.frame(kind, self._next, body))
+            self.sock.sendall(frame)
         except TimeoutError:
             raise _silent() from None
         except OSError:
             pass  # it may have said why before it closed: that is read next
         return self._next
 
-    def _answers(self, request: int) -> Iterator[tuple[int, bytes]]:
-        """Frames about the request up to its end. Raises PitError for an error frame and for a lost connection."""
+    def _reserve(self, count: int, *, wait: bool) -> Json | None:
+        found: Json | None = self.query("segments", patience=None if wait else _QUERY_SECONDS, bytes=count, wait=wait)
+        return found
+
+    def _give_back(self, count: int) -> None:
+        self._send(front.QUERY, json.dumps({"op": "segments", "bytes": count}).encode())
+
+    def _answers(self, request: int) -> Iterator[tuple[int, Any]]:
+        """Frames about the request up to its end, those by reference as if they were not. Raises PitError for an error
+        frame and for a lost connection."""
         while True:
             kind, body = self.next_about(request)
             if kind == front.ERROR:
                 raise error_of(body)
-            yield kind, body
-            if kind == front.RESULT:
+            if kind in _BY_REFERENCE:
+                yield _BY_REFERENCE[kind], segments.mapped(json.loads(body), self._unused.append)
+            else:
+                yield kind, body
+            if kind in {front.RESULT, front.RESULT_REF}:
                 return
 
     def next_about(self, request: int) -> tuple[int, bytes]:
@@ -257,17 +307,6 @@ def _silent() -> PitError:
     return PitError(
         "unavailable", "the server does not answer", hint="read `snakepit logs server`; end it with `snakepit down`"
     )
-
-
-def error_of(body: bytes) -> PitError:
-    """The error that an error frame tells."""
-    try:
-        data = json.loads(body)
-    except ValueError:
-        data = None
-    if not isinstance(data, dict):
-        return PitError("internal", f"the server answered with something that is not an error: {body[:200]!r}")
-    return PitError.from_dict(data)
 
 
 # ---------------------------------------------------------------------------------------------- requests

@@ -12,7 +12,7 @@ from snakepit_cli.base.errors import PitError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -65,3 +65,27 @@ def read(reference: Mapping[str, Any]) -> bytes:
     if len(data) != length:
         raise PitError("reference_failed", f"{path} ends before byte {offset + length:,}")
     return data
+
+
+def mapped(reference: Mapping[str, Any], released: Callable[[str], object] | None = None) -> memoryview:
+    """What a reference of the server stands for, without a copy: a segment never gets shorter while it is read.
+    `released` is called with its path when nobody uses it any more. Raises PitError `reference_failed`."""
+    import mmap
+
+    path, end = reference["path"], reference["offset"] + reference["length"]
+    try:
+        descriptor = os.open(path, _FLAGS)
+        try:
+            about = os.fstat(descriptor)
+            if (about.st_dev, about.st_ino) != (reference["device"], reference["inode"]) or about.st_size < end:
+                raise PitError("reference_failed", f"{path} is another file by now")
+            memory = mmap.mmap(descriptor, end, mmap.MAP_SHARED, mmap.PROT_READ)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:
+        raise PitError("reference_failed", f"{path} cannot be read: {error}") from None
+    if released is not None:
+        import weakref
+
+        weakref.finalize(memory, released, path)
+    return memoryview(memory)[reference["offset"] :]

@@ -8,13 +8,14 @@ segments are removed, those that are being read when they are released.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import stat
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from snakepit_cli.wire import worker_pb2 as pb
 
@@ -58,6 +59,9 @@ class Segments:
         self.folder = folder
         self.quota = 0 if folder is None else _quarter(folder) if quota is None else quota
         self.owners: dict[str, Owner] = {}
+        self.room = asyncio.Event()
+        """There is more than before."""
+        self._turn = asyncio.Lock()
         self._numbers = itertools.count(1)
 
     @classmethod
@@ -72,6 +76,16 @@ class Segments:
     def granted(self) -> int:
         """Bytes that owners may have."""
         return sum(one.granted for one in self.owners.values())
+
+    async def grant(self, owner: Owner, size: int) -> int:
+        """As `Owner.grant`, but waits until there is room: who asks first is served first. Less when there never is."""
+        if size > self.quota:
+            return owner.granted
+        async with self._turn:
+            while owner.grant(size) < size:
+                self.room.clear()
+                await self.room.wait()
+        return owner.granted
 
     @property
     def free(self) -> int:
@@ -100,6 +114,10 @@ class Owner:
         self._lent: dict[str, int] = {}
         """Bytes of those of its segments that are being read, by path."""
 
+    def facts(self) -> dict[str, Any]:
+        """For a client that makes them."""
+        return {"folder": str(self._segments.folder), "name": self.prefix, "bytes": self.granted, "kept": self._kept}
+
     def introduce(self, welcome: pb.Welcome) -> None:
         """Tells a worker what it may make. Nothing when there is no room."""
         if self.granted >= REFERENCE_ABOVE:
@@ -109,8 +127,14 @@ class Owner:
     def grant(self, size: int) -> int:
         """Lets it have so many bytes in all, or, when the quota has not as many, what it has; how many it has now."""
         if size - self.granted <= self._segments.free:
-            self.granted = size
+            self._set(max(size, self._kept))
         return self.granted
+
+    def _set(self, size: int) -> None:
+        less = size < self.granted
+        self.granted = size
+        if less:
+            self._segments.room.set()
 
     def journal(self) -> Journal | None:
         """What it had worked out and not sent when it ended. None when there is nothing like that."""
@@ -157,7 +181,7 @@ class Owner:
         if self._lent.pop(path, None) is None:
             return
         if not self._lent:
-            self.granted = min(self.granted, self._kept)
+            self._set(min(self.granted, self._kept))
         if self._tell is None:
             _unlink(path)
         else:
@@ -166,7 +190,8 @@ class Owner:
     def gone(self) -> None:
         """The owner has ended, or cannot be reached."""
         self._tell = None
-        self.granted = 0
+        self._kept = 0
+        self._set(0)
         folder = self._segments.folder
         if folder is None or self._segments.owners.pop(self.prefix, None) is None:
             return

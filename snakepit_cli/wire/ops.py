@@ -118,6 +118,15 @@ class Replace(Op, frozen=True, kw_only=True):
             raise ValueError("one of `pool` and `worker` must be given")
 
 
+class Segments(Op, frozen=True, kw_only=True):
+    """A client asks for room in shared memory, for its arguments."""
+
+    bytes: Annotated[int, Meta(ge=0, le=1 << 62, description="a whole number, at least 0")]
+    """Of all its segments together."""
+    wait: Flag = False
+    """Answer when there is room."""
+
+
 class Explain(Op, frozen=True, kw_only=True):
     call: Annotated[int | str | None, Meta(description='the number of a call, or "last"')] = None
     count: Count = 20
@@ -170,7 +179,7 @@ class Reap(Op, frozen=True, kw_only=True):
 
 
 Request = (
-    Ping | Status | Workers | Commands | Up | Down | Scale | Admit | Drain | Replace | Explain
+    Ping | Status | Workers | Commands | Segments | Up | Down | Scale | Admit | Drain | Replace | Explain
     | Detach | Streams | Tail | Wait | Cancel | Shutdown | Restart | Reap
     | state.Request
 )  # fmt: skip

@@ -181,7 +181,10 @@ def array_of(place: Place, part: memoryview) -> Any:
         return _view_of(place, part)
     dtype = _TYPES.get(place.dtype)
     if dtype is None:
-        dtype = _TYPES[place.dtype] = numpy.dtype(place.dtype).newbyteorder("<")
+        dtype = numpy.dtype(place.dtype)
+        if sys.byteorder == "big":  # elsewhere it would say so in the format, which memoryview does not know
+            dtype = dtype.newbyteorder("<")
+        _TYPES[place.dtype] = dtype
     if part.nbytes:
         found = numpy.frombuffer(part, dtype)
         return found if len(place.shape) == 1 else found.reshape(place.shape)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import array
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from snakepit_cli.base import shared_memory
+from snakepit_cli.base.errors import PitError
 from tests.e2e.conftest import finish
 from tests.harness import procs, wait
 from tests.harness.pit import Pit
@@ -105,3 +108,112 @@ def test_a_server_that_is_killed_leaves_no_segments(pit: Pit) -> None:
     pit.run("exec", "gated", "item:=1")
     assert pit.status()["server"]["pid"] != server
     assert [path.name for path in place.iterdir()] == ["lock"]
+
+
+# ---------------------------------------------------------------------------------- long arguments and results
+
+LARGE = """
+import array, os, signal
+
+kept = []
+
+def text(size: int):
+    return "x" * size
+
+def double(data):
+    return array.array("d", [2 * one for one in memoryview(data)])
+
+def keep(data):
+    kept.append(data)
+
+def firsts():
+    return [one[0] for one in kept]
+
+def die(data):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+LENGTH = 200_000
+"""Numbers of 8 bytes: long enough for a segment, both ways."""
+
+
+@pytest.fixture
+def large() -> Iterator[Pit]:
+    with Pit() as one:
+        one.run("up", "--adapter", one.adapter(LARGE), "--size", "1")
+        yield one
+
+
+def numbers(first: float) -> array.array[float]:
+    return array.array("d", [first]) * LENGTH
+
+
+def segments_of(pit: Pit) -> list[str]:
+    return sorted(path.name for path in folder(pit).iterdir() if path.name != "lock")
+
+
+@pytest.mark.parametrize("size", [1_000, 1_000_000, 50_000_000])
+def test_a_result_of_any_length_comes_whole(large: Pit, size: int) -> None:
+    """The last one fits into no message."""
+    assert large.run("exec", "text", f"size:={size}", "--raw").stdout == "x" * size + "\n"
+    wait.until(lambda: all("client" not in name for name in segments_of(large)), "the client's to go")
+
+
+def test_arrays_travel_both_ways_and_their_memory_is_used_again(large: Pit) -> None:
+    with large.connection() as connection:
+        for first in range(1, 30):
+            result = connection.call_value("double", {"data": numbers(first)})
+            assert (result[0], len(result)) == (2.0 * first, LENGTH)
+            assert len(segments_of(large)) <= 4
+        held = [connection.call_value("double", {"data": numbers(first)}) for first in range(5)]
+        assert [one[0] for one in held] == [0.0, 2.0, 4.0, 6.0, 8.0], "none was written into while it is used"
+
+
+def test_what_a_handler_keeps_stays_as_it_was(large: Pit) -> None:
+    with large.connection() as connection:
+        for first in (1.0, 2.0, 3.0):
+            connection.call_value("keep", {"data": numbers(first)})
+        assert connection.call_value("firsts") == [1.0, 2.0, 3.0]
+
+
+def test_a_result_outlives_its_worker_and_its_connection(large: Pit) -> None:
+    with large.connection() as connection:
+        result = connection.call_value("double", {"data": numbers(4.0)})
+        with pytest.raises(PitError) as caught:
+            connection.call_value("die", {"data": numbers(5.0)})
+        assert caught.value.kind == "worker_crashed"
+        assert result[LENGTH - 1] == 8.0
+    assert result[LENGTH - 1] == 8.0
+    wait.until(lambda: segments_of(large) == [], "all segments to go")
+
+
+def test_a_client_that_is_killed_leaves_no_segments(large: Pit) -> None:
+    script = f"""
+import array, os, signal
+from snakepit_cli.client.api import Connection
+from snakepit_cli.client.connect.find import find
+connection = Connection(find("default"))
+result = connection.call_value("double", {{"data": array.array("d", [1.0]) * {LENGTH}}})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", script], env=large.env, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == -signal.SIGKILL
+    wait.until(lambda: not any(name.startswith("client") for name in segments_of(large)), "its segments to go")
+
+
+def test_without_room_everything_is_sent_as_bytes() -> None:
+    with Pit("[server]\nshared_memory_bytes = 0\n") as pit:
+        pit.run("up", "--adapter", pit.adapter(LARGE), "--size", "1")
+        with pit.connection() as connection:
+            assert connection.call_value("double", {"data": numbers(1.0)})[0] == 2.0
+            with pytest.raises(PitError, match="33,") as caught:
+                connection.call_value("keep", {"data": numbers(1.0) * 21})
+            assert caught.value.kind == "invalid_arguments"
+        assert segments_of(pit) == []
+
+
+def test_a_program_that_takes_no_references_gets_the_bytes() -> None:
+    with Pit() as pit:
+        pit.run("up", "--adapter", "exec:cat", "--size", "1")
+        with pit.connection() as connection:
+            text = "x" * 2_000_000
+            assert connection.call_value("line", {"item": text}) == text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from snakepit_bridge import jsonio, loops, partarguments
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.annotations import Misfit, checks_of, converter_of
-from snakepit_bridge.binary import BinaryError, is_message
+from snakepit_bridge.binary import BinaryError, Buffer, is_message
 from snakepit_bridge.context import CallContext
 from snakepit_bridge.describe import ANY, Command
 from snakepit_bridge.failures import Refusal, did_you_mean, failure
@@ -80,7 +80,7 @@ class Bound:
             self._typed = (key, loops.typed(self, items.fixed, items.name, objects=objects))
         return self._typed[1]
 
-    def read_parts(self, data: bytes) -> dict[str, Any]:
+    def read_parts(self, data: Buffer) -> dict[str, Any]:
         """The arguments in a message with parts. Raises BinaryError, InvalidJson."""
         if self._forms is None:
             self._forms = partarguments.forms_of(self._method, self.command.parameters)
@@ -189,9 +189,9 @@ def find(commands: Mapping[str, Bound], name: str) -> Bound:
     raise Refusal(failure(pb.Failure.Kind.COMMAND_NOT_FOUND, f"no command `{name}`{hint}"))
 
 
-def parse(data: bytes, bound: Bound) -> dict[str, Any]:
+def parse(data: Buffer, bound: Bound) -> dict[str, Any]:
     """The arguments of a call, or the refusal that says why they are none."""
     try:
-        return bound.read_parts(data) if is_message(data) else jsonio.loads_object(data)
+        return bound.read_parts(data) if is_message(data) else jsonio.loads_object(bytes(data))
     except (jsonio.InvalidJson, BinaryError) as error:
         raise Refusal(failure(pb.Failure.Kind.INVALID_ARGUMENTS, str(error))) from None

@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 from snakepit_bridge import jsonio
 from snakepit_bridge.annotations import resolved, union_of
-from snakepit_bridge.binary import KEY, BinaryError, Place, unpack
+from snakepit_bridge.binary import KEY, BinaryError, Buffer, Place, unpack
 from snakepit_bridge.parts import Binary, array_of, fill, imported, table_of
 
 __all__ = ["forms_of", "read"]
@@ -17,7 +17,7 @@ __all__ = ["forms_of", "read"]
 Form = Callable[[Place, memoryview], Any]
 
 
-def read(data: bytes, forms: Mapping[str, Form]) -> dict[str, Any]:
+def read(data: Buffer, forms: Mapping[str, Form]) -> dict[str, Any]:
     """The arguments. `forms` are those of parameters that want another one. Raises BinaryError, InvalidJson."""
     text, parts = unpack(data)
     args = jsonio.loads_object(bytes(text))

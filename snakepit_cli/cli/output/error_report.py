@@ -55,7 +55,7 @@ def as_pit_error(error: BaseException) -> PitError:
     if isinstance(error, PitError):
         return error
     if isinstance(error, RefusedError):
-        from snakepit_cli.client.api import error_of
+        from snakepit_cli.client.error_frames import error_of
 
         return error_of(error.body)
     if isinstance(error, ArgumentsError):

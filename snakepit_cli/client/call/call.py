@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _RECEIVE = 1 << 16
 """More would make each read allocate fresh pages: malloc gives such sizes to mmap."""
 _LONG = 1 << 18
+_LAST = frozenset({front.RESULT, front.RESULT_REF, front.ERROR})
+"""Kinds of frames that end a request."""
 _CANCEL_SECONDS = 5.0
 _LATE_SECONDS = 10.0
 
@@ -113,6 +115,15 @@ def say(text: str) -> None:
         os.write(2, f"{shown}\n".encode(errors="replace"))
     except OSError:
         pass  # its reader has gone
+
+
+def _mapped(reference: bytes) -> memoryview:
+    """A long result. It is the server's again when this process ends."""
+    import json
+
+    from snakepit_cli.client import segments
+
+    return segments.mapped(json.loads(reference))
 
 
 def _lost(error: OSError | None) -> StoppedError:
@@ -231,13 +242,13 @@ class Talk:
                     chunks.append(body)
                 elif kind == front.NOTE:
                     self._note(bytes(body))
-                elif kind in {front.RESULT, front.ERROR}:
+                elif kind in _LAST:
                     self._pass_on(chunks)
                     if self.interrupted:
                         return None
                     if kind == front.ERROR:
                         raise RefusedError(bytes(body))
-                    return body
+                    return body if kind == front.RESULT else _mapped(bytes(body))
             self._pass_on(chunks)
             data = self._more(data[at:])
 

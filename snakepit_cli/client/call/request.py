@@ -183,7 +183,7 @@ class Request:
                 self.command, self.arguments(), version=snakepit_cli.__version__, cwd=cwd(), pool=self.pool,
                 session=self.session, timeout=self.timeout, stream=self.stream, affinity=self.affinity,
                 idempotent=self.idempotent, metadata=self.metadata, nan=self.nan, tool=self.tool,
-                binary=not self.stream,
+                binary=not self.stream, references=not self.stream,
             )  # fmt: skip
             self._frame = front.frame(front.CALL, CALL_ID, call)
         return self._frame

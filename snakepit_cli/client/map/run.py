@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import snakepit_cli
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client import segments
-from snakepit_cli.client.api import error_of
 from snakepit_cli.client.call.request import cwd
+from snakepit_cli.client.error_frames import error_of
 from snakepit_cli.client.map.blocks import MOST_ITEMS, NOT_BEGUN, Answers, Block, Cutter, Order, Pace, Tally, Work
 from snakepit_cli.client.map.descriptors import waits
 from snakepit_cli.client.map.fingerprint import Fingerprint

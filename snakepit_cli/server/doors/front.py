@@ -16,7 +16,7 @@ from snakepit_cli.server.calls.call import Call, Header, Lent, Runner
 from snakepit_cli.server.coalescer import Coalescer
 from snakepit_cli.server.malloc_tuning import MallocTuning
 from snakepit_cli.server.peers import peer_uid
-from snakepit_cli.server.segments import Segments
+from snakepit_cli.server.segments import Owner, Segments
 from snakepit_cli.wire import fields, ops
 from snakepit_cli.wire import front as wire
 from snakepit_cli.wire.reference import from_message
@@ -80,6 +80,8 @@ class Connection(asyncio.Protocol):
         self._deaf = False
         """Nothing is read from it until it has read what it was sent."""
         self._queries: dict[int, asyncio.Task[None]] = {}
+        self._owner: Owner | None = None
+        """Of segments that it makes itself."""
         self._lent: dict[str, Lent] = {}
         """Segments that it reads, by path."""
         self.congested = False
@@ -105,6 +107,8 @@ class Connection(asyncio.Protocol):
         for lent in self._lent.values():
             lent.release()
         self._lent.clear()
+        if self._owner is not None:
+            self._owner.gone()
 
     def pause_writing(self) -> None:
         self.congested = True
@@ -212,7 +216,11 @@ class Connection(asyncio.Protocol):
 
     async def _answer(self, request: int, body: bytes) -> None:
         try:
-            value = _encode(await self._query(ops.decode(body), lambda lines: self._say(request, lines)))
+            asked = ops.decode(body)
+            if isinstance(asked, ops.Segments):
+                value = _encode(await self._reserve(asked))
+            else:
+                value = _encode(await self._query(asked, lambda lines: self._say(request, lines)))
         except PitError as error:
             self._answered(request, error)
         except asyncio.CancelledError:
@@ -223,6 +231,19 @@ class Connection(asyncio.Protocol):
             raise
         else:
             self._answered(request, value)
+
+    async def _reserve(self, asked: ops.Segments) -> dict[str, Any] | None:
+        """Room for segments of the client's own; None when there is no shared memory."""
+        segments = self._host.segments
+        if segments.folder is None or self._gone:
+            return None
+        if self._owner is None:
+            self._owner = segments.owner("client")
+        if asked.wait:
+            await segments.grant(self._owner, asked.bytes)
+        else:
+            self._owner.grant(asked.bytes)
+        return {**self._owner.facts(), "longest": self._host.max_message_bytes}
 
     async def _say(self, request: int, lines: bytes) -> None:
         self.chunks(request, lines)

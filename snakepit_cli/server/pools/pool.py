@@ -132,6 +132,8 @@ class Pool:
         failpoint("server.call")
         timeout = header.timeout
         if self._rules is not None:
+            if header.args_ref is not None:
+                raise PitError("reference_failed", "arguments that are to be checked must be sent as bytes")
             self._rules.check(header.command, call.args, block=call.block is not None)
             timeout = timeout or self._rules.timeout(header.command)
         if type(call.caller) is Asked:

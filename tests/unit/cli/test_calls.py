@@ -18,7 +18,8 @@ def test_a_result_is_printed_as_it_came(fake: Fake, run: Run) -> None:
     done = run("exec", "echo", "a=1", "b:=[1.0,  1e3]", "--json")
     assert done == (0, '{"a":"1","b":[1.0,  1e3]}\n', "")
     header, arguments = fake.calls[0]
-    assert header == {"version": header["version"], "command": "echo", "cwd": str(Path.cwd()), "binary": True}
+    known = {"version": header["version"], "command": "echo", "cwd": str(Path.cwd())}
+    assert header == {**known, "binary": True, "references": True}
     assert arguments == b'{"a":"1","b":[1.0,  1e3]}'
 
 

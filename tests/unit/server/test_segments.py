@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import struct
@@ -200,3 +201,42 @@ def test_a_journal_that_ends_early_is_none(segments: Segments) -> None:
     owner = segments.owner("default-1")
     Path(f"{segments.folder}/{owner.prefix}journal").write_bytes(b"short")
     assert owner.journal() is None
+
+
+# ---------------------------------------------------------------------------------------------- clients
+
+
+def test_who_asks_first_gets_room_first(segments: Segments) -> None:
+    async def test() -> None:
+        first, second, third = (segments.owner(name) for name in ("a", "b", "c"))
+        assert first.grant(12 << 20) == 12 << 20
+        large = asyncio.create_task(segments.grant(second, 10 << 20))
+        small = asyncio.create_task(segments.grant(third, 3 << 20))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not large.done()
+        assert not small.done(), "it would pass the one before it for ever"
+        first.gone()
+        assert await large == 10 << 20
+        assert await small == 3 << 20
+
+    asyncio.run(test())
+
+
+def test_one_that_gives_up_does_not_keep_others_waiting(segments: Segments) -> None:
+    async def test() -> None:
+        first, second, third = (segments.owner(name) for name in ("a", "b", "c"))
+        first.grant(12 << 20)
+        large = asyncio.create_task(segments.grant(second, 10 << 20))
+        small = asyncio.create_task(segments.grant(third, 2 << 20))
+        await asyncio.sleep(0)
+        large.cancel()
+        assert await small == 2 << 20
+        assert large.cancelled()
+
+    asyncio.run(test())
+
+
+def test_more_than_there_ever_is_does_not_wait(segments: Segments) -> None:
+    owner = segments.owner("a")
+    assert asyncio.run(segments.grant(owner, segments.quota + 1)) == owner.granted

@@ -35,18 +35,12 @@ def encode(
     return data
 
 
-def message(text: bytes, parts: list[Buffer], command: str, limit: int) -> bytes:
+def message(text: bytes, parts: list[Buffer], command: str) -> list[Buffer]:
     """The answer of a caller that takes messages with parts, or the refusal that says what is wrong with it."""
-    if not parts:
-        return text
     try:
-        buffers = binary.pack(text, parts)
+        return binary.pack(text, parts) if parts else [text]
     except binary.BinaryError as error:
         raise Refusal(failure(pb.Failure.Kind.INVALID_RESULT, f"`{command}`: {error}")) from None
-    size = sum(map(len, buffers))
-    if size + OVERHEAD > limit:
-        raise too_large(command, size, limit)
-    return b"".join(buffers)
 
 
 def too_large(command: str, size: int, limit: int) -> Refusal:

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 from time import monotonic
 from types import AsyncGeneratorType, GeneratorType
-from typing import Any, Callable
+from typing import Any, Callable, cast
 
 from snakepit_bridge import arguments
 from snakepit_bridge.arguments import Bound
@@ -23,7 +23,7 @@ from snakepit_bridge.context import CallCancelled
 from snakepit_bridge.failures import Refusal
 from snakepit_bridge.runtime import answers
 from snakepit_bridge.runtime.batches import Portion, portions
-from snakepit_bridge.runtime.calls import Call, CallTable
+from snakepit_bridge.runtime.calls import Answer, Call, CallTable
 from snakepit_bridge.runtime.collected import Collected, whole_answer
 from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.items import Items
@@ -101,12 +101,12 @@ class AsyncSide:
             raise error
         return value
 
-    def run(self, call: Call, value: Any) -> bytes:
+    def run(self, call: Call, value: Any) -> Any:
         """The answer of a call whose handler turned out to be async."""
         if isinstance(value, AsyncGeneratorType):
-            return bytes(self.wait(self._stream(call, value), call))
+            return self.wait(self._stream(call, value), call)
         result = self.wait(value, call)
-        return bytes(self.wait(self._settle(call, result), call))
+        return self.wait(self._settle(call, result), call)
 
     # ----------------------------------------------------------------------------- the reading thread
 
@@ -194,7 +194,7 @@ class AsyncSide:
         else:
             call.succeed(value)
 
-    async def _outcome(self, call: Call) -> bytes:
+    async def _outcome(self, call: Call) -> Answer:
         bound = call.bound(self._commands)
         args = arguments.parse(call.args, bound)
         block = call.block
@@ -218,7 +218,7 @@ class AsyncSide:
                     call.renew()
                 data = await self._one(call, bound, args)
                 leave_if_forked()
-                portion.answered(report, data)
+                portion.answered(report, cast("bytes", data))
             except BaseException as error:  # noqa: BLE001 - one item must not end the block
                 leave_if_forked(error)
                 if call.cancelled and not isinstance(error, Refusal):
@@ -226,7 +226,7 @@ class AsyncSide:
                 portion.failed(report, error)
         report.send(last=True)
 
-    async def _one(self, call: Call, bound: Bound, args: dict[str, Any]) -> bytes:
+    async def _one(self, call: Call, bound: Bound, args: dict[str, Any]) -> Answer:
         bound.check(args)
         value = bound(args, call.context() if bound.wants_context else None)
         if isinstance(value, AsyncGeneratorType):
@@ -235,12 +235,12 @@ class AsyncSide:
             value = await value
         return await self._settle(call, value)
 
-    async def _settle(self, call: Call, value: Any) -> bytes:
+    async def _settle(self, call: Call, value: Any) -> Answer:
         if isinstance(value, GeneratorType):
             value = stepwise(value)
         if isinstance(value, AsyncGeneratorType):
             return await self._stream(call, value)
-        if call.takes_parts:
+        if not call.streams and (call.takes_parts or call.segments is not None):
             return whole_answer(call, value, self._limit())
         data = answers.encode(value, call.command, self._limit(), nan_is_null=call.nan_is_null)
         if not call.streams:
@@ -249,7 +249,7 @@ class AsyncSide:
         call.lines.append(data)
         return b"null"
 
-    async def _stream(self, call: Call, chunks: AsyncGenerator[Any, None]) -> bytes:
+    async def _stream(self, call: Call, chunks: AsyncGenerator[Any, None]) -> Answer:
         if not call.streams:
             return await self._collect(call, chunks)
         limit, outbox, room, due = self._limit(), call.outbox, call.room, 0.0
@@ -274,7 +274,7 @@ class AsyncSide:
             await chunks.aclose()
         return b"null"
 
-    async def _collect(self, call: Call, chunks: AsyncGenerator[Any, None]) -> bytes:
+    async def _collect(self, call: Call, chunks: AsyncGenerator[Any, None]) -> Answer:
         collected = Collected(call, self._limit())
         try:
             async for chunk in chunks:

@@ -41,10 +41,10 @@ class Handlers(Protocol):
 
     interrupts: Interrupts
 
-    def one(self, call: Call, bound: Bound, args: dict[str, Any]) -> bytes:
-        """The answer to these arguments."""
+    def one(self, call: Call, bound: Bound, args: dict[str, Any]) -> Any:
+        """The answer to these arguments: bytes, for an item of a block."""
 
-    def settle(self, call: Call, value: Any) -> bytes:
+    def settle(self, call: Call, value: Any) -> Any:
         """The answer that this value of a handler is."""
 
 
@@ -95,7 +95,7 @@ class BlockRun:
         report, stride, items = self._report, self._stride, self._items
         count, at, ran = len(items), 0, 0
         if count and not items.text:
-            self._typed = self._bound.typed(self._call.args, items)
+            self._typed = self._bound.typed(bytes(self._call.args), items)
         while at < count:
             if stride.look(ran) >= report.due:
                 self._send()

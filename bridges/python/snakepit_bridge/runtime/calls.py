@@ -6,11 +6,12 @@ import queue
 from collections import OrderedDict
 from collections.abc import Mapping
 from time import monotonic
-from typing import Callable
+from typing import Callable, Union
 
 from snakepit_bridge import jsonio
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.arguments import Bound, find
+from snakepit_bridge.binary import Buffer
 from snakepit_bridge.context import CallCancelled, CallContext
 from snakepit_bridge.failures import Refusal, failure
 from snakepit_bridge.runtime import references
@@ -25,11 +26,17 @@ SESSIONS_KEPT = 1000
 CANCELLED_TEXT = "the caller gave up"
 
 
+Answer = Union[bytes, pb.Reference]
+"""To a whole call: as bytes, or where in a segment it is."""
+
+
 class Call:
     """A call from its arrival to its answer."""
 
     __slots__ = (
         "_context",
+        "_mapped",
+        "_segments",
         "_spec",
         "arrived",
         "begun",
@@ -58,6 +65,9 @@ class Call:
         self.outbox = outbox
         self.requests = requests
         """Makes the calls that its handler asks for."""
+        self._segments = segments
+        self._mapped: pb.Reference | None = None
+        """Where the arguments are, when that is mapped."""
         self.segments = segments if spec.takes_references else None
         """Where long answers may be put; None when they are sent as bytes."""
         self.cancelled = False
@@ -77,9 +87,19 @@ class Call:
         self._context: CallContext | None = None
 
     @property
-    def args(self) -> bytes:
-        """Raises the refusal of a reference that cannot be read."""
-        return references.read(self._spec.args_ref) if self._spec.HasField("args_ref") else self._spec.args
+    def args(self) -> Buffer:
+        """A view of a segment when they are in one. Raises the refusal of a reference that cannot be read."""
+        spec = self._spec
+        if not spec.HasField("args_ref"):
+            return spec.args
+        if self._segments is not None and self._segments.has(spec.args_ref.path):
+            self._mapped = spec.args_ref
+            return references.view(spec.args_ref)
+        return references.read(spec.args_ref)
+
+    def _forget_arguments(self) -> None:
+        if self._mapped is not None:
+            references.forget(self._mapped)
 
     @property
     def session(self) -> str:
@@ -150,12 +170,12 @@ class Call:
         if notify is not None:
             notify()
 
-    def succeed(self, value: bytes, *, later: bool = False) -> None:
+    def succeed(self, value: Answer, *, later: bool = False) -> None:
         """`later`: the next answer will follow at once, so they may leave together."""
         waited, ran = max(0.0, self.begun - self.arrived), monotonic() - self.begun
-        ref = self.segments.put((value,)) if self.segments is not None else None
-        if ref is not None:
-            result = pb.Result(id=self.id, value_ref=ref, wait_seconds=waited, run_seconds=ran)
+        self._forget_arguments()
+        if isinstance(value, pb.Reference):
+            result = pb.Result(id=self.id, value_ref=value, wait_seconds=waited, run_seconds=ran)
             self.outbox.put_result(result, self, later=later)
             return
         if len(value) > LONG:
@@ -165,6 +185,7 @@ class Call:
         self.outbox.put_result(result, self, later=later)
 
     def fail(self, reason: pb.Failure) -> None:
+        self._forget_arguments()
         waited = max(0.0, self.begun - self.arrived)
         ran = monotonic() - self.begun if self.begun else 0.0
         self.outbox.put_result(pb.Result(id=self.id, failure=reason, wait_seconds=waited, run_seconds=ran), self)

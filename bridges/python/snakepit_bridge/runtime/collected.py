@@ -6,17 +6,30 @@ from typing import Any
 
 from snakepit_bridge.binary import Buffer
 from snakepit_bridge.runtime import answers
-from snakepit_bridge.runtime.calls import Call
+from snakepit_bridge.runtime.calls import Answer, Call
 from snakepit_bridge.runtime.stream_chunks import unwrapped
 
+_LONGEST = 1 << 32
+"""Bytes of an answer that may go into a segment."""
 __all__ = ["Collected", "whole_answer"]
 
 
-def whole_answer(call: Call, value: Any, limit: int) -> bytes:
-    """The answer of a caller that takes messages with parts."""
-    parts: list[Buffer] = []
-    text = answers.encode(value, call.command, limit, nan_is_null=call.nan_is_null, parts=parts)
-    return answers.message(text, parts, call.command, limit)
+def whole_answer(call: Call, value: Any, limit: int) -> Answer:
+    """The answer to a call that is no stream: in a segment when it is long and the caller can read one."""
+    parts: list[Buffer] | None = [] if call.takes_parts else None
+    longest = limit if call.segments is None else _LONGEST
+    text = answers.encode(value, call.command, longest, nan_is_null=call.nan_is_null, parts=parts)
+    return _placed(call, text, parts, limit)
+
+
+def _placed(call: Call, text: bytes, parts: list[Buffer] | None, limit: int) -> Answer:
+    buffers: list[Buffer] = answers.message(text, parts, call.command) if parts else [text]
+    if call.segments is not None and call.block is None and (ref := call.segments.put(buffers)) is not None:
+        return ref
+    size = sum(map(len, buffers))
+    if size + answers.OVERHEAD > limit:
+        raise answers.too_large(call.command, size, limit)
+    return text if len(buffers) == 1 else b"".join(buffers)
 
 
 class Collected:
@@ -24,7 +37,8 @@ class Collected:
 
     def __init__(self, call: Call, limit: int) -> None:
         self._call = call
-        self._limit = limit
+        self._limit = limit if call.segments is None else _LONGEST
+        self._inline = limit
         self._texts: list[bytes] = []
         self._parts: list[Buffer] | None = [] if call.takes_parts else None
         self._size = answers.OVERHEAD
@@ -45,6 +59,5 @@ class Collected:
             # The generator goes on, perhaps with the same array.
             parts[begun:] = [bytes(part) for part in parts[begun:]]
 
-    def answer(self) -> bytes:
-        text = b"[" + b",".join(self._texts) + b"]"
-        return answers.message(text, self._parts or [], self._call.command, self._limit)
+    def answer(self) -> Answer:
+        return _placed(self._call, b"[" + b",".join(self._texts) + b"]", self._parts, self._inline)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import stat
+import weakref
 
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.failures import Refusal, failure
 
-__all__ = ["block_lines", "read"]
+__all__ = ["block_lines", "forget", "read", "view"]
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # nothing waits for the writer of a FIFO
 
@@ -40,6 +42,34 @@ def read(ref: pb.Reference) -> bytes:
     if len(data) != ref.length:
         raise _refusal(ref, f"ends before byte {ref.offset + ref.length:,}")
     return data
+
+
+def view(ref: pb.Reference) -> memoryview:
+    """As `read`, of a segment, but without a copy: its owner never makes it shorter. Raises the same refusals."""
+    try:
+        descriptor = _opened(ref)
+        try:
+            if os.fstat(descriptor).st_size < ref.offset + ref.length:
+                raise _refusal(ref, f"ends before byte {ref.offset + ref.length:,}")
+            mapped = mmap.mmap(descriptor, ref.offset + ref.length, mmap.MAP_SHARED, mmap.PROT_READ)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError, OverflowError, MemoryError) as error:
+        raise _refusal(ref, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    _kept[ref.path] = mapped
+    return memoryview(mapped)[ref.offset :]
+
+
+def forget(ref: pb.Reference) -> None:
+    """The call that came with it is over. Where a handler has kept what it was given the file is removed: its owner
+    does not write it again then, and the memory is free when the handler drops it."""
+    if _kept.pop(ref.path, None) is not None:
+        with contextlib.suppress(OSError):
+            os.unlink(ref.path)
+
+
+_kept: weakref.WeakValueDictionary[str, mmap.mmap] = weakref.WeakValueDictionary()
+"""Segments that are mapped, by path."""
 
 
 def _all(descriptor: int, length: int, offset: int) -> bytes:

@@ -16,7 +16,7 @@ from snakepit_bridge.runtime import answers
 from snakepit_bridge.runtime.asyncside import AsyncSide
 from snakepit_bridge.runtime.batches import BatchRun
 from snakepit_bridge.runtime.blocks import BlockRun
-from snakepit_bridge.runtime.calls import Call, CallTable, wait_for_room
+from snakepit_bridge.runtime.calls import Answer, Call, CallTable, wait_for_room
 from snakepit_bridge.runtime.collected import Collected, whole_answer
 from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.interrupts import Interrupts
@@ -66,7 +66,7 @@ class Runner:
         finally:
             self._table.finish(call)
 
-    def _outcome(self, call: Call) -> bytes:
+    def _outcome(self, call: Call) -> Answer:
         bound = call.bound(self._commands)
         args = arguments.parse(call.args, bound)
         block = call.block
@@ -75,19 +75,20 @@ class Runner:
             return b"null"
         return self.one(call, bound, args)
 
-    def one(self, call: Call, bound: Bound, args: dict[str, Any]) -> bytes:
+    def one(self, call: Call, bound: Bound, args: dict[str, Any]) -> Answer:
         """The answer to these arguments."""
         bound.check(args)
         return self.settle(call, self._invoke(call, bound, args))
 
-    def settle(self, call: Call, value: Any) -> bytes:
+    def settle(self, call: Call, value: Any) -> Answer:
         """The answer that a handler's value is."""
         kind = type(value)
         if kind is GeneratorType:
             return self._stream(call, value) if call.streams else self._collect(call, value)
         if kind is CoroutineType or kind is AsyncGeneratorType or hasattr(kind, "__await__"):
-            return self._async_side().run(call, value)
-        if call.takes_parts:
+            answer: Answer = self._async_side().run(call, value)
+            return answer
+        if not call.streams and (call.takes_parts or call.segments is not None):
             return whole_answer(call, value, self._limit())
         data = answers.encode(value, call.command, self._limit(), nan_is_null=call.nan_is_null)
         if not call.streams:
@@ -112,7 +113,7 @@ class Runner:
         finally:
             interrupts.armed = None
 
-    def _stream(self, call: Call, chunks: Generator[Any, None, Any]) -> bytes:
+    def _stream(self, call: Call, chunks: Generator[Any, None, Any]) -> Answer:
         """Sends the chunks as they come: the first at once, those that follow within a moment together.
 
         This is the hot loop: about a microsecond a chunk.
@@ -149,7 +150,7 @@ class Runner:
             _close(chunks)
         return encode(value, command, limit)
 
-    def _collect(self, call: Call, chunks: Generator[Any, None, Any]) -> bytes:
+    def _collect(self, call: Call, chunks: Generator[Any, None, Any]) -> Answer:
         """All chunks as one JSON array, for a caller that did not ask for a stream."""
         interrupts, collected = self.interrupts, Collected(call, self._limit())
         try:

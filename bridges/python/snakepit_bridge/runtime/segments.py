@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Callable
 
 from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.binary import Buffer
 from snakepit_bridge.runtime import journal
 from snakepit_bridge.runtime.journal import Journal
 
@@ -43,11 +44,11 @@ class _Segment:
             raise
         self.device, self.inode = found.st_dev, found.st_ino
 
-    def write(self, parts: Sequence[bytes]) -> int:
+    def write(self, parts: Sequence[Buffer]) -> int:
         """Bytes that they are. Raises OSError."""
         at = 0
         for part in parts:
-            view = memoryview(part)
+            view = memoryview(part).cast("B")
             while view.nbytes:
                 written = os.pwrite(self.descriptor, view, at)
                 at += written
@@ -81,7 +82,7 @@ class Segments:
         self._over = False
         self._journal: Journal | None = None
 
-    def put(self, parts: Sequence[bytes]) -> pb.Reference | None:
+    def put(self, parts: Sequence[Buffer]) -> pb.Reference | None:
         """Writes a payload and lends it. None when it is to be sent as bytes: it is short, or there is no room."""
         size = sum(map(len, parts))
         if size < self.above or self._over:
@@ -97,6 +98,10 @@ class Segments:
             return None
         self._lent[segment.path] = segment
         return pb.Reference(path=segment.path, device=segment.device, inode=segment.inode, offset=0, length=size)
+
+    def has(self, path: str) -> bool:
+        """Whether it is a segment, of whatever owner."""
+        return path.startswith(f"{self._folder}/")
 
     def journal(self) -> Journal | None:
         """For answers that are not sent yet; None when there is no room for one."""

@@ -1,0 +1,138 @@
+"""Long arguments of a client's calls, in segments of its own, so that nobody copies them on their way."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from snakepit_cli.wire.binary import Buffer
+
+ABOVE = 1 << 20
+"""Bytes. Shorter arguments are sent as they are: to ask for room costs a round trip."""
+_STEP = 4 << 20
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class Segment:
+    """A file in shared memory. Owned until `ArgumentSegments.done` takes it back."""
+
+    def __init__(self, path: str, size: int) -> None:
+        """Makes it, with all its room reserved. Raises OSError."""
+        self.path = path
+        self.size = size
+        self.descriptor = os.open(path, _FLAGS, 0o600)
+        try:
+            os.posix_fallocate(self.descriptor, 0, size)
+        except BaseException:
+            self.remove()
+            raise
+
+    def write(self, buffers: Sequence[Buffer]) -> dict[str, Any]:
+        """The reference to them. Raises OSError."""
+        at = 0
+        for one in buffers:
+            view = memoryview(one).cast("B")
+            while view.nbytes:
+                written = os.pwrite(self.descriptor, view, at)
+                at += written
+                view = view[written:]
+        about = os.fstat(self.descriptor)
+        return {"path": self.path, "device": about.st_dev, "inode": about.st_ino, "offset": 0, "length": at}
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a handler still uses what it holds: the worker has removed its name then."""
+        return os.fstat(self.descriptor).st_nlink == 0
+
+    def remove(self) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(self.path)
+        os.close(self.descriptor)
+
+
+class Reserve(Protocol):
+    """Asks the server for room for so many bytes in all. With `wait` it answers when there is room, if ever."""
+
+    def __call__(self, count: int, *, wait: bool) -> dict[str, Any] | None: ...
+
+
+class ArgumentSegments:
+    """Those of one connection. The server removes them when that ends."""
+
+    def __init__(self, reserve: Reserve, give_back: Callable[[int], object]) -> None:
+        """`give_back` tells the server how many bytes are enough from now on."""
+        self._reserve = reserve
+        self._give_back = give_back
+        self._numbers = itertools.count(1)
+        self._free: list[Segment] = []
+        self._held = 0
+        """Bytes of all of them."""
+        self._room = self._kept = 0
+        self._prefix = ""
+        self._none = False
+        """There is no shared memory here."""
+
+    def put(self, buffers: Sequence[Buffer], size: int) -> tuple[Segment, dict[str, Any]] | None:
+        """Writes arguments of so many bytes. None when they are to be sent as bytes."""
+        if self._none or (segment := self._get(size)) is None:
+            return None
+        try:
+            return segment, segment.write(buffers)
+        except OSError:
+            self._drop(segment)
+            return None
+
+    def done(self, segment: Segment) -> None:
+        """The call is over."""
+        if segment.is_kept or segment.size > self._kept:
+            self._drop(segment)
+        else:
+            self._free.append(segment)
+        if self._room > self._kept and self._held <= self._kept:
+            self._room = self._kept
+            self._give_back(self._kept)
+
+    def drop(self, segment: Segment) -> None:
+        """Whoever reads it may go on, but nothing else is written into it."""
+        self._drop(segment)
+
+    def _get(self, size: int) -> Segment | None:
+        rounded = -(-size // _STEP) * _STEP
+        for one in self._free:
+            if rounded <= one.size <= 4 * rounded:
+                self._free.remove(one)
+                return one
+        while self._free and self._held + rounded > self._room:
+            self._drop(self._free.pop(0))
+        if self._held + rounded > self._room and not self._more(size, self._held + rounded):
+            return None
+        try:
+            segment = Segment(f"{self._prefix}{next(self._numbers)}", rounded)
+        except OSError:
+            return None
+        self._held += rounded
+        return segment
+
+    def _more(self, size: int, wanted: int) -> bool:
+        """What can travel as bytes does not wait for room."""
+        facts = self._reserve(wanted, wait=False)
+        if facts is not None and facts["bytes"] < wanted and size > facts["longest"]:
+            facts = self._reserve(wanted, wait=True)
+        if facts is None:
+            self._none = True
+            return False
+        self._prefix = f"{facts['folder']}/{facts['name']}"
+        self._room, self._kept = facts["bytes"], facts["kept"]
+        return self._room >= wanted
+
+    def _drop(self, segment: Segment) -> None:
+        self._held -= segment.size
+        segment.remove()
+
+    def close(self) -> None:
+        while self._free:
+            self._drop(self._free.pop())
