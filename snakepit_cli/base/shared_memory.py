@@ -83,7 +83,7 @@ def remove(chosen: Path) -> None:
 
 def remove_abandoned(*, dry_run: bool = False) -> Iterator[tuple[Path, int]]:
     """Removes directories of ours in shared memory whose instance has ended without doing so; each with the number of
-    its segments."""
+    the payloads that were left in it."""
     prefix = f"snakepit-{os.geteuid()}-"
     try:
         found = [Path(entry.path) for entry in os.scandir(SHARED) if entry.name.startswith(prefix)]
@@ -98,7 +98,7 @@ def remove_abandoned(*, dry_run: bool = False) -> Iterator[tuple[Path, int]]:
         if (descriptor := _locked(path / _LOCK)) is None:
             continue
         try:
-            count = len(segments(path))
+            count = sum(not one.name.endswith("journal") for one in segments(path))
             if not dry_run:
                 remove(path)
             yield path, count
