@@ -5,9 +5,11 @@ import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { parentPort, workerData } from 'node:worker_threads'
 import { Refusal, checked, isChunks } from './arguments.mjs'
+import { BinaryError } from './binary.mjs'
 import { CallFailedError } from './errors.mjs'
 import { read } from './json.mjs'
 import { Kind } from './messages.mjs'
+import { hasParts, received, sent } from './parts.mjs'
 import { written } from './places.mjs'
 import { Requests } from './requests.mjs'
 import { Run } from './run.mjs'
@@ -17,6 +19,7 @@ import { syntaxError, trace } from './traces.mjs'
 const MOMENT = 1 // milliseconds after which answers of a block leave
 const KIND_NAMES = Object.fromEntries(Object.entries(Kind).map(([name, number]) => [number, name.toLowerCase()]))
 const OVERHEAD = 64
+const HASTY = 1 // seconds: where an item may take less, each answer counts as a sign of life, and none is kept back
 
 let commands = {}
 const shapes = new Map() // name → { required, known, open }
@@ -109,11 +112,12 @@ function find({ command: name, tool, session }) {
 function parse(text) {
   let value
   try {
-    value = read(text)
+    value = typeof text === 'string' ? read(text) : received(text)
   } catch (error) {
+    if (error instanceof BinaryError) throw new Refusal(Kind.INVALID_ARGUMENTS, error.message)
     throw new Refusal(Kind.INVALID_ARGUMENTS, `not valid JSON: ${error.message}`)
   }
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+  if (value === null || typeof value !== 'object' || Array.isArray(value) || ArrayBuffer.isView(value)) {
     throw new Refusal(Kind.INVALID_ARGUMENTS, 'the arguments must be a JSON object')
   }
   return value
@@ -124,6 +128,7 @@ async function one(run, { handler, shape, self }, args) {
   const value = await handler.call(self, checked(args, run.call.command, shape), run.context())
   const chunks = isChunks(value)
   const stream = run.call.stream && !run.call.block
+  if (!chunks && run.call.takesParts && hasParts(value)) return packed(value, run.call)
   if (!chunks) {
     const text = encoded(value, run.call.command, run.call.limit, run.call.nanIsNull)
     if (!stream) return text
@@ -175,12 +180,14 @@ async function streamed(run, value) {
 
 /** Bulk: the items one after another. What has been answered leaves before an item that begins a moment later. */
 async function block(run, { handler, shape, self }, fixed) {
-  const { block: items, id, command, limit } = run.call
+  const { block: items, id, command, limit, timeoutSeconds } = run.call
   let lines = []
   let failed = []
   let due = performance.now() + MOMENT
+  const patient = !items.careful && !(timeoutSeconds > 0 && timeoutSeconds < HASTY)
   const flush = () => {
-    if (lines.length) run.say({ chunks: [{ id, lines: `${lines.join('\n')}\n`, count: lines.length, failed }] })
+    const keep = patient && failed.length === 0 && run.room > 0
+    if (lines.length) run.say({ chunks: [{ block: { id, lines: `${lines.join('\n')}\n`, count: lines.length, failed, keep } }] })
     lines = []
     failed = []
     due = performance.now() + MOMENT
@@ -241,9 +248,25 @@ function encoded(value, command, limit = Infinity, nanIsNull = false) {
     throw new Refusal(Kind.INVALID_RESULT, `\`${command}\` returned no JSON: ${error.message}`)
   }
   if (text.length * 3 + OVERHEAD > limit && Buffer.byteLength(text) + OVERHEAD > limit) {
-    throw new Refusal(Kind.INVALID_RESULT, `\`${command}\` returned ${Buffer.byteLength(text)} bytes; at most ${limit - OVERHEAD} fit into a message`)
+    throw tooLarge(command, Buffer.byteLength(text), limit)
   }
   return text
+}
+
+/** A message with parts. */
+function packed(value, { command, limit, nanIsNull }) {
+  let message
+  try {
+    message = sent(value, (one) => written(one, nanIsNull))
+  } catch (error) {
+    throw new Refusal(Kind.INVALID_RESULT, `\`${command}\` returned no JSON: ${error.message}`)
+  }
+  if (message.length + OVERHEAD > limit) throw tooLarge(command, message.length, limit)
+  return message
+}
+
+function tooLarge(command, size, limit) {
+  return new Refusal(Kind.INVALID_RESULT, `\`${command}\` returned ${size} bytes; at most ${limit - OVERHEAD} fit into a message`)
 }
 
 function failure(error) {

@@ -59,15 +59,23 @@ class Reader {
   }
 
   varint() {
+    const start = this.at
     let value = 0
     let factor = 1
     for (;;) {
       const byte = this.data[this.at++]
       if (byte === undefined) throw new RangeError('a message that ends too soon')
       value += (byte & 127) * factor
-      if (byte < 128) return value
+      if (byte < 128) return value <= Number.MAX_SAFE_INTEGER ? value : this.long(start)
       factor *= 128
     }
+  }
+
+  /** One that a Number cannot hold exactly, such as some inodes. */
+  long(start) {
+    let value = 0n
+    for (let at = this.at - 1; at >= start; at--) value = value * 128n + BigInt(this.data[at] & 127)
+    return value
   }
 
   bytes() {

@@ -8,7 +8,11 @@ import http2 from 'node:http2'
 import net from 'node:net'
 import process from 'node:process'
 import { Worker } from 'node:worker_threads'
+import { Refusal } from './arguments.mjs'
+import { Kept } from './kept.mjs'
 import { FromWorker, ToWorker } from './messages.mjs'
+import { fetched, linesOf } from './references.mjs'
+import { Segments } from './segments.mjs'
 import { Frames, decode, encode, frame } from './wire.mjs'
 
 const PATH = '/snakepit.worker.v1.Gateway/Attach'
@@ -40,7 +44,9 @@ let giveUpAt = Date.now() + GIVE_UP_AFTER
 let backoff = BACKOFF[0]
 let limit = 4 << 20
 let offered = null // what the adapter has: { commands, capacity }
-const calls = new Map() // id → 'waiting' | 'running', of those that are not answered
+const calls = new Map() // id → { state: 'waiting' | 'running', takesReferences }, of those that are not answered
+let segments = null
+let kept = null
 const sessions = new Map()
 const tools = new Map() // those that the server has taken, by session and name
 let dialled = 0 // streams so far
@@ -83,17 +89,41 @@ function heard(message) {
     if (gateway) dial({ startFailure: { token, worker: name, failure: message.broken } })
     else leave(1, message.broken.traceback || message.broken.message)
   } else if (message.began) {
-    if (calls.has(message.began)) calls.set(message.began, 'running')
+    if (calls.has(message.began)) calls.get(message.began).state = 'running'
   } else if (message.offered) {
     tools.set(keyOf(message.offered), message.offered)
   } else if (message.withdrawn) {
     tools.delete(keyOf(message.withdrawn))
   } else if (message.dial === dialled) {
     // What belongs to a stream that has ended would mean other calls on this one.
-    for (const result of message.results ?? []) calls.delete(result.id)
-    say(message)
+    answered(message)
     if (draining && calls.size === 0) end()
   }
+}
+
+/** Answers of a block may wait a little, and long answers travel in segments. */
+function answered(message) {
+  const { chunks = [], results = [] } = message
+  if (chunks[0]?.block) {
+    kept.take(chunks[0].block)
+    return
+  }
+  for (const result of results) {
+    kept.leave() // those of its call come before it
+    refer(result, 'value', 'valueRef')
+    calls.delete(result.id)
+  }
+  say(message)
+}
+
+function refer(one, name, refName) {
+  const payload = one[name]
+  // A text has at least as many bytes as characters, and at most three times as many.
+  if (payload === undefined || !segments?.takes(payload.length * 3) || !calls.get(one.id)?.takesReferences) return
+  const bytes = Buffer.from(payload)
+  const ref = segments.put(bytes)
+  one[name] = ref ? undefined : bytes
+  one[refName] = ref ?? undefined
 }
 
 function keyOf({ session, name }) {
@@ -141,7 +171,7 @@ function dial(only) {
 
 function hello() {
   return {
-    token, worker: name, language: 'node', runtime: process.versions.node, protocolMin: 1, protocolMax: 1,
+    token, worker: name, language: 'node', runtime: process.versions.node, protocolMin: 1, protocolMax: 2,
     capacity: offered.capacity, commands: offered.commands, pid: process.pid, sessions: [...sessions.keys()],
     tools: [...tools.values()].map((one) => ({ ...one, metadata: Buffer.from(one.metadata) })),
   }
@@ -155,6 +185,8 @@ function lost(status, text, farewell) {
   // The server waits for these answers no longer; the ids would mean other calls on the next stream.
   for (const id of calls.keys()) runner.postMessage({ cancel: id, forget: true })
   calls.clear()
+  kept?.lost()
+  segments?.lost()
   outbox.length = 0
   const now = Date.now()
   if (attached) {
@@ -168,13 +200,12 @@ function lost(status, text, farewell) {
 
 function take(message) {
   for (const call of message.calls) {
-    calls.set(call.id, 'waiting')
+    calls.set(call.id, { state: 'waiting', takesReferences: call.takesReferences })
     if (call.session) remember(call.session)
-    const { args, metadata, block } = call
-    runner.postMessage({ call: { ...call, args: text(args), metadata: metadata.toString(), block: block && plain(block), limit, dial: dialled } })
+    give(call)
   }
   for (const { id } of message.cancels) if (calls.has(id)) runner.postMessage({ cancel: id })
-  for (const id of message.recalls) if (calls.get(id) === 'waiting') runner.postMessage({ recall: id })
+  for (const id of message.recalls) if (calls.get(id)?.state === 'waiting') runner.postMessage({ recall: id })
   for (const credit of message.credits) runner.postMessage({ credit })
   for (const { id, lines } of message.replyChunks) runner.postMessage({ part: { id, lines: lines.toString() } })
   for (const reply of message.replies) {
@@ -182,11 +213,36 @@ function take(message) {
   }
   for (const session of message.endedSessions) ended(session)
   if (message.ping) say({ pong: { nonce: message.ping.nonce } })
-  if (message.welcome) {
-    attached = true
-    limit = message.welcome.maxMessageBytes || limit
-  }
+  if (message.welcome) welcomed(message.welcome)
+  segments?.released(message.released)
   if (message.drain) drain()
+}
+
+function welcomed(welcome) {
+  attached = true
+  limit = welcome.maxMessageBytes || limit
+  segments = new Segments(welcome)
+  // Of calls that run side by side each would need a journal.
+  kept = new Kept(offered?.capacity === 1 ? segments.journal() : null, (chunk) => {
+    refer(chunk, 'lines', 'linesRef')
+    say({ chunks: [chunk] })
+  })
+}
+
+/** A call to the runner; what it refers to is read here. */
+function give(call) {
+  const { metadata, block } = call
+  try {
+    const args = call.argsRef ? fetched(call.argsRef) : call.args
+    // A message with parts gets memory of its own, which is handed over; it begins with a zero byte.
+    const parts = args[0] === 0 ? new Uint8Array(args) : null
+    const made = { ...call, args: parts ?? text(args), metadata: metadata.toString(), block: block && plain(block), limit, dial: dialled }
+    runner.postMessage({ call: made }, parts ? [parts.buffer] : [])
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    calls.delete(call.id)
+    say({ results: [{ id: call.id, failure: error.failure }] })
+  }
 }
 
 /** The text, or null for bytes that are not UTF-8: as such they would become other text without a word. */
@@ -200,8 +256,9 @@ function text(bytes) {
 
 /** Lines are one text; an array of texts and nulls when some of them are not UTF-8. */
 function plain(block) {
-  const lines = text(block.lines)
-  return { ...block, lines: lines ?? block.lines.toString('latin1').split('\n').map((line) => text(Buffer.from(line, 'latin1'))) }
+  const bytes = linesOf(block)
+  const lines = text(bytes)
+  return { ...block, lines: lines ?? bytes.toString('latin1').split('\n').map((line) => text(Buffer.from(line, 'latin1'))) }
 }
 
 function ended(session) {
@@ -234,7 +291,7 @@ function flush() {
   let next = nothing()
   let room = 0
   for (const one of all) {
-    const size = (one.chunks ?? []).reduce((sum, chunk) => sum + chunk.lines.length, 0) +
+    const size = (one.chunks ?? []).reduce((sum, chunk) => sum + (chunk.lines?.length ?? 0), 0) +
       (one.results ?? []).reduce((sum, result) => sum + (result.value?.length ?? 0), 0)
     if ((one.chunks?.length && next.results.length) || (room && room + size > 1 << 20)) {
       write(next)
@@ -250,7 +307,7 @@ function flush() {
 
 function write(message) {
   if (stream === null) return
-  for (const chunk of message.chunks ?? []) chunk.lines = Buffer.from(chunk.lines)
+  for (const chunk of message.chunks ?? []) if (typeof chunk.lines === 'string') chunk.lines = Buffer.from(chunk.lines)
   for (const result of message.results ?? []) if (typeof result.value === 'string') result.value = Buffer.from(result.value)
   for (const request of message.requests ?? []) for (const part of ['args', 'query']) if (request[part]) request[part] = Buffer.from(request[part])
   stream.write(frame(encode(FromWorker, message)))

@@ -1,7 +1,8 @@
-"""Binary arguments: Python workers get them, workers of other languages are not troubled with them."""
+"""Binary arguments: workers that know messages with parts get them, others are not troubled with them."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.wire.binary import DTYPES, pack, unpack
+from snakepit_cli.wire.parts import Binary
 from tests.contract.test_languages import ADAPTERS, Language
 from tests.harness.pit import Pit
 
@@ -17,12 +20,15 @@ PROGRAMS = {"filter": "exec:cat", "program": f"exec-json:{sys.executable} {FOLDE
 CONFIG = "".join(
     f'[pools.{name}]\nadapter = "{adapter}"\nsize = 1\n' for name, adapter in {**ADAPTERS, **PROGRAMS}.items()
 )
-OTHERS = [name for name in (*ADAPTERS, *PROGRAMS) if name != "python"]
+SPEAKERS = ["python", "node"]
+OTHERS = [name for name in (*ADAPTERS, *PROGRAMS) if name not in SPEAKERS]
 
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Pit]:
     with Pit(CONFIG) as one:
+        for name in SPEAKERS:
+            one.run("up", name)
         (one.work / "photo.png").write_bytes(b"\x89PNG")
         yield one
 
@@ -39,15 +45,45 @@ def test_other_workers_refuse_them_by_name(shared: Pit, name: str) -> None:
         assert pool.call("echo", "x=1") == {"x": "1"}, "and go on"
 
 
-def test_python_workers_take_them(shared: Pit) -> None:
-    assert Language(shared, "python").call("echo", "x@=photo.png") == {"x": "iVBORw=="}
+@pytest.mark.parametrize("name", SPEAKERS)
+def test_workers_take_and_give_them(shared: Pit, name: str) -> None:
+    shown = Language(shared, name).call("echo", "x@=photo.png")["x"]
+    assert shown in ("iVBORw==", {"type": "image/png", "base64": "iVBORw=="})
     with shared.connection() as connection:
-        assert connection.call_value("echo", {"x": [b"\x89PNG"]}, pool="python") == {"x": [b"\x89PNG"]}
+        value = {"x": [b"\x89PNG", Binary(b"abc", "image/png")], "n": [1, None, "ü"]}
+        found = connection.call_value("echo", value, pool=name)
+        assert (found["x"][0], found["n"]) == (b"\x89PNG", value["n"])
+        assert bytes(found["x"][1]) == b"abc"
         with pytest.raises(PitError, match="take JSON"):
             connection.call_value("echo", {"x": b"a"}, pool="filter")
 
 
-def test_large_ones_go_through_the_whole(shared: Pit) -> None:
+@pytest.mark.parametrize("name", SPEAKERS)
+@pytest.mark.parametrize("dtype", [one for one in DTYPES if one != "float16"])
+def test_arrays_are_exactly_preserved(shared: Pit, name: str, dtype: str) -> None:
+    data = bytes(range(1, 1 + 6 * DTYPES[dtype][0])) if dtype != "bool" else bytes([0, 1, 1, 0, 0, 1])
+    for shape in ([6], [2, 3], [3, 1, 2]):
+        text = json.dumps({"a": {"$binary": 0, "dtype": dtype, "shape": shape}}, separators=(",", ":")).encode()
+        message = b"".join(pack(text, [data]))
+        with shared.connection() as connection:
+            answer = connection.call("echo", message, pool=name, binary=True)
+        found, parts = unpack(answer)
+        assert json.loads(bytes(found)) == json.loads(text)
+        assert bytes(parts[0]) == data
+
+
+@pytest.mark.parametrize("name", SPEAKERS)
+def test_large_ones_go_through_the_whole(shared: Pit, name: str) -> None:
     data = bytes(8 << 20)
     with shared.connection() as connection:
-        assert connection.call_value("echo", {"x": data}, pool="python") == {"x": data}
+        assert connection.call_value("echo", {"x": data}, pool=name) == {"x": data}
+
+
+@pytest.mark.parametrize("name", SPEAKERS)
+def test_messages_that_are_none_are_invalid_arguments(shared: Pit, name: str) -> None:
+    whole = b"".join(pack(b'{"x":{"$binary":0}}', [b"abc"]))
+    with shared.connection() as connection:
+        for message in (whole[:9], whole[:-1], whole.replace(b'":0', b'":1'), b"\0" * 12):
+            with pytest.raises(PitError) as caught:
+                connection.call("echo", message, pool=name)
+            assert caught.value.kind == "invalid_arguments"
