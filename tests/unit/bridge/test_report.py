@@ -29,7 +29,8 @@ class Block:
         self.outbox.take()
         fields = {"id": 7, "takes_references": True, "credit_bytes": 1 << 22, **spec}
         self.segments = Segments(welcome, lambda _: None)
-        self.report = Report(Call(pb.Call(**fields), self.outbox, None, self.segments), careful=careful)
+        self.call = Call(pb.Call(**fields), self.outbox, None, self.segments)
+        self.report = Report(self.call, careful=careful)
         self.journal = folder / "w-1-journal"
 
     def answer(self, *values: bytes) -> None:
@@ -103,6 +104,51 @@ def test_they_leave_while_the_next_item_takes_long(tmp_path: Path, clock: Callab
     clock(0.03)
     block.outbox.late()
     assert block.sent() == [(b"1\n", 1, [])]
+    block.outbox.late()
+    assert block.sent() == []
+
+
+@pytest.mark.parametrize("timeout", [0.0, 0.5])
+def test_so_do_those_of_the_run_that_the_long_item_belongs_to(
+    tmp_path: Path, clock: Callable[[float], None], timeout: float
+) -> None:
+    block = Block(tmp_path, timeout_seconds=timeout)
+    refusal = Refusal(failure(pb.Failure.Kind.INVALID_ARGUMENTS, "no"))
+    block.report.add(b"1")
+    block.report.fail(refusal)
+    clock(0.03)
+    assert block.outbox.late is not None
+    block.outbox.late()
+    ((lines, count, failed),) = block.sent()
+    assert (lines.splitlines()[0], count, failed) == (b"1", 2, [1])
+    block.report.add(b"3")
+    block.report.fail(refusal)
+    clock(0.03)
+    block.outbox.late()
+    assert [part[1:] for part in block.sent()] == [(2, [1])]
+    block.report.add(b"5")
+    block.report.send(last=True)
+    assert block.sent() == [(b"5\n", 1, [])]
+
+
+def test_bytes_that_leave_late_take_room_once(tmp_path: Path, clock: Callable[[float], None]) -> None:
+    block = Block(tmp_path, credit_bytes=100)
+    block.report.add(b"1")
+    clock(0.03)
+    assert block.outbox.late is not None
+    block.outbox.late()
+    block.answer(b"2")
+    assert block.report.room == 96
+    block.answer(b"3")
+    assert block.report.room == 94
+
+
+def test_nothing_leaves_late_of_a_cancelled_block(tmp_path: Path, clock: Callable[[float], None]) -> None:
+    block = Block(tmp_path)
+    block.report.add(b"1")
+    clock(0.03)
+    block.call.cancelled = True
+    assert block.outbox.late is not None
     block.outbox.late()
     assert block.sent() == []
 

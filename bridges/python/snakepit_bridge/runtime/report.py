@@ -16,7 +16,8 @@ from snakepit_bridge.runtime.standby_reader import MOMENT
 __all__ = ["Report"]
 
 SELDOM = 0.02
-"""Seconds between two messages, where answers that are not sent yet are in a journal."""
+"""Seconds between two messages, where answers that are not sent yet are in a journal; and how long an answer waits
+for an item that takes long."""
 MUCH = 1 << 18
 """Bytes of answers that are not kept back."""
 HASTY = 1.0
@@ -30,8 +31,8 @@ class Report:
     For the thread that runs the block, except `late`.
     """
 
-    __slots__ = ("_call", "_count", "_failed", "_journal", "_lock", "_pause", "_sent", "_sent_at", "_size", "_unsent",
-                 "add", "due", "parts", "room")  # fmt: skip
+    __slots__ = ("_call", "_count", "_failed", "_journal", "_lock", "_pause", "_sent", "_sent_at", "_size", "_taken",
+                 "_taken_bytes", "_unsent", "add", "due", "parts", "room")  # fmt: skip
 
     def __init__(self, call: Call, *, careful: bool) -> None:
         self._call = call
@@ -44,7 +45,10 @@ class Report:
         patient = not careful and not 0 < call.timeout < HASTY
         self._journal: Journal | None = call.segments.journal() if patient and call.segments is not None else None
         self._lock = threading.Lock()
-        """Held where `_unsent` and what is about it is changed, and until that is in the outbox."""
+        """Held where `_unsent` and what is about it is changed, where `parts` gets shorter, and until that is in the
+        outbox."""
+        self._taken = self._taken_bytes = 0
+        """What `late` has sent of `parts`: how many, how many bytes."""
         self._unsent: list[bytes] = []
         """In the journal."""
         self._count = self._size = 0
@@ -55,7 +59,7 @@ class Report:
         self.due += self._pause
         self.room = call.room
         """Bytes of answers that may still leave."""
-        if self._journal is not None:
+        if not careful:
             call.outbox.late = self.late
 
     def fail(self, error: BaseException) -> None:
@@ -67,19 +71,24 @@ class Report:
 
     def send(self, *, last: bool = False) -> None:
         """What has gathered: to the server, or into the journal. The last part leaves with the result."""
-        count = len(self.parts)
-        lines = b"\n".join(self.parts) + b"\n" if count else b""
-        self.room -= len(lines)
         with self._lock:
+            lines, count = self._rest()
+            self.room -= len(lines) + self._taken_bytes
             if count:
                 self._unsent.append(lines)
             if last:
                 self._call.outbox.late = None
             if last or not self._kept(lines, count):
                 self._put(count, last=last)
-        self.parts.clear()
-        self._failed.clear()
+            self.parts.clear()
+            self._failed.clear()
+            self._taken = self._taken_bytes = 0
         self.due = monotonic() + self._pause
+
+    def _rest(self) -> tuple[bytes, int]:
+        """The lines of `parts` that have not been sent, and how many they are."""
+        rest = self.parts[self._taken :]
+        return b"\n".join(rest) + b"\n" if rest else b"", len(rest)
 
     def _kept(self, lines: bytes, count: int) -> bool:
         """Whether it is in the journal, and nothing needs to leave now."""
@@ -99,10 +108,18 @@ class Report:
         return kept
 
     def late(self) -> None:
-        """Sends what has been in the journal for long, because the next item takes long. By the standby reader."""
+        """Sends what has waited for long, because the next item takes long. By the standby reader."""
         with self._lock:
-            if self._unsent and monotonic() - self._sent_at >= SELDOM and self._call.outbox.late is not None:
-                self._put(0, last=False)
+            if self._call.outbox.late is None or self._call.cancelled or monotonic() - self._sent_at < SELDOM:
+                return
+            # The other thread may add answers meanwhile, and makes the list no shorter without the lock. That an answer
+            # is an error is known before the answer is there.
+            lines, count = self._rest()
+            if count:
+                self._unsent.append(lines)
+            self._put(count, last=False)
+            self._taken += count
+            self._taken_bytes += len(lines)
 
     def _put(self, more: int, *, last: bool) -> None:
         """Into the outbox: all that is not sent, of which `more` answers are not counted yet."""
@@ -113,7 +130,8 @@ class Report:
         if not lines:
             return
         self._sent += before + more
-        failed = [before + number for number in self._failed] if more else []
+        begin = self._taken
+        failed = [before + number - begin for number in self._failed if begin <= number < begin + more]
         part = pb.Chunks(id=self._call.id, count=before + more, failed=failed)
         segments = self._call.segments
         ref = segments.put((lines,)) if segments is not None else None
