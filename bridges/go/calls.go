@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -76,11 +77,21 @@ type run struct {
 	more   *sync.Cond
 	room   int64
 	silent bool // its answer would go to a stream that has ended
+
+	segments *segments // nil: its answers are sent as bytes
+	kept     *kept     // of the stream that it came on
+	parts    []part    // of its arguments
 }
 
 func newRun(w *worker, spec callSpec) *run {
 	r := &run{worker: w, spec: spec, arrived: time.Now(), room: int64(spec.credit), givenUp: make(chan struct{})}
 	r.more = sync.NewCond(&r.lock)
+	if r.kept = w.kept; r.kept == nil {
+		r.kept = newKept(nil)
+	}
+	if spec.takesReferences {
+		r.segments = w.segments
+	}
 	inner, cancel := context.WithCancel(context.Background())
 	if spec.timeout > 0 && spec.block == nil {
 		deadline := r.arrived.Add(time.Duration(spec.timeout * float64(time.Second)))
@@ -111,6 +122,8 @@ func (r *run) spend(bytes int) bool {
 	r.room -= int64(bytes)
 	return r.room > 0
 }
+
+func (r *run) hasRoom() bool { return r.spend(0) }
 
 func (r *run) waitForRoom() error {
 	r.lock.Lock()
@@ -163,10 +176,33 @@ func (r *run) settle(outcome result) {
 	if began.IsZero() {
 		began = now
 	}
+	r.kept.leave() // what it has answered comes before its end
+	if outcome.ref = r.put(outcome.value); outcome.ref != nil {
+		outcome.value = nil
+	}
 	outcome.id = r.spec.id
 	outcome.waitSeconds = float32(began.Sub(r.arrived).Seconds())
 	outcome.runSeconds = float32(now.Sub(began).Seconds())
 	r.worker.settled(outcome)
+}
+
+// put writes a long payload where the reader finds it; nil when it is to be sent as bytes.
+func (r *run) put(payload []byte) *reference {
+	if r.segments == nil {
+		return nil
+	}
+	return r.segments.put(payload)
+}
+
+// say sends chunks, unless nobody waits for them any more.
+func (r *run) say(part chunks) {
+	if r.muted() {
+		return
+	}
+	if part.ref = r.put(part.lines); part.ref != nil {
+		part.lines = nil
+	}
+	r.worker.say(func(box *outbox) { box.chunks = append(box.chunks, part) })
 }
 
 // panicked is what a handler has thrown.
@@ -218,14 +254,11 @@ func (r *run) answer() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := r.spec.args
-	if len(args) == 0 {
-		args = []byte("{}")
+	if err := r.spec.fetch(); err != nil {
+		return nil, err
 	}
-	if !utf8.Valid(args) {
-		return nil, refuse(invalidArguments, "the arguments are not UTF-8")
-	}
-	if err := object(args); err != nil {
+	args, err := r.arguments()
+	if err != nil {
 		return nil, err
 	}
 	switch {
@@ -239,6 +272,22 @@ func (r *run) answer() ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 }
 
+// arguments are JSON. What they have of parts is kept in r.parts.
+func (r *run) arguments() (args []byte, err error) {
+	args = r.spec.args
+	switch {
+	case len(args) == 0:
+		args = []byte("{}")
+	case isMessage(args):
+		if args, r.parts, err = tokens(args); err != nil {
+			return nil, refuse(invalidArguments, "%s", err)
+		}
+	case !utf8.Valid(args):
+		return nil, refuse(invalidArguments, "the arguments are not UTF-8")
+	}
+	return args, object(args)
+}
+
 var null = []byte("null")
 
 // one appends the JSON of an answer, and a line break; chunks become an array.
@@ -247,6 +296,11 @@ func (r *run) one(out *bytes.Buffer, command handler, args []byte) error {
 		value, err := command.run(r.ctx, args, nil)
 		if err != nil {
 			return err
+		}
+		if r.spec.takesParts && value != nil && mayHaveParts(reflect.TypeOf(value), 0) {
+			if inner, parts := withTokens(value); len(parts) > 0 {
+				return r.message(out, inner, parts, command.spec.name)
+			}
 		}
 		return encode(out, value, command.spec.name, r.worker.limit(), r.spec.nanIsNull)
 	}
@@ -261,8 +315,29 @@ func (r *run) one(out *bytes.Buffer, command handler, args []byte) error {
 	return encode(out, chunks, command.spec.name, r.worker.limit(), r.spec.nanIsNull)
 }
 
+// message writes a message with parts in the place of JSON, and a line break.
+func (r *run) message(out *bytes.Buffer, value any, parts []part, command string) error {
+	var text bytes.Buffer
+	if err := encode(&text, value, command, r.worker.limit(), r.spec.nanIsNull); err != nil {
+		return err
+	}
+	json, err := withPlaces(bytes.TrimSuffix(text.Bytes(), []byte("\n")), parts)
+	if err != nil {
+		return refuse(invalidResult, "`%s`: %s", command, err)
+	}
+	message := pack(json, parts)
+	if limit := r.worker.limit(); len(message)+overhead > limit {
+		return tooLarge(command, len(message), limit)
+	}
+	*out = *bytes.NewBuffer(append(message, '\n'))
+	return nil
+}
+
 func (r *run) stream(command handler, args []byte) error {
-	out := lines{run: r}
+	out := lines{run: r, leave: func(part chunks) {
+		part.lines = append([]byte(nil), part.lines...)
+		r.say(part)
+	}}
 	defer out.flush()
 	if !command.spec.streaming {
 		if err := r.one(&out.text, command, args); err != nil {
@@ -278,125 +353,4 @@ func (r *run) stream(command handler, args []byte) error {
 		return out.added(out.text.Len() - before)
 	})
 	return err
-}
-
-// block answers the items one after another. What has been answered leaves before an item that begins a moment later.
-func (r *run) block(command handler, fixed []byte) error {
-	items := r.spec.block
-	out := lines{run: r}
-	defer out.flush()
-	for rest := items.lines; len(rest) > 0; {
-		end := bytes.IndexByte(rest, '\n')
-		if end < 0 {
-			return errMalformed
-		}
-		line := rest[:end]
-		rest = rest[end+1:]
-		if items.careful {
-			out.flush()
-			r.worker.delivered()
-		}
-		if err := r.ctx.Err(); err != nil {
-			return err
-		}
-		before := out.text.Len()
-		_, err := r.guarded(func() ([]byte, error) {
-			args, err := merged(fixed, line, items)
-			if err != nil {
-				return nil, err
-			}
-			return nil, r.one(&out.text, command, args)
-		})
-		if err != nil {
-			out.fail(before, failureOf(err))
-		}
-		if err := out.added(out.text.Len() - before); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// merged is the arguments of an item: an object over the fixed ones, anything else as the argument that is named.
-func merged(fixed, line []byte, items *block) ([]byte, error) {
-	if !utf8.Valid(line) { // encoding/json would change it without a word
-		return nil, refuse(invalidArguments, "the line is not UTF-8")
-	}
-	item := bytes.TrimLeft(line, " \t\r")
-	if items.text {
-		item, _ = json.Marshal(string(line))
-	}
-	whole := !items.text && len(item) > 0 && item[0] == '{'
-	bare := len(bytes.TrimSpace(fixed)) <= 2
-	if whole && bare {
-		return item, nil // checked when it is read
-	}
-	if !items.text && !json.Valid(item) {
-		return nil, refuse(invalidArguments, "the line is not valid JSON")
-	}
-	all := map[string]json.RawMessage{}
-	_ = json.Unmarshal(fixed, &all)
-	if whole {
-		_ = json.Unmarshal(item, &all)
-	} else {
-		name := items.itemArgument
-		if name == "" {
-			name = "item"
-		}
-		all[name] = item
-	}
-	return json.Marshal(all)
-}
-
-// lines are chunks on their way: the first leaves at once, those that follow within a moment together.
-type lines struct {
-	run    *run
-	text   bytes.Buffer
-	count  uint64
-	failed []uint64
-	due    time.Time
-}
-
-// fail puts a failure where an answer was begun.
-func (l *lines) fail(before int, found *failure) {
-	l.text.Truncate(before)
-	l.failed = append(l.failed, l.count)
-	facts := map[string]string{"kind": kindNames[found.kind]}
-	for name, value := range map[string]string{
-		"type": found.typ, "message": found.message, "traceback": found.traceback,
-	} {
-		if value != "" {
-			facts[name] = value
-		}
-	}
-	text, _ := json.Marshal(facts)
-	l.text.Write(append(text, '\n'))
-}
-
-// added counts a line that was appended; waits while the reader has no room.
-func (l *lines) added(size int) error {
-	l.count++
-	room := l.run.spend(size)
-	if !room || l.text.Len() > large || !time.Now().Before(l.due) {
-		l.flush()
-	}
-	if !room {
-		return l.run.waitForRoom()
-	}
-	return l.run.ctx.Err()
-}
-
-func (l *lines) flush() {
-	if l.count == 0 {
-		return
-	}
-	if !l.run.muted() {
-		text := append([]byte(nil), l.text.Bytes()...)
-		l.run.worker.say(func(box *outbox) {
-			box.chunks = append(box.chunks, chunks{l.run.spec.id, text, l.count, l.failed})
-		})
-	}
-	l.text.Reset()
-	l.count, l.failed = 0, nil
-	l.due = time.Now().Add(moment)
 }

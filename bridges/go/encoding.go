@@ -70,6 +70,8 @@ func (e *encoder) result(one result) {
 		inner.text(fieldFailureMessage, one.failure.message)
 		inner.text(fieldFailureTraceback, one.failure.traceback)
 		body.message(fieldResultFailure, inner)
+	} else if one.ref != nil {
+		body.reference(fieldResultValueRef, one.ref)
 	} else {
 		body.message(fieldResultValue, one.value)
 	}
@@ -87,7 +89,20 @@ func (e *encoder) chunks(one chunks) {
 		body.uvarint(fieldChunksFailed << 3)
 		body.uvarint(at)
 	}
+	if one.ref != nil {
+		body.reference(fieldChunksLinesRef, one.ref)
+	}
 	e.message(fieldFromWorkerChunks, body)
+}
+
+func (e *encoder) reference(number int, one *reference) {
+	var body encoder
+	body.text(fieldReferencePath, one.path)
+	body.number(fieldReferenceDevice, one.device)
+	body.number(fieldReferenceInode, one.inode)
+	body.number(fieldReferenceOffset, one.offset)
+	body.number(fieldReferenceLength, one.length)
+	e.message(number, body)
 }
 
 func (e *encoder) pong(nonce uint64) {
@@ -139,8 +154,8 @@ func (e *encoder) hello(one hello) {
 	body.text(fieldHelloWorker, one.worker)
 	body.text(fieldHelloLanguage, "go")
 	body.text(fieldHelloRuntime, one.runtime)
-	body.number(fieldHelloProtocolMin, protocol)
-	body.number(fieldHelloProtocolMax, protocol)
+	body.number(fieldHelloProtocolMin, protocolMin)
+	body.number(fieldHelloProtocolMax, protocolMax)
 	body.number(fieldHelloCapacity, one.capacity)
 	for _, spec := range one.commands {
 		var inner encoder

@@ -49,7 +49,7 @@ func plain[A, R any](name string, function func(*Context, A) (R, error), summary
 	args := argumentsOf(name, reflect.TypeOf((*A)(nil)).Elem())
 	return handlerOf(name, args, false, summary, func(ctx *Context, data []byte, _ func(any) error) (any, error) {
 		var found A
-		if err := args.read(data, &found); err != nil {
+		if err := args.read(data, &found, ctx.run.parts); err != nil {
 			return nil, err
 		}
 		return function(ctx, found)
@@ -60,7 +60,7 @@ func emitting[A any](name string, function func(*Context, A, func(any) error) er
 	args := argumentsOf(name, reflect.TypeOf((*A)(nil)).Elem())
 	return handlerOf(name, args, true, summary, func(ctx *Context, data []byte, emit func(any) error) (any, error) {
 		var found A
-		if err := args.read(data, &found); err != nil {
+		if err := args.read(data, &found, ctx.run.parts); err != nil {
 			return nil, err
 		}
 		return nil, function(ctx, found, emit)
@@ -141,8 +141,21 @@ func untyped(typ reflect.Type, seen map[reflect.Type]bool) bool {
 	return false
 }
 
-// read fills a value in.
-func (a *arguments) read(data []byte, into any) error {
+// read fills a value in. The data may have tokens of these parts.
+func (a *arguments) read(data []byte, into any, parts []part) error {
+	if err := a.readJSON(data, into); err != nil || parts == nil {
+		return err
+	}
+	value := reflect.ValueOf(into).Elem()
+	made, err := filled(value, parts)
+	if err != nil {
+		return refuse(invalidArguments, "`%s`: %s", a.command, err)
+	}
+	set(value, made)
+	return nil
+}
+
+func (a *arguments) readJSON(data []byte, into any) error {
 	if a.defaults != nil {
 		if err := json.Unmarshal(a.defaults, into); err != nil {
 			return fmt.Errorf("the defaults of `%s`: %w", a.command, err)
@@ -286,7 +299,7 @@ func encode(into *bytes.Buffer, value any, command string, limit int, nanIsNull 
 	if err != nil {
 		into.Truncate(before)
 		if nanIsNull && value != nil {
-			value = newStand().finite(reflect.ValueOf(value), 0).Interface()
+			value = newStand().finite(reflect.ValueOf(value)).Interface()
 		}
 		reason := firstRefused(value)
 		if reason == "" {
@@ -296,10 +309,13 @@ func encode(into *bytes.Buffer, value any, command string, limit int, nanIsNull 
 	}
 	if size := into.Len() - before; size+overhead > limit {
 		into.Truncate(before)
-		return refuse(
-			invalidResult, "`%s` returned %d bytes; at most %d fit into a message", command, size, limit-overhead)
+		return tooLarge(command, size, limit)
 	}
 	return nil
+}
+
+func tooLarge(command string, size, limit int) error {
+	return refuse(invalidResult, "`%s` returned %d bytes; at most %d fit into a message", command, size, limit-overhead)
 }
 
 func write(into *bytes.Buffer, value any) error {
@@ -312,11 +328,11 @@ func write(into *bytes.Buffer, value any) error {
 func writeNull(into *bytes.Buffer, value any) error {
 	stands := newStand()
 	var text bytes.Buffer
-	copied := stands.finite(reflect.ValueOf(value), 0)
-	if !copied.IsValid() {
+	finite := stands.finite(reflect.ValueOf(value))
+	if !finite.IsValid() {
 		return write(into, nil)
 	}
-	if err := write(&text, copied.Interface()); err != nil {
+	if err := write(&text, finite.Interface()); err != nil {
 		return err
 	}
 	found := text.Bytes()

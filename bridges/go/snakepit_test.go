@@ -82,14 +82,14 @@ func TestArgumentsAreDescribedAndChecked(t *testing.T) {
 		t.Fatalf("%+v", args.parameters)
 	}
 	var found sample
-	if err := args.read([]byte(`{"a":0,"Self":""}`), &found); err != nil || found.B != 1.5 {
+	if err := args.read([]byte(`{"a":0,"Self":""}`), &found, nil); err != nil || found.B != 1.5 {
 		t.Fatalf("%+v %v", found, err)
 	}
 	for text, words := range map[string]string{
 		`{"a":1}`: "missing argument `Self`", `{"Self":"x"}`: "missing argument `a`", `{"a":1,"Self":"x","z":1}`: "unknown argument `z`",
 		`{"a":"x","Self":""}`: "cannot unmarshal string", `{`: "unexpected end", `{"a":1,"Self":""} 2`: "after top-level value",
 	} {
-		if err := args.read([]byte(text), &sample{}); err == nil || !strings.Contains(err.Error(), words) {
+		if err := args.read([]byte(text), &sample{}, nil); err == nil || !strings.Contains(err.Error(), words) {
 			t.Fatalf("%s: %v", text, err)
 		}
 	}
@@ -110,7 +110,7 @@ func TestNamesOfAnObjectAreFound(t *testing.T) {
 		t.Fatalf("%q", found)
 	}
 	var any sample
-	if err := argumentsOf("f", reflect.TypeOf(any)).read([]byte(`{"A":1,"self":"x"}`), &any); err != nil || any.A != 1 {
+	if err := argumentsOf("f", reflect.TypeOf(any)).read([]byte(`{"A":1,"self":"x"}`), &any, nil); err != nil || any.A != 1 {
 		t.Fatal(err)
 	}
 }

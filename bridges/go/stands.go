@@ -21,66 +21,13 @@ func newStand() stand {
 }
 
 // finite is a copy in which the stand is in the place of every NaN and infinity. What cannot be changed is left as it is.
-func (s stand) finite(value reflect.Value, levels int) reflect.Value {
-	if !value.IsValid() || levels > deepest {
-		return value
-	}
-	switch value.Kind() {
-	case reflect.Float32, reflect.Float64:
-		if number := value.Float(); math.IsNaN(number) || math.IsInf(number, 0) {
-			return reflect.ValueOf(s.number).Convert(value.Type())
-		}
-	case reflect.Interface, reflect.Pointer:
-		if !value.IsNil() {
-			inner := s.finite(value.Elem(), levels+1)
-			if value.Kind() == reflect.Interface {
-				return inner
-			}
-			made := reflect.New(value.Type().Elem())
-			made.Elem().Set(inner)
-			return made.Convert(value.Type())
-		}
-	case reflect.Slice, reflect.Array, reflect.Map, reflect.Struct:
-		return s.finiteInside(value, levels+1)
-	}
-	return value
-}
-
-func (s stand) finiteInside(value reflect.Value, levels int) reflect.Value {
-	made := reflect.New(value.Type()).Elem()
-	made.Set(value)
-	switch value.Kind() {
-	case reflect.Slice:
-		if !value.IsNil() {
-			made.Set(reflect.MakeSlice(value.Type(), value.Len(), value.Len()))
-		}
-		fallthrough
-	case reflect.Array:
-		for at := 0; at < value.Len(); at++ {
-			set(made.Index(at), s.finite(value.Index(at), levels))
-		}
-	case reflect.Map:
-		if !value.IsNil() {
-			made.Set(reflect.MakeMapWithSize(value.Type(), value.Len()))
-			for _, key := range value.MapKeys() {
-				one := reflect.New(value.Type().Elem()).Elem()
-				set(one, s.finite(value.MapIndex(key), levels))
-				made.SetMapIndex(key, one)
+func (s stand) finite(value reflect.Value) reflect.Value {
+	return copied(value, 0, func(one reflect.Value) (reflect.Value, bool) {
+		if one.Kind() == reflect.Float32 || one.Kind() == reflect.Float64 {
+			if number := one.Float(); math.IsNaN(number) || math.IsInf(number, 0) {
+				return reflect.ValueOf(s.number).Convert(one.Type()), true
 			}
 		}
-	case reflect.Struct:
-		for at := 0; at < value.NumField(); at++ {
-			if made.Field(at).CanSet() {
-				set(made.Field(at), s.finite(value.Field(at), levels))
-			}
-		}
-	}
-	return made
-}
-
-// set leaves the zero value where there is none, as for a nil in an interface.
-func set(place, value reflect.Value) {
-	if value.IsValid() {
-		place.Set(value)
-	}
+		return one, false
+	})
 }

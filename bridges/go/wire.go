@@ -13,6 +13,8 @@ var errMalformed = errors.New("a message that ends too soon")
 
 type block struct {
 	lines        []byte
+	linesRef     *reference
+	count        uint64
 	itemArgument string
 	text         bool
 	careful      bool
@@ -31,6 +33,10 @@ type callSpec struct {
 	nanIsNull bool
 	metadata  []byte
 	tool      bool
+	argsRef   *reference
+
+	takesReferences bool
+	takesParts      bool
 }
 
 type failure struct {
@@ -44,6 +50,7 @@ type failure struct {
 type result struct {
 	id          uint64
 	value       []byte
+	ref         *reference
 	failure     *failure
 	waitSeconds float32
 	runSeconds  float32
@@ -52,7 +59,7 @@ type result struct {
 type credit struct{ id, bytes uint64 }
 
 type toWorker struct {
-	welcome *uint64 // the largest message
+	welcome *welcome
 	calls   []callSpec
 	cancels []uint64
 	credits []credit
@@ -61,6 +68,7 @@ type toWorker struct {
 	replies []result
 	recalls []uint64
 
+	released      []string
 	replyChunks   []chunks
 	endedSessions []string
 }
@@ -70,6 +78,12 @@ type chunks struct {
 	lines  []byte
 	count  uint64
 	failed []uint64
+	ref    *reference
+}
+
+type welcome struct {
+	maxMessageBytes, segmentBytes, referenceAbove uint64
+	segments, segmentName                         string
 }
 
 type request struct {
@@ -153,8 +167,10 @@ func decodeToWorker(data []byte) (message toWorker, err error) {
 	err = fields(data, func(f field) error {
 		switch f.number {
 		case fieldToWorkerWelcome:
-			message.welcome = new(uint64)
-			return numberAt(f.bytes, fieldWelcomeMaxMessageBytes, message.welcome)
+			message.welcome = &welcome{}
+			return message.welcome.decode(f.bytes)
+		case fieldToWorkerReleased:
+			message.released = append(message.released, string(f.bytes))
 		case fieldToWorkerCalls:
 			call, err := decodeCall(f.bytes)
 			message.calls = append(message.calls, call)
@@ -193,6 +209,43 @@ func decodeToWorker(data []byte) (message toWorker, err error) {
 		return nil
 	})
 	return message, err
+}
+
+func (w *welcome) decode(data []byte) error {
+	return fields(data, func(f field) error {
+		switch f.number {
+		case fieldWelcomeMaxMessageBytes:
+			w.maxMessageBytes = f.value
+		case fieldWelcomeSegments:
+			w.segments = string(f.bytes)
+		case fieldWelcomeSegmentName:
+			w.segmentName = string(f.bytes)
+		case fieldWelcomeSegmentBytes:
+			w.segmentBytes = f.value
+		case fieldWelcomeReferenceAbove:
+			w.referenceAbove = f.value
+		}
+		return nil
+	})
+}
+
+func decodeReference(data []byte) (*reference, error) {
+	found := &reference{}
+	return found, fields(data, func(f field) error {
+		switch f.number {
+		case fieldReferencePath:
+			found.path = string(f.bytes)
+		case fieldReferenceDevice:
+			found.device = f.value
+		case fieldReferenceInode:
+			found.inode = f.value
+		case fieldReferenceOffset:
+			found.offset = f.value
+		case fieldReferenceLength:
+			found.length = f.value
+		}
+		return nil
+	})
 }
 
 // numberAt reads the number of one field of a message.
@@ -249,6 +302,12 @@ func decodeCall(data []byte) (call callSpec, err error) {
 			call.tool = f.value != 0
 		case fieldCallBlock:
 			call.block, err = decodeBlock(f.bytes)
+		case fieldCallArgsRef:
+			call.argsRef, err = decodeReference(f.bytes)
+		case fieldCallTakesReferences:
+			call.takesReferences = f.value != 0
+		case fieldCallTakesParts:
+			call.takesParts = f.value != 0
 		}
 		return err
 	})
@@ -257,10 +316,14 @@ func decodeCall(data []byte) (call callSpec, err error) {
 
 func decodeBlock(data []byte) (*block, error) {
 	found := &block{}
-	return found, fields(data, func(f field) error {
+	return found, fields(data, func(f field) (err error) {
 		switch f.number {
 		case fieldBlockLines:
 			found.lines = f.bytes
+		case fieldBlockLinesRef:
+			found.linesRef, err = decodeReference(f.bytes)
+		case fieldBlockCount:
+			found.count = f.value
 		case fieldBlockItemArgument:
 			found.itemArgument = string(f.bytes)
 		case fieldBlockText:
@@ -268,7 +331,7 @@ func decodeBlock(data []byte) (*block, error) {
 		case fieldBlockCareful:
 			found.careful = f.value != 0
 		}
-		return nil
+		return err
 	})
 }
 

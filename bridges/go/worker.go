@@ -2,8 +2,6 @@
 package snakepit
 
 import (
-	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -17,7 +15,8 @@ import (
 )
 
 const (
-	protocol           = 1
+	protocolMin        = 1
+	protocolMax        = 2
 	attachMethod       = "/snakepit.worker.v1.Gateway/Attach"
 	unauthenticated    = 16
 	failedPrecondition = 9
@@ -58,6 +57,8 @@ type worker struct {
 	attached bool
 	draining bool
 	largest  int
+	segments *segments
+	kept     *kept
 	waiting  []*run
 	running  map[uint64]*run
 	asked    map[uint64]*inbox
@@ -109,37 +110,6 @@ func names() []string {
 	}
 	sort.Strings(found)
 	return found
-}
-
-func secret() string {
-	descriptor, err := strconv.Atoi(os.Getenv("SNAKEPIT_TOKEN_FD"))
-	if err != nil {
-		return ""
-	}
-	os.Unsetenv("SNAKEPIT_TOKEN_FD")
-	file := os.NewFile(uintptr(descriptor), "token")
-	defer file.Close()
-	text, _ := io.ReadAll(file)
-	return strings.TrimSpace(string(text))
-}
-
-func watchLifeline() {
-	descriptor, err := strconv.Atoi(os.Getenv("SNAKEPIT_LIFELINE_FD"))
-	if err != nil {
-		return
-	}
-	syscall.CloseOnExec(descriptor)
-	go func() {
-		_, _ = io.Copy(io.Discard, os.NewFile(uintptr(descriptor), "lifeline"))
-		os.Exit(1)
-	}()
-}
-
-func leave(code int, format string, values ...any) {
-	if format != "" {
-		fmt.Fprintf(os.Stderr, "snakepit go bridge: "+format+"\n", values...)
-	}
-	os.Exit(code)
 }
 
 // ----------------------------------------------------------------------------------------------- the stream
@@ -214,7 +184,13 @@ func (w *worker) lost(status int, text string) {
 		dropped = append(dropped, one)
 	}
 	w.unanswered()
+	segments, kept := w.segments, w.kept
+	w.segments, w.kept = nil, nil
 	w.lock.Unlock()
+	if segments != nil {
+		kept.lost()
+		segments.lost()
+	}
 	for _, one := range dropped {
 		one.mute()
 		one.cancel()
@@ -240,10 +216,10 @@ func (w *worker) take(message toWorker) {
 		w.remember(spec.session)
 	}
 	if message.welcome != nil {
-		w.attached = true
-		if *message.welcome > 0 {
-			w.largest = int(*message.welcome)
-		}
+		w.welcomed(*message.welcome)
+	}
+	if w.segments != nil {
+		w.segments.released(message.released)
 	}
 	w.answered(message)
 	for _, session := range message.endedSessions {
@@ -270,6 +246,19 @@ func (w *worker) take(message toWorker) {
 	if message.drain {
 		go w.drain(false)
 	}
+}
+
+func (w *worker) welcomed(by welcome) {
+	w.attached = true
+	if by.maxMessageBytes > 0 {
+		w.largest = int(by.maxMessageBytes)
+	}
+	w.segments = newSegments(by)
+	var journal *journal
+	if Capacity == 1 { // of calls that run side by side each would need one
+		journal = w.segments.journal()
+	}
+	w.kept = newKept(journal)
 }
 
 func (w *worker) remember(session string) {
