@@ -15,7 +15,7 @@ from snakepit_cli.wire import worker_pb2 as pb
 from tests.contract.test_languages import ADAPTERS
 
 ROOT = Path(__file__).resolve().parents[2]
-LANGUAGES = ["python", "node"]
+LANGUAGES = ["python", "node", "go", "ruby"]
 ABOVE = 1000
 Kind = pb.Failure.Kind
 

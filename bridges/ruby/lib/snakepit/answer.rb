@@ -3,6 +3,7 @@
 require 'json'
 require 'snakepit/commands'
 require 'snakepit/forms'
+require 'snakepit/parts'
 
 module Snakepit
   NESTING = 1000
@@ -13,17 +14,29 @@ module Snakepit
 
     module_function
 
+    # JSON, or with `parts` a message with the parts that are in the value. Raises Refusal.
+    def whole_json(value, command, limit, nan_is_null:, parts:)
+      return json(value, command, limit, nan_is_null: nan_is_null) unless parts
+
+      message = Parts.taken { json(value, command, nil, nan_is_null: nan_is_null) }
+      fit(message, command, limit)
+    rescue Message::Malformed => error
+      raise Refusal.new(:invalid_result, "`#{command}`: #{error.message}")
+    end
+
     # Raises Refusal.
     def json(value, command, limit = nil, nan_is_null: false)
-      text = written(value, nan_is_null)
-      if limit && text.bytesize + OVERHEAD > limit
-        raise Refusal.new(:invalid_result,
-                          "`#{command}` returned #{text.bytesize} bytes; at most #{limit - OVERHEAD} fit into a message")
-      end
-      text
+      fit(written(value, nan_is_null), command, limit)
     rescue Forms::Unfit, JSON::JSONError, EncodingError, SystemStackError => error
       Thread.current[:snakepit_writer] = nil # it may think that it is still deep inside
       raise Refusal.new(:invalid_result, "`#{command}` returned no JSON: #{error.message}")
+    end
+
+    def fit(text, command, limit)
+      return text if limit.nil? || text.bytesize + OVERHEAD <= limit
+
+      raise Refusal.new(:invalid_result,
+                        "`#{command}` returned #{text.bytesize} bytes; at most #{limit - OVERHEAD} fit into a message")
     end
 
     def written(value, nan_is_null)
@@ -32,6 +45,7 @@ module Snakepit
       writer.generate(Forms.plain(value, nan_is_null: nan_is_null))
     rescue JSON::JSONError, EncodingError, SystemStackError
       Thread.current[:snakepit_writer] = nil
+      Parts.again
       writer.generate(Forms.plain(value, nan_is_null: nan_is_null))
     end
 
@@ -79,12 +93,19 @@ module Snakepit
 
     # The arguments of a call. Raises Refusal.
     def arguments(json)
-      value = parse(json.force_encoding(Encoding::UTF_8))
+      return whole_arguments(Parts.received(json)) if Message.is?(json)
+
+      whole_arguments(parse(json.force_encoding(Encoding::UTF_8)))
+    rescue Message::Malformed => error
+      raise Refusal.new(:invalid_arguments, error.message)
+    rescue JSON::JSONError, EncodingError => error
+      raise Refusal.new(:invalid_arguments, "not valid JSON: #{error.message}")
+    end
+
+    def whole_arguments(value)
       return value if value.is_a?(Hash)
 
       raise Refusal.new(:invalid_arguments, 'the arguments must be a JSON object')
-    rescue JSON::JSONError, EncodingError => error
-      raise Refusal.new(:invalid_arguments, "not valid JSON: #{error.message}")
     end
   end
 end

@@ -24,8 +24,8 @@ module Snakepit
       @fixed = fixed
       @fixed_keywords = fixed.transform_keys(&:to_sym)
       @context = context
-      @out = Lines.new(@run, @say)
-      lines = @items[:lines].force_encoding(Encoding::UTF_8).each_line("\n", chomp: true)
+      @out = BlockLines.new(@run, @say, careful: @items[:careful])
+      lines = References.lines_of(@items).force_encoding(Encoding::UTF_8).each_line("\n", chomp: true)
       lines.each_slice(TOGETHER) { |some| some_of(some) }
       @out.flush
       'null'

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'snakepit/answer'
+require 'snakepit/kept'
 require 'snakepit/session'
 
 module Snakepit
@@ -8,11 +9,14 @@ module Snakepit
 
   # One call, from its arrival to its answer.
   class Run
-    attr_reader :spec, :arrived, :room
+    attr_reader :spec, :arrived, :room, :kept
     attr_accessor :began, :silent, :over
 
-    def initialize(spec)
+    # `kept`: answers of blocks that leave together.
+    def initialize(spec, segments = nil, kept = Kept.new(nil))
       @spec = spec
+      @segments = segments if spec[:takes_references]
+      @kept = kept
       @arrived = Snakepit.now
       @room = spec[:credit_bytes]
       @lock = Mutex.new
@@ -25,6 +29,9 @@ module Snakepit
     def id = @spec[:id]
     def nan_is_null = @spec[:nan_is_null]
     def cancelled? = @cancelled
+
+    # Writes a long payload where the reader finds it: the reference. Nil when it is to be sent as bytes.
+    def put(payload) = @segments&.put(payload)
 
     # Seconds until the caller stops waiting; nil when there is no limit.
     def remaining

@@ -2,13 +2,14 @@
 
 require 'snakepit/block'
 require 'snakepit/calls'
+require 'snakepit/kept'
+require 'snakepit/references'
 require 'snakepit/requests'
 
 module Snakepit
   # Runs calls, up to `capacity` at a time, each in a thread, and says what they answer.
   class Runner
     attr_reader :requests, :tools
-    attr_writer :limit
 
     def initialize(commands, say)
       @commands = commands
@@ -16,6 +17,7 @@ module Snakepit
       @requests = Requests.new(say)
       @tools = Tools.new
       @limit = nil
+      @kept = Kept.new(nil)
       @lock = Mutex.new
       @more = ConditionVariable.new
       @waiting = []
@@ -23,9 +25,28 @@ module Snakepit
       commands.capacity.times { Thread.new { Thread.handle_interrupt(Cancelled => :never) { work } } }
     end
 
+    # A stream to the server begins.
+    def welcome(facts)
+      @limit = facts[:max_message_bytes] if facts[:max_message_bytes].positive?
+      @segments = Segments.new(facts)
+      # Of calls that run side by side each would need a journal.
+      @kept = Kept.new(@commands.capacity == 1 ? @segments.journal : nil)
+    end
+
+    # Segments that nobody reads any more.
+    def released(paths) = @segments&.released(paths)
+
+    # The stream has ended.
+    def lost
+      cancel_all(forget: true)
+      @requests.lost
+      @kept.lost
+      @segments&.lost
+    end
+
     def arrive(spec)
       @lock.synchronize do
-        @waiting << Run.new(spec)
+        @waiting << Run.new(spec, @segments, @kept)
         @more.signal
       end
     end
@@ -94,18 +115,21 @@ module Snakepit
       run.over = true
       return if run.silent
 
+      run.kept.leave # what it has answered comes before its end
+      ref = run.put(value) if value
       now = Snakepit.now
       began = run.began || now
       failure &&= { **failure, kind: Wire::KINDS.fetch(failure[:kind]) }
-      @say.call({ results: [{ id: run.id, value: value, failure: failure, wait_seconds: began - run.arrived,
-                              run_seconds: now - began }] })
+      @say.call({ results: [{ id: run.id, value: ref ? nil : value, value_ref: ref, failure: failure,
+                              wait_seconds: began - run.arrived, run_seconds: now - began }] })
     end
 
     # The JSON of the answer. A streaming call sends its chunks before it.
     def answer(run)
       spec = run.spec
       handler = spec[:tool] ? tool(spec) : @commands.find(spec[:command])
-      fixed = Answer.arguments(spec[:args].empty? ? +'{}' : spec[:args])
+      given = spec[:args_ref] ? References.read(spec[:args_ref]) : spec[:args]
+      fixed = Answer.arguments(given.empty? ? +'{}' : given)
       context = Context.new(run, @requests, @tools)
       return Block.new(run, handler, @say, @limit).run(fixed, context) if spec[:block]
 
@@ -120,7 +144,8 @@ module Snakepit
     end
 
     def collected(run, handler, args, context)
-      Answer.json(Answer.whole(handler, args, context), handler.name, @limit, nan_is_null: run.nan_is_null)
+      value = Answer.whole(handler, args, context)
+      Answer.whole_json(value, handler.name, @limit, nan_is_null: run.nan_is_null, parts: run.spec[:takes_parts])
     end
 
     def streamed(run, handler, args, context)
@@ -169,13 +194,37 @@ module Snakepit
       @run.spend(@size)
       Snakepit.shielded do
         unless @run.silent
-          @say.call({ chunks: [{ id: @run.id, lines: text, count: @lines.size - 1, failed: @failed }] })
+          leave({ id: @run.id, lines: text, count: @lines.size - 1, failed: @failed })
         end
         @lines = []
         @failed = []
         @size = 0
       end
       @due = Snakepit.now + MOMENT
+    end
+
+    private
+
+    def leave(chunk) = @say.call({ chunks: [chunk] })
+  end
+
+  # Those of a block: they may wait a little, where they are safe, and are long at times.
+  class BlockLines < Lines
+    def initialize(run, say, careful:)
+      super(run, say)
+      timeout = run.spec[:timeout_seconds]
+      @patient = !careful && !(timeout.positive? && timeout < Kept::HASTY)
+    end
+
+    private
+
+    def leave(chunk)
+      @run.kept.take(chunk, method(:out), keep: @patient && @run.room.positive?)
+    end
+
+    def out(chunk)
+      ref = @run.put(chunk[:lines])
+      @say.call({ chunks: [ref ? { **chunk, lines: nil, lines_ref: ref } : chunk] }) unless @run.silent
     end
   end
 end

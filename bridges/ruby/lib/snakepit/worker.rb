@@ -112,12 +112,11 @@ module Snakepit
       leave(EXIT_REFUSED, "the server refused this worker: #{text}") if code == UNAUTHENTICATED
       leave(EXIT_VERSION, "the server cannot use this worker: #{text}") if code == FAILED_PRECONDITION
       # The server waits for these answers no longer; the ids would mean other calls on the next stream.
-      @runner.cancel_all(forget: true)
-      @runner.requests.lost
+      @runner.lost
     end
 
     def hello
-      { token: @token, worker: @name, language: 'ruby', runtime: RUBY_VERSION, protocol_min: 1, protocol_max: 1,
+      { token: @token, worker: @name, language: 'ruby', runtime: RUBY_VERSION, protocol_min: 1, protocol_max: 2,
         capacity: @commands.capacity, commands: @commands.specs, pid: Process.pid, sessions: @sessions.keys,
         tools: @runner ? @runner.tools.specs : [] }
     end
@@ -133,6 +132,7 @@ module Snakepit
         remember(call[:session]) unless call[:session].empty?
         @runner.arrive(call)
       end
+      @runner&.released(message[:released])
       message[:cancels].each { |cancel| @runner.cancel(cancel[:id]) }
       message[:recalls].each { |id| @runner.recall(id) }
       message[:credits].each { |credit| @runner.grant(credit[:id], credit[:bytes]) }
@@ -146,7 +146,7 @@ module Snakepit
 
     def welcome(facts)
       @attached = true
-      @runner.limit = facts[:max_message_bytes] if @runner && facts[:max_message_bytes].positive?
+      @runner&.welcome(facts)
     end
 
     def remember(session)
