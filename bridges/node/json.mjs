@@ -7,6 +7,11 @@ const LONG = /\d{16}/
 const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 const MARKED = new RegExp(`"${MARK}(-?\\d+)"`, 'g')
 
+/** Whether `read` may give something else than JSON.parse for a part of this text. */
+export function hasLong(text) {
+  return LONG.test(text)
+}
+
 /** JSON.parse; throws what it throws. */
 export function read(text) {
   const value = JSON.parse(text)
