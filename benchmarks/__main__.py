@@ -29,7 +29,7 @@ GROUPS = {
     "startup": "startup.measure", "calls": "calls.measure", "transport": "transport.measure",
     "streams": "streams.measure", "attach": "pools.attach", "registry": "pools.registry", "memory": "pools.memory",
     "bulk": "bulk.measure", "large": "bulk.large", "crowd": "bulk.crowd", "bridges": "bridges.measure",
-    "state": "state.measure", "store": "store.measure",
+    "arrays": "arrays.measure", "state": "state.measure", "store": "store.measure",
 }  # fmt: skip
 """Group → module and function. Imported when it is measured: this file runs before anything is installed, too."""
 _LONGEST = 1800

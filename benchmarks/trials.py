@@ -37,6 +37,10 @@ class Trials:
     crowd: int = 1_000
     """Clients that are connected at a time."""
     crowd_workers: int = 200
+    arrays: int = 21
+    """Round trips of each size of array."""
+    largest_array: int = 1 << 30
+    """Bytes."""
     sessions: int = 100_000
     """In the store, with ten variables each."""
 
@@ -60,5 +64,7 @@ QUICK = Trials(
     fair_calls=300,
     crowd=200,
     crowd_workers=20,
+    arrays=5,
+    largest_array=1 << 26,
     sessions=5_000,
 )

@@ -1,0 +1,122 @@
+"""Arrays of floats from the library to a worker and back, beside our own JSON, and beside a pipe that copies bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.instance import Instance
+from benchmarks.rows import Peer, Row
+from benchmarks.stats import median
+from benchmarks.trials import Trials
+from snakepit_cli.client.api import Connection
+
+_POOL = "arrays"
+_ADAPTER = Path(__file__).parent / "adapters" / "arrays.py"
+_SIZES = {"800 B": 800, "80 KB": 80_000, "320 KB": 320_000, "8 MB": 8_000_000}
+_PIECE = 1 << 20
+
+
+def measure(instance: Instance, trials: Trials) -> list[Row]:
+    instance.up(_POOL, str(_ADAPTER))
+    rows = []
+    with instance.connect() as connection:
+        for name, size in _SIZES.items():
+            rows += _size(connection, name, size, trials.arrays)
+        rows.append(_server_memory(instance, connection, trials.largest_array))
+    return rows
+
+
+def _size(connection: Connection, name: str, size: int, trials: int) -> list[Row]:
+    numbers = array("d", [0.1 * one for one in range(size // 8)])
+    texts = numbers.tolist()
+
+    def ours() -> None:
+        connection.call_value("same", {"data": numbers}, pool=_POOL)
+
+    def as_json() -> None:
+        args = json.dumps({"data": texts}).encode()
+        json.loads(connection.call("same", args, pool=_POOL))
+
+    with _pipe(size) as there_and_back:
+        taken = _in_turns([ours, as_json, lambda: there_and_back(numbers)], trials)
+    mine, text, pipe = (median(one) * 1e3 for one in taken)
+    return [
+        Row(f"array of {name}", mine, "ms", trials, Peer("a pipe, there and back", pipe)),
+        Row(f"array of {name} as JSON", text, "ms", trials, Peer("the array", mine)),
+    ]
+
+
+def _in_turns(actions: list[Callable[[], None]], trials: int) -> list[list[float]]:
+    """Seconds of each, after one that is not counted."""
+    taken: list[list[float]] = [[] for _ in actions]
+    for trial in range(trials + 1):
+        for action, seconds in zip(actions, taken, strict=True):
+            began = time.perf_counter()
+            action()
+            if trial:
+                seconds.append(time.perf_counter() - began)
+    return taken
+
+
+@contextmanager
+def _pipe(size: int) -> Iterator[Callable[[array[float]], None]]:
+    """Another Python process that reads so many bytes from a pipe and writes them into another one."""
+    (theirs_in, mine_out), (mine_in, theirs_out) = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(mine_out)
+            while data := _read(theirs_in, size):
+                _write(theirs_out, data)
+        finally:
+            os._exit(0)
+    os.close(theirs_in)
+    os.close(theirs_out)
+
+    def there_and_back(numbers: array[float]) -> None:
+        _write(mine_out, memoryview(numbers).cast("B"))
+        _read(mine_in, size)
+
+    try:
+        yield there_and_back
+    finally:
+        os.close(mine_out)
+        os.close(mine_in)
+        os.waitpid(child, 0)
+
+
+def _read(descriptor: int, size: int) -> memoryview | None:
+    whole = memoryview(bytearray(size))
+    got = 0
+    while got < size:
+        count = os.readv(descriptor, [whole[got : got + _PIECE]])
+        if not count:
+            return None
+        got += count
+    return whole
+
+
+def _write(descriptor: int, data: memoryview) -> None:
+    while data.nbytes:
+        data = data[os.write(descriptor, data[:_PIECE]) :]
+
+
+def _server_memory(instance: Instance, connection: Connection, size: int) -> Row:
+    """What the server's largest size grows by while an array of a gibibyte (or so) travels to a worker and back."""
+    server = instance.json("status", "--json")["server"]["pid"]
+    before = _largest_memory(server)
+    numbers = array("d", bytes(size))
+    connection.call_value("same", {"data": numbers}, pool=_POOL)
+    return Row("memory of the server, array of 1 GB", (_largest_memory(server) - before) / 1e6, "MB", 1)
+
+
+def _largest_memory(pid: int) -> int:
+    """Bytes that it has had at most."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) << 10
