@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import stat
 
-from snakepit_cli.base.errors import PitError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
+
+    from snakepit_cli.base.errors import PitError
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -54,16 +54,16 @@ def read(reference: Mapping[str, Any]) -> bytes:
         try:
             about = os.fstat(descriptor)
             if (about.st_dev, about.st_ino) != (reference["device"], reference["inode"]):
-                raise PitError("reference_failed", f"{path} is another file by now")
+                raise _failed(f"{path} is another file by now")
             data = os.pread(descriptor, length, offset)
             while 0 < len(data) < length and (more := os.pread(descriptor, length - len(data), offset + len(data))):
                 data += more
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise PitError("reference_failed", f"{path} cannot be read: {error.strerror}") from None
+        raise _failed(f"{path} cannot be read: {error.strerror}") from None
     if len(data) != length:
-        raise PitError("reference_failed", f"{path} ends before byte {offset + length:,}")
+        raise _failed(f"{path} ends before byte {offset + length:,}")
     return data
 
 
@@ -78,14 +78,20 @@ def mapped(reference: Mapping[str, Any], released: Callable[[str], object] | Non
         try:
             about = os.fstat(descriptor)
             if (about.st_dev, about.st_ino) != (reference["device"], reference["inode"]) or about.st_size < end:
-                raise PitError("reference_failed", f"{path} is another file by now")
+                raise _failed(f"{path} is another file by now")
             memory = mmap.mmap(descriptor, end, mmap.MAP_SHARED, mmap.PROT_READ)
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
-        raise PitError("reference_failed", f"{path} cannot be read: {error}") from None
+        raise _failed(f"{path} cannot be read: {error}") from None
     if released is not None:
         import weakref
 
         weakref.finalize(memory, released, path)
     return memoryview(memory)[reference["offset"] :]
+
+
+def _failed(message: str) -> PitError:
+    from snakepit_cli.base.errors import PitError
+
+    return PitError("reference_failed", message)

@@ -119,11 +119,10 @@ def say(text: str) -> None:
 
 def _mapped(reference: bytes) -> memoryview:
     """A long result. It is the server's again when this process ends."""
-    import json
-
     from snakepit_cli.client import segments
+    from snakepit_cli.client.call.query import decode
 
-    return segments.mapped(json.loads(reference))
+    return segments.mapped(decode(reference))
 
 
 def _lost(error: OSError | None) -> StoppedError:
