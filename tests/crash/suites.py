@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.crash import crowds, faults, files, fuzz_files, fuzz_wire, kills, others, sessions, strangers, strays
+from tests.crash import (
+    crowds,
+    faults,
+    files,
+    fuzz_files,
+    fuzz_wire,
+    kills,
+    others,
+    segments,
+    sessions,
+    strangers,
+    strays,
+)
 from tests.crash.oracle import Oracle
 
 SUITES: dict[str, Callable[[Oracle], None]] = {
@@ -13,6 +25,8 @@ SUITES: dict[str, Callable[[Oracle], None]] = {
     "kill-both": kills.kill_both,
     "server-state": kills.server_state,
     "map-kills": kills.map_kills,
+    "segments": segments.segments,
+    "journal": segments.journal,
     "gate": faults.gate,
     "failpoints": faults.failpoints,
     "syscalls": faults.syscalls,
@@ -44,7 +58,7 @@ LONG = {
     "registry-mutations": 100, "power-cut": 150, "first-commands": 100, "overload": 85, "strays": 50,
     "lost-strays": 50, "strict-strays": 50, "other-users": 10, "kept": 100, "kept-with-cgroups": 50,
     "lost-keeper": 50, "helpers": 50, "acknowledged-writes": 20,
-    "sessions-power-cut": 50,
+    "sessions-power-cut": 50, "segments": 60, "journal": 20,
 }  # fmt: skip
 """Trials of the long form. `failpoints` and `syscalls` go through their cases one after the other, by seed."""
 INPUTS = {"fuzz-front": 5000, "fuzz-gateway": 5000, "fuzz-arguments": 5000, "fuzz-config": 10000, "fuzz-registry": 5000}
@@ -64,6 +78,8 @@ CONTROLS = {
     "full-sync": "power-cut",
     "store-sync": "sessions-power-cut",
     "flock": "first-commands",
+    "segment-removal": "segments",
+    "salvage": "journal",
     "private-directories": "other-users",
     "peer-check": "other-users",
     "frame-checks": "fuzz-front",

@@ -16,7 +16,7 @@ from snakepit_cli.warden.burial import cgroups
 from tests.crash.suites import CONTROLS, SUITES
 from tests.crash.universe import SABOTEUR, trial
 
-TRIALS = {"pid-reuse": 2, "reboot": 2, "power-cut": 2, "failpoints": 3, "syscalls": 4}
+TRIALS = {"pid-reuse": 2, "reboot": 2, "power-cut": 2, "segments": 2, "failpoints": 3, "syscalls": 4}
 A_FEW = {"fuzz-front": 300, "fuzz-gateway": 50, "fuzz-arguments": 100, "fuzz-config": 200, "fuzz-registry": 60}
 """Inputs of the suites that count inputs."""
 

@@ -129,6 +129,25 @@ def _no_store_sync() -> None:
     schema.opened = functools.partial(schema.opened, synchronous="OFF")
 
 
+def _no_segment_removal() -> None:
+    from snakepit_cli.base import shared_memory
+
+    shared_memory.clear = lambda _: None
+    shared_memory.remove_abandoned = lambda **_: iter(())
+
+
+def _no_segment_removal_in_server() -> None:
+    from snakepit_cli.server import segments
+
+    segments._unlink = lambda _: None
+
+
+def _no_salvage() -> None:
+    from snakepit_cli.server.pools import answers
+
+    answers.salvage = lambda *_: None
+
+
 def _no_private_directories() -> None:
     from snakepit_cli.base import paths
 
@@ -187,6 +206,12 @@ _TAKEN = {
     "pidfd": {_WARDEN: _no_pidfd},
     "boot-id": {_WARDEN: _no_boot_id},
     "flock": {_WARDEN: _no_flock, "snakepit_cli": _no_flock},
+    "segment-removal": {
+        _WARDEN: _no_segment_removal,
+        "snakepit_cli": _no_segment_removal,
+        "snakepit_cli.server": _no_segment_removal_in_server,
+    },
+    "salvage": {"snakepit_cli.server": _no_salvage},
     "private-directories": {_WARDEN: _no_private_directories, "snakepit_cli": _no_private_directories},
     "peer-check": {"snakepit_cli.server": _no_peer_check},
     "frame-checks": {"snakepit_cli.server": _no_frame_checks},
