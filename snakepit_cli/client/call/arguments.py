@@ -10,6 +10,7 @@ changes its form. Uses the scanner of the json module without the module: `impor
 from __future__ import annotations
 
 import os
+import stat
 from _json import encode_basestring_ascii as quote
 from _json import make_scanner
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from snakepit_cli.client.call.files import Part
 
 DEPTH_LIMIT = 500
+LONGEST = 2 << 30
+"""Bytes of a file or of standard input. No message to a worker can be longer."""
 _EXAMPLE = "for example `snakepit exec echo text=hello number:=42`"
 _SPACE = " \t\n\r"
 
@@ -133,12 +136,17 @@ def read_source(source: str, what: str, stdin: Callable[[], bytes]) -> str:
 
 
 def source_bytes(source: str, what: str, stdin: Callable[[], bytes]) -> bytes:
-    """Bytes of a file, or of standard input for `-`. Raises ArgumentsError when missing."""
+    """Bytes of a file, or of standard input for `-`. Raises ArgumentsError when missing or endless."""
     try:
         if source == "-":
             return stdin()
         with open(source, "rb") as file:
-            return file.read()
+            about = os.fstat(file.fileno())
+            if about.st_size > LONGEST:
+                raise _endless(f"{what}: {source}")
+            if stat.S_ISREG(about.st_mode) and about.st_size:
+                return file.read()
+            return _limited(file.fileno(), f"{what}: {source}")
     except OSError as error:
         raise ArgumentsError("input_not_found", f"{what}: {source}: {error.strerror}") from None
     except ValueError:  # a NUL in it, for instance
@@ -154,11 +162,24 @@ def text_of(data: bytes, source: str, what: str) -> str:
 
 
 def read_stdin() -> bytes:
-    """All of standard input; called only when `-` asks for it."""
+    """All of standard input; called only when `-` asks for it. Raises ArgumentsError when it is endless."""
+    return _limited(0, "standard input")
+
+
+def _limited(descriptor: int, what: str) -> bytes:
     parts = []
-    while part := os.read(0, 1 << 20):
+    size = 0
+    while part := os.read(descriptor, 1 << 20):
+        size += len(part)
+        if size > LONGEST:
+            raise _endless(what)
         parts.append(part)
     return b"".join(parts)
+
+
+def _endless(what: str) -> ArgumentsError:
+    text = f"{what} has more than {LONGEST:,} bytes"
+    return ArgumentsError("invalid_arguments", text, "pass the name of the file instead")
 
 
 def _text(value: str, what: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client import values
-from snakepit_cli.client.call import arguments, npy, output_file
+from snakepit_cli.client.call import arguments, files, npy, output_file
 from snakepit_cli.client.call.arguments import ArgumentsError
 from snakepit_cli.client.call.parted import Parted, as_json
 from snakepit_cli.client.call.state_query import value_text
@@ -283,3 +283,19 @@ def test_a_place_that_cannot_be_written_is_found_before_the_call(name: str, said
     with pytest.raises(ArgumentsError, match=said) as raised:
         output_file.check(name)
     assert raised.value.kind == "output_failed"
+
+
+def test_an_endless_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arguments, "LONGEST", 3 << 20)
+    (tmp_path / "long").touch()
+    os.truncate(tmp_path / "long", (3 << 20) + 1)
+    for source in ("/dev/zero", str(tmp_path / "long")):
+        with pytest.raises(ArgumentsError, match=f"^image: {source} has more than 3,145,728 bytes$") as caught:
+            files.read(source, "image", arguments.read_stdin)
+        assert caught.value.kind == "invalid_arguments"
+
+
+def test_a_file_that_tells_no_size_is_read_whole() -> None:
+    found = files.read("/proc/self/status", "text", arguments.read_stdin)
+    assert isinstance(found, files.Part)
+    assert b"VmPeak" in found.data
