@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import queue
+import threading
 import weakref
 from collections import deque
 from collections.abc import Sequence
@@ -79,6 +80,8 @@ class Segments:
         self._answers: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._held = 0
         """Bytes of all segments."""
+        self._lock = threading.Lock()
+        """Held where `_free`, `_back` or `_held` is changed: the reading thread takes back the last of a burst."""
         self._over = False
         self._journal: Journal | None = None
 
@@ -87,14 +90,16 @@ class Segments:
         size = sum(map(len, parts))
         if size < self.above or self._over:
             return None
-        self._take_back()
+        with self._lock:
+            self._take_back()
         segment = self._get(size)
         if segment is None:
             return None
         try:
             segment.write(parts)
         except OSError:
-            self._drop(segment)
+            with self._lock:
+                self._drop(segment)
             return None
         self._lent[segment.path] = segment
         return pb.Reference(path=segment.path, device=segment.device, inode=segment.inode, offset=0, length=size)
@@ -110,27 +115,30 @@ class Segments:
                 self._journal = Journal(f"{self._prefix}journal")
             except OSError:
                 return None
-            self._held += journal.SIZE
+            with self._lock:
+                self._held += journal.SIZE
         return None if self._over else self._journal
 
     def _get(self, size: int) -> _Segment | None:
-        fitting = [one for one in self._free if one.size >= size]
-        if fitting:
-            # Not one that is much larger: a later payload may need that.
-            best = min(fitting, key=lambda one: one.size)
-            if best.size <= 4 * max(size, SMALLEST):
-                self._free.remove(best)
-                return best
         rounded = _rounded(size)
-        while self._held + rounded > self._room and self._free:
-            self._drop(self._free.pop(0))
+        with self._lock:
+            fitting = [one for one in self._free if one.size >= size]
+            if fitting:
+                # Not one that is much larger: a later payload may need that.
+                best = min(fitting, key=lambda one: one.size)
+                if best.size <= 4 * max(size, SMALLEST):
+                    self._free.remove(best)
+                    return best
+            while self._held + rounded > self._room and self._free:
+                self._drop(self._free.pop(0))
         if self._held + rounded > self._room and not self._more(self._held + rounded):
             return None
         try:
             segment = _Segment(f"{self._prefix}{next(self._numbers)}", rounded)
         except OSError:
             return None
-        self._held += rounded
+        with self._lock:
+            self._held += rounded
         return segment
 
     def _more(self, wanted: int) -> bool:
@@ -161,12 +169,15 @@ class Segments:
 
     def released(self, paths: Sequence[str]) -> None:
         """Nobody reads these any more."""
-        for path in paths:
-            segment = self._lent.get(path)
-            if segment is not None and segment.size > self._kept:
-                with contextlib.suppress(OSError):
-                    os.ftruncate(segment.descriptor, 0)  # its memory is free at once, not with the next payload
-            self._back.append(path)
+        with self._lock:
+            for path in paths:
+                segment = self._lent.get(path)
+                if segment is not None and segment.size > self._kept:
+                    with contextlib.suppress(OSError):
+                        os.ftruncate(segment.descriptor, 0)  # its memory is free at once, not with the next payload
+                self._back.append(path)
+            if len(self._back) >= len(self._lent):
+                self._take_back()  # at once: there may be no next payload, and the server reckons with what it keeps
 
     def granted(self, count: int) -> None:
         """The server's answer."""
