@@ -22,7 +22,7 @@ class Call:
     session: str | None
     submitted: float
     deadline: float
-    """Of a block that waits: never. It moves with each Progress."""
+    """Of a block that waits behind others: never. It moves with each Progress."""
     allowance: float = 0.0
     """Of a block: seconds from its dispatch, and from each Progress, to its deadline. 0 for any other call."""
     affinity: Affinity = Affinity.HINT
@@ -33,6 +33,8 @@ class Call:
     quick: bool = False
     """Dispatched behind another call, because its command is expected to be quick."""
 
+    behind: bool = False
+    """A block that waits behind all other calls."""
     only: str | None = None
     """The only worker that may run it."""
 

@@ -46,9 +46,9 @@ class Affinity(enum.Enum):
 class Submit:
     """A client wants `command`. `timeout` in seconds; None means the pool's default for calls or streams.
 
-    `bulk`: a block of items, which waits behind all other calls for as long as it takes; its `timeout` begins with
-    its dispatch and again with each Progress. `idempotent`: it may be run again when its worker dies. `only`: no
-    worker but this may run it.
+    `bulk`: a block of items, which waits behind all other calls for as long as it takes or, if it is `fair`, among
+    them as one of them; its `timeout` begins with its dispatch and again with each Progress. `idempotent`: it may be
+    run again when its worker dies. `only`: no worker but this may run it.
     """
 
     call: int
@@ -60,6 +60,7 @@ class Submit:
     affinity: Affinity = Affinity.HINT
     idempotent: bool = False
     only: str | None = None
+    fair: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ class Queue:
 
     `free` calls may go to any worker, `held` ones only to the home of their session, by its name; `bulk` waits behind
     both. `patient` are the free and the held ones in the order of their `waiting_since`: their patience is limited.
-    That of blocks is not, held or free.
+    That of blocks behind them is not, held or free.
     """
 
     __slots__ = ("_homes", "bulk", "free", "held", "held_bulk", "patient")
@@ -36,7 +36,7 @@ class Queue:
 
     def push(self, call: Call, now: float) -> None:
         call.waiting_since = now
-        if call.allowance:
+        if call.behind:
             self.bulk[call.id] = call
         else:
             self.patient[call.id] = self.free[call.id] = call
@@ -54,7 +54,7 @@ class Queue:
             call.waiting_since = now
         self.free.pop(call.id, None)
         self.bulk.pop(call.id, None)
-        (self.held_bulk if call.allowance else self.patient)[call.id] = call
+        (self.held_bulk if call.behind else self.patient)[call.id] = call
         self.held.setdefault(home, OrderedDict())[call.id] = call
         self._homes[call.id] = home
 

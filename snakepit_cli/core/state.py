@@ -149,7 +149,7 @@ class State:
 
     def orphaned(self, calls: list[Call], failure: Failure, now: float, out: Effects) -> None:
         """Their worker has died of one of them. Those that may run again do."""
-        if any(not call.allowance for call in calls):
+        if any(not call.behind for call in calls):
             self.breaker.died(now)
         for call in reversed(calls):
             if call.lives and call.deadline > now and isinstance(self.phase, Open):

@@ -65,13 +65,14 @@ def parse_answers_ref(body: bytes) -> tuple[int, list[int], bytes]:
     return int.from_bytes(rest[:4], "big"), failed, rest[4:]
 
 
-def block_members(items: int, *, item: str, text: bool, careful: bool, batch: int = 0) -> str:
+def block_members(items: int, *, item: str, text: bool, careful: bool, batch: int = 0, calls: bool = False) -> str:
     """Header fields of a call whose arguments are followed by a line break and this number of lines, each an item.
 
-    `batch`: how many of them the handler takes at a time; 0 when it takes each by itself.
+    `batch`: how many of them the handler takes at a time; 0 when it takes each by itself. `calls`: each is a call that
+    could have come alone.
     """
     flags = (',"text":true' if text else "") + (',"careful":true' if careful else "")
-    flags += f',"batch":{batch}' if batch else ""
+    flags += (f',"batch":{batch}' if batch else "") + (',"calls":true' if calls else "")
     return f'"items":{items},"item":{_quote(item)}{flags}'
 
 

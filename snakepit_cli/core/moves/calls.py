@@ -45,7 +45,7 @@ def _turned_away(pool: State, event: Submit, now: float) -> Failure | None:
     if len(queue) >= pool.limits.queue_size and not roster.room:
         pool.tally.saturated += 1
         return failures.saturated(pool.limits.queue_size, pool.figures())
-    if not event.bulk and not pool.breaker.admits(event.call, now):
+    if not _behind(event) and not pool.breaker.admits(event.call, now):
         return failures.tripped(pool.name)
     return None
 
@@ -59,12 +59,17 @@ def _call_of(pool: State, event: Submit, now: float) -> Call:
         event.command,
         event.session,
         now,
-        inf if event.bulk else now + timeout,
+        inf if _behind(event) else now + timeout,
         max(timeout, 1e-3) if event.bulk else 0.0,
         event.affinity,
         LIVES if event.idempotent else 0,
+        behind=_behind(event),
         only=event.only,
     )
+
+
+def _behind(event: Submit) -> bool:
+    return event.bulk and not event.fair
 
 
 def accept_or_fail(pool: State, event: Submit, state: Failed, now: float, out: Effects) -> None:

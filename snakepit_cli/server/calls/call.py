@@ -39,6 +39,8 @@ class Header(msgspec.Struct, frozen=True):
     item: fields.Text = "item"
     text: bool = False
     careful: bool = False
+    calls: fields.Flag = False
+    """Each item is a call that could have come alone: what is checked of calls holds for it."""
     batch: Annotated[int, Meta(ge=0, le=MOST_BATCH, description=f"a number of items, at most {MOST_BATCH}")] = 0
     """How many items a call of the handler takes; 0 for one."""
     affinity: Annotated[Affinity, Meta(description="hint, strict_queue or strict_fail_fast")] = Affinity.HINT

@@ -30,13 +30,19 @@ class CallPolicy:
         """Whether it may be called."""
         return self._settings.commands is None or command in self._settings.commands
 
-    def check(self, command: str, args: bytes, *, block: bool) -> None:
-        """Raises PitError. The items of a block are the worker's to check."""
+    def check(self, command: str, args: bytes, *, block: bool, calls: bool = False) -> None:
+        """Raises PitError. The items of a block are the worker's to check, unless they are `calls`, which then have to
+        come alone."""
         if not self.knows(command):
             known = ", ".join(sorted(self._settings.commands or ())) or "none"
             raise PitError("command_not_found", f"no command `{command}`; adapter {self._name} has {known}")
         required, schema = self._settings.required.get(command, ()), self._schemas.get(command)
-        if block or not (required or schema):
+        if not (required or schema):
+            return
+        if block and calls:
+            text = f"`{command}`: its arguments are checked, so each call has to come alone"
+            raise PitError("invalid_arguments", text, alone=True)
+        if block:
             return
         if is_message(args):
             raise PitError("invalid_arguments", f"`{command}`: its arguments are checked, so they cannot be binary")

@@ -134,7 +134,7 @@ class Pool:
         if self._rules is not None:
             if header.args_ref is not None:
                 raise PitError("reference_failed", "arguments that are to be checked must be sent as bytes")
-            self._rules.check(header.command, call.args, block=call.block is not None)
+            self._rules.check(header.command, call.args, block=call.block is not None, calls=header.calls)
             timeout = timeout or self._rules.timeout(header.command)
         if type(call.caller) is Asked:
             loops.check(call, call.caller, self.workers, lambda: self._machine.snapshot().size)
@@ -143,7 +143,7 @@ class Pool:
         self._feed(
             ev.Submit(
                 call.id, header.command, header.session, timeout, header.stream, call.block is not None,
-                header.affinity, header.idempotent, call.only,
+                header.affinity, header.idempotent, call.only, header.calls,
             )
         )  # fmt: skip
 
@@ -260,6 +260,7 @@ class Pool:
         self._feed(ev.Exited(worker, error_mapping.of_exit(worker, message, attached=gone.link is not None)))
 
     def unresponsive(self, worker: Worker, failure: ev.Failure) -> None:
+        answers.salvage(worker, self._calls)
         self._feed(ev.Unresponsive(worker.id, failure))
 
     def heard(self, worker: Worker, message: pb.FromWorker) -> None:

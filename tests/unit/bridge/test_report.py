@@ -84,6 +84,17 @@ def test_the_journal_goes_on_where_the_last_message_ended(tmp_path: Path, clock:
     assert block.kept() == (7, 2, b"3\n")
 
 
+def test_with_care_each_answer_is_in_the_journal_before_the_next_item(
+    tmp_path: Path, clock: Callable[[float], None]
+) -> None:
+    block = Block(tmp_path, careful=True)
+    assert block.report.due <= 100.0
+    block.answer(b"1")
+    assert (block.report.due <= 100.0, block.kept(), block.sent()) == (True, (7, 0, b"1\n"), [])
+    block.answer(b"2")
+    assert block.kept() == (7, 0, b"1\n2\n")
+
+
 def test_a_failure_leaves_at_once(tmp_path: Path, clock: Callable[[float], None]) -> None:
     block = Block(tmp_path)
     block.answer(b"1", b"2")
@@ -153,10 +164,10 @@ def test_nothing_leaves_late_of_a_cancelled_block(tmp_path: Path, clock: Callabl
     assert block.sent() == []
 
 
-@pytest.mark.parametrize("why", ["careful", "hasty", "no room", "no references"])
+@pytest.mark.parametrize("why", ["hasty", "no room", "no references"])
 def test_where_each_counts_none_is_kept(tmp_path: Path, clock: Callable[[float], None], why: str) -> None:
     block = Block(
-        tmp_path, careful=why == "careful", room=1000 if why == "no room" else 1 << 20,
+        tmp_path, room=1000 if why == "no room" else 1 << 20,
         timeout_seconds=0.5 if why == "hasty" else 0.0, takes_references=why != "no references",
     )  # fmt: skip
     block.answer(b"1")

@@ -160,6 +160,21 @@ def test_a_block_waits_for_as_long_as_it_takes_and_then_each_item_has_its_time()
     assert "3.0 s" in settle.outcome.message
 
 
+def test_a_fair_block_waits_as_a_call_and_runs_as_a_block():
+    pool = serving()
+    pool.handle(Submit(1, "ping", timeout=10.0), 0.0)
+    pool.handle(Submit(2, "ping", stream=True, bulk=True, timeout=3.0, fair=True), 0.0)
+    pool.handle(Submit(3, "ping"), 0.0)
+    pool.handle(Submit(4, "ping", stream=True, bulk=True, timeout=3.0, fair=True), 0.0)
+
+    assert pool.handle(Finished("p-1", 1, "a"), 1.0)[1:] == [Dispatch("p-1", 2, 3.0)]
+    pool.handle(Progress(2), 2.0)
+    [settle] = pool.handle(Tick(), 3.5)
+    assert (settle.call, settle.outcome.kind) == (4, "queue_timeout")
+    [settle, *_] = pool.handle(Tick(), 5.0)
+    assert (settle.call, settle.outcome.kind) == (2, "worker_timeout")
+
+
 # ------------------------------------------------------------------------------------------------ sessions
 
 

@@ -26,7 +26,8 @@ _NAMES = {number: name.lower() for name, number in pb.Failure.Kind.items()}
 
 
 class Report:
-    """Gathers answers. `due` is the instant at which those that there are should be put where they are safe.
+    """Gathers answers. `due` is the instant at which those that there are should be put where they are safe: with
+    `careful`, before the next item begins.
 
     For the thread that runs the block, except `late`.
     """
@@ -42,7 +43,7 @@ class Report:
         """Takes the answer to one item."""
         self._failed: list[int] = []
         self._pause = 0.0 if careful else MOMENT
-        patient = not careful and not 0 < call.timeout < HASTY
+        patient = not 0 < call.timeout < HASTY
         self._journal: Journal | None = call.segments.journal() if patient and call.segments is not None else None
         self._lock = threading.Lock()
         """Held where `_unsent` and what is about it is changed, where `parts` gets shorter, and until that is in the
