@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 
 from benchmarks import executor
@@ -12,6 +13,8 @@ from benchmarks.rows import Peer, Row
 from benchmarks.stats import median, percentile
 from benchmarks.trials import Trials
 from snakepit_cli.client.api import Connection
+from snakepit_cli.client.many.calls import Calls
+from snakepit_cli.client.many.pending import Pending
 
 _POOL = "calls"
 _WORKERS = 2
@@ -26,6 +29,7 @@ def measure(instance: Instance, trials: Trials) -> list[Row]:
         return [
             *_serial(connection, peer, trials),
             *(_concurrent(connection, peer, trials, outstanding) for outstanding in _OUTSTANDING),
+            _library(instance, peer, trials, _OUTSTANDING[-1]),
         ]
 
 
@@ -66,3 +70,28 @@ def _concurrent(connection: Connection, peer: ProcessPoolExecutor, trials: Trial
         rates.append(pipeline.rate(calls, outstanding))
         peers.append(executor.concurrent(peer, max(outstanding, calls // _SHARE), outstanding))
     return Row(f"{outstanding} calls outstanding", median(rates), "/s", len(rates), Peer(executor.NAME, median(peers)))
+
+
+def _library(instance: Instance, peer: ProcessPoolExecutor, trials: Trials, outstanding: int) -> Row:
+    """As one would write it with the client library: a call is submitted when the oldest one has its answer."""
+    calls, rates, peers = trials.concurrent_calls, [], []
+    with instance.connect() as connection, Calls(connection.sock) as ours:
+        _submitted(ours, calls, outstanding)
+        for _ in range(trials.concurrent_rounds):
+            rates.append(_submitted(ours, calls, outstanding))
+            peers.append(executor.concurrent(peer, max(outstanding, calls // _SHARE), outstanding))
+    name = f"{outstanding} calls outstanding, library"
+    return Row(name, median(rates), "/s", len(rates), Peer(executor.NAME, median(peers)))
+
+
+def _submitted(ours: Calls, calls: int, outstanding: int) -> float:
+    """Calls per second with that many outstanding at any time."""
+    waiting: deque[Pending] = deque()
+    started = time.perf_counter()
+    for _ in range(calls):
+        if len(waiting) == outstanding:
+            waiting.popleft().result()
+        waiting.append(ours.submit("ping", pool=_POOL))
+    while waiting:
+        waiting.popleft().result()
+    return calls / (time.perf_counter() - started)

@@ -40,6 +40,7 @@ ROOMS = {
     "warden": {"records": set(), "burial": {"records"}, "births": {"burial", "records"}},
     "client": {
         "call": {"segments"}, "connect": {"api", "call"}, "map": {"api", "call", "segments"},
+        "many": {"call", "segments"},
         "api": {"call", "segments", "argument_segments"},
     },
     "cli": {

@@ -1,0 +1,1 @@
+"""Many calls outstanding on one connection."""
