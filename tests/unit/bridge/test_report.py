@@ -93,6 +93,10 @@ def test_with_care_each_answer_is_in_the_journal_before_the_next_item(
     assert (block.report.due <= 100.0, block.kept(), block.sent()) == (True, (7, 0, b"1\n"), [])
     block.answer(b"2")
     assert block.kept() == (7, 0, b"1\n2\n")
+    clock(0.03)
+    assert block.outbox.late is not None
+    block.outbox.late()
+    assert block.sent() == [(b"1\n2\n", 2, [])]
 
 
 def test_a_failure_leaves_at_once(tmp_path: Path, clock: Callable[[float], None]) -> None:

@@ -60,7 +60,7 @@ class Report:
         self.due += self._pause
         self.room = call.room
         """Bytes of answers that may still leave."""
-        if not careful:
+        if not careful or self._journal is not None:
             call.outbox.late = self.late
 
     def fail(self, error: BaseException) -> None:
