@@ -26,7 +26,7 @@ BUILD = ROOT / "build"
 VERSIONS = ("3.11", "3.12", "3.13")
 BRIDGE_VERSION = "3.9"
 """Oldest Python that the bridge supports; its own tests run there, too."""
-BRIDGE_PACKAGES = ("./bridges/python", "pytest", "hypothesis", "grpcio")
+BRIDGE_PACKAGES = ("./bridges/python", "pytest", "hypothesis", "grpcio", "numpy", "pyarrow")
 PACKAGES = {
     "util-linux": ("unshare", "--version"), "mount": ("mount", "--version"), "git": ("git", "--version"),
     "strace": ("strace", "--version"), "e2fsprogs": ("mkfs.ext4", "-V"), "nodejs": ("node", "--version"),

@@ -177,7 +177,10 @@ def test_a_handler_that_burns_the_processor_is_not_taken_for_a_dead_one(pool: La
 
 def test_a_large_answer_and_one_that_is_too_large(pool: Language) -> None:
     assert len(pool.call("big", "size:=20000000")) == 20_000_000
-    assert pool.error("big", "size:=40000000")["kind"] == "invalid_result"
+    if pool.name == "python":  # asks for the room that it needs in shared memory
+        assert len(pool.call("big", "size:=40000000")) == 40_000_000
+    else:
+        assert pool.error("big", "size:=40000000")["kind"] == "invalid_result"
     assert len(pool.call("echo", "text=@-", input="y" * 5_000_000)["text"]) == 5_000_000
 
 
