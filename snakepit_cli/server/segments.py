@@ -60,7 +60,7 @@ class Segments:
         self.quota = 0 if folder is None else _quarter(folder) if quota is None else quota
         self.owners: dict[str, Owner] = {}
         self.room = asyncio.Event()
-        """There is more than before."""
+        """There may be more than before."""
         self._turn = asyncio.Lock()
         self._numbers = itertools.count(1)
 
@@ -78,14 +78,17 @@ class Segments:
         return sum(one.granted for one in self.owners.values())
 
     async def grant(self, owner: Owner, size: int) -> int:
-        """As `Owner.grant`, but waits until there is room: who asks first is served first. Less when there never is."""
-        if size > self.quota:
-            return owner.granted
+        """As `Owner.grant`, but waits until there is room: who asks first is served first. Less when there is none even
+        if all the others have no more than their shares."""
         async with self._turn:
-            while owner.grant(size) < size:
+            while owner.grant(size) < size <= self.quota - self._shares(owner):
                 self.room.clear()
                 await self.room.wait()
         return owner.granted
+
+    def _shares(self, without: Owner | None = None) -> int:
+        """What the owners may have for as long as they live."""
+        return sum(one.kept for one in self.owners.values() if one is not without)
 
     @property
     def free(self) -> int:
@@ -93,9 +96,11 @@ class Segments:
 
     def owner(self, name: str, tell: Callable[[str], None] | None = None) -> Owner:
         """A new owner. `tell` is called with the path of each segment of its that was released."""
-        kept = min(self.quota // _PARTS, _MOST_KEPT, self.free)
+        # Half of the quota is for whoever needs more than its share.
+        kept = min(self.quota // _PARTS, _MOST_KEPT, self.free, max(0, self.quota // 2 - self._shares()))
         owner = Owner(self, f"{name}-{next(self._numbers)}-", kept, tell)
         self.owners[owner.prefix] = owner
+        self.room.set()  # who waits looks again whether there can be enough for it
         return owner
 
 
@@ -103,9 +108,9 @@ class Owner:
     """A worker or client that may make segments."""
 
     def __init__(self, segments: Segments, prefix: str, kept: int, tell: Callable[[str], None] | None) -> None:
-        """`kept`: bytes that it may have for as long as it lives."""
         self._segments = segments
-        self._kept = kept
+        self.kept = kept
+        """Bytes that it may have for as long as it lives."""
         self.prefix = prefix
         """What the names of its segments begin with; a number follows."""
         self.granted = kept
@@ -116,7 +121,7 @@ class Owner:
 
     def facts(self) -> dict[str, Any]:
         """For a client that makes them."""
-        return {"folder": str(self._segments.folder), "name": self.prefix, "bytes": self.granted, "kept": self._kept}
+        return {"folder": str(self._segments.folder), "name": self.prefix, "bytes": self.granted, "kept": self.kept}
 
     def introduce(self, welcome: pb.Welcome) -> None:
         """Tells a worker what it may make. Nothing when there is no room."""
@@ -127,7 +132,7 @@ class Owner:
     def grant(self, size: int) -> int:
         """Lets it have so many bytes in all, or, when the quota has not as many, what it has; how many it has now."""
         if size - self.granted <= self._segments.free:
-            self._set(max(size, self._kept))
+            self._set(max(size, self.kept))
         return self.granted
 
     def _set(self, size: int) -> None:
@@ -181,7 +186,7 @@ class Owner:
         if self._lent.pop(path, None) is None:
             return
         if not self._lent:
-            self._set(min(self.granted, self._kept))
+            self._set(min(self.granted, self.kept))
         if self._tell is None:
             _unlink(path)
         else:
@@ -190,7 +195,7 @@ class Owner:
     def gone(self) -> None:
         """The owner has ended, or cannot be reached."""
         self._tell = None
-        self._kept = 0
+        self.kept = 0
         self._set(0)
         folder = self._segments.folder
         if folder is None or self._segments.owners.pop(self.prefix, None) is None:

@@ -114,8 +114,7 @@ def test_no_change_of_a_reference_does_harm(segments: Segments) -> None:
 
 def test_all_owners_together_have_no_more_than_the_quota(segments: Segments) -> None:
     owners = [segments.owner(f"default-{number}") for number in range(40)]
-    assert segments.granted <= segments.quota
-    assert segments.free == 0
+    assert segments.granted == segments.quota // 2, "the rest is for whoever needs more"
     welcome = pb.Welcome()
     owners[-1].introduce(welcome)
     assert not welcome.segments, "one that comes too late makes none"
@@ -235,6 +234,14 @@ def test_one_that_gives_up_does_not_keep_others_waiting(segments: Segments) -> N
         assert large.cancelled()
 
     asyncio.run(test())
+
+
+def test_what_the_shares_of_others_leave_no_room_for_does_not_wait(segments: Segments) -> None:
+    others = [segments.owner(f"default-{number}") for number in range(8)]
+    owner = segments.owner("a")
+    assert sum(one.granted for one in others) == segments.quota // 2
+    assert asyncio.run(segments.grant(owner, segments.quota // 2 + 1)) == owner.granted < segments.quota // 2
+    assert asyncio.run(segments.grant(owner, segments.quota // 2)) == segments.quota // 2
 
 
 def test_more_than_there_ever_is_does_not_wait(segments: Segments) -> None:
