@@ -17,6 +17,8 @@ CONFIG = f"""
 [pools.default]
 adapter = "{RASCAL}"
 size = 2
+[server]
+shared_memory_bytes = 30000000  # a result of 40 MB fits in there no more than in a message
 [limits]
 cancel_grace = 0.3
 """

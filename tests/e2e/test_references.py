@@ -95,9 +95,8 @@ def test_shared_memory_of_a_killed_instance_is_removed_by_the_next_command(pit: 
     assert warden is not None
     os.kill(warden, signal.SIGKILL)
     wait.until(lambda: not procs.alive(warden), "its end")
-    said = pit.run(*command, check=False).stdout
+    pit.run(*command, check=False)  # or another instance that starts meanwhile has done it already
     assert not (place / "default-1-1-1").exists()
-    assert command != ("reap",) or place.name in said
 
 
 def test_a_server_that_is_killed_leaves_no_segments(pit: Pit) -> None:
