@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from snakepit_cli.base.errors import PitError
@@ -108,6 +108,7 @@ FIELDS = st.one_of(st.text(max_size=5), st.from_regex(r"-?[0-9]{1,3}(\.[0-9]+)?"
 KINDS = st.sampled_from(["", "str", "int", "float", "bool", "int | None"])
 
 
+@example([("", "\r")], "", "", True)
 @given(st.lists(st.tuples(FIELDS, FIELDS), min_size=1, max_size=6), KINDS, KINDS, st.booleans())
 def test_many_rows_at_once_become_what_each_becomes_alone(
     rows: list[tuple[str, str]], first: str, second: str, required: bool
@@ -116,7 +117,7 @@ def test_many_rows_at_once_become_what_each_becomes_alone(
     each = [made([list(row)], columns)[0] for row in rows]
     assert made([list(row) for row in rows], columns) == each
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\r\n").writerows(rows)  # quotes what could be taken for the end of a line
     quick = columns.at_once(text.getvalue())
     assert quick is None or [json.loads(line) for line in quick.split("\n")[:-1]] == each
 
