@@ -32,7 +32,7 @@ from tests.unit.bridge.test_worker_blocks import answers, begin
 LIMIT = 1 << 20
 MANY = 2 * LONGEST
 NAN = float("nan")
-needs_msgspec = pytest.mark.skipif(jsonio._msgspec is None, reason="the typed loops need it")
+needs_msgspec = pytest.mark.skipif(jsonio._msgspec is None, reason="msgspec is not installed")
 
 
 class Way(enum.Enum):

@@ -203,11 +203,11 @@ def test_batches_of_a_worker_that_runs_many_calls_at_once(start: Start, gateway:
 def test_batches_as_columns(start: Start, gateway: Gateway, tmp_path: Any) -> None:
     pytest.importorskip("pyarrow")
     (tmp_path / "columns.py").write_text(
-        "import pyarrow as pa\n"
+        "import typing\nimport pyarrow as pa\n"
         "class Columns:\n"
         "    def execute_batch(self, item: pa.RecordBatch):\n"
         "        return item.append_column('sum', pa.compute.add(item['a'], item['b']))\n"
-        "    def execute_table(self, item: 'pa.Table | None'):\n"
+        "    def execute_table(self, item: 'typing.Optional[pa.Table]'):\n"
         "        return [[item.num_rows, item.column_names]] * item.num_rows\n"
         "import pyarrow.compute\n"
     )
