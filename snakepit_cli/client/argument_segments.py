@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from snakepit_cli.wire.binary import Buffer
 
-ABOVE = 1 << 20
-"""Bytes. Shorter arguments are sent as they are: to ask for room costs a round trip."""
+ABOVE = 128 << 10
+"""Bytes. Shorter arguments are sent as they are."""
+_SMALLEST = 1 << 20
 _STEP = 4 << 20
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -101,7 +102,7 @@ class ArgumentSegments:
         self._drop(segment)
 
     def _get(self, size: int) -> Segment | None:
-        rounded = -(-size // _STEP) * _STEP
+        rounded = _SMALLEST if size <= _SMALLEST else -(-size // _STEP) * _STEP
         for one in self._free:
             if rounded <= one.size <= 4 * rounded:
                 self._free.remove(one)
