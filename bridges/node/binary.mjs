@@ -85,7 +85,7 @@ export function placeOf(found, parts) {
     throw new BinaryError(`${where}: its object has other keys than \`dtype\` and \`shape\`, or \`type\``)
   }
   if (dtype === undefined) {
-    if (typeof type !== 'string') throw new BinaryError(`${where}: its type is no text`)
+    if (typeof type !== 'string') throw new BinaryError(`${where}: its type is not a string`)
     return { part, dtype: '', shape: [], type }
   }
   if (typeof dtype !== 'string' || !Object.hasOwn(SIZES, dtype)) {

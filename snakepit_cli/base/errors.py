@@ -27,7 +27,7 @@ KINDS: dict[str, Kind] = {
     "partial_failure": Kind(3, False, "some items failed", "look for \"error\" in the output"),
     "invalid_arguments": Kind(65, False, "the arguments are not acceptable", "compare them with `snakepit commands --pool POOL`"),
     "input_not_found": Kind(66, False, "an input file is missing or unreadable", "check the path"),
-    "reference_failed": Kind(66, True, "a file that was referred to is not as it was, or cannot be read", "run it again, and do not change the file meanwhile"),
+    "reference_failed": Kind(66, True, "a file that the request refers to has changed or cannot be read", "run it again, and do not change the file meanwhile"),
     "unavailable": Kind(69, True, "no server is running and none may or could be started", "run `snakepit server start` and read what it says"),
     "pool_not_found": Kind(69, False, "there is no such pool", "list pools with `snakepit status`, make one with `snakepit up POOL`"),
     "pool_unavailable": Kind(69, True, "the pool cannot start its workers", "read `snakepit logs`, then run `snakepit up POOL` again"),

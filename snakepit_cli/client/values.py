@@ -37,7 +37,7 @@ def _fault(arguments: Mapping[str, Any]) -> str | None:
         except RecursionError:
             return f"`{name}` cannot be sent: it is nested too deeply, or contains itself"
         except UnicodeEncodeError:
-            return f"{name!a} cannot be sent: half of a surrogate pair is no text"
+            return f"{name!a} cannot be sent: it holds half of a surrogate pair, which UTF-8 cannot hold"
         except (TypeError, ValueError) as error:
             return f"`{name}` cannot be sent: {error}"
     return None

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from snakepit_cli.wire import worker_pb2 as pb
 
 REFERENCE_ABOVE = 128 << 10
-"""Bytes. docs/operations/performance.md says how it was measured."""
+"""Bytes. Measured: see "Bytes or reference" in docs/operations/performance.md."""
 _MOST_KEPT = 64 << 20
 """Bytes that a worker may have without asking for them."""
 _PARTS = 16
@@ -42,9 +42,9 @@ class Journal(NamedTuple):
     def after(self, answered: int) -> bytes:
         """What follows the first `answered` answers; nothing when there is a gap."""
         known = answered - self.sent
-        if known < 0:
+        if not 0 <= known <= self.lines.count(b"\n"):
             return b""
-        return b"".join(self.lines.splitlines(keepends=True)[known:]) if known else self.lines
+        return self.lines.split(b"\n", known)[known]
 
 
 class ForeignSegmentError(Exception):
@@ -78,8 +78,8 @@ class Segments:
         return sum(one.granted for one in self.owners.values())
 
     async def grant(self, owner: Owner, size: int) -> int:
-        """As `Owner.grant`, but waits until there is room: who asks first is served first. Less when there is none even
-        if all the others have no more than their shares."""
+        """As `Owner.grant`, but waits until there is room; requests are served in order. Less when there would be none
+        even if all others had no more than their shares."""
         async with self._turn:
             while owner.grant(size) < size <= self.quota - self._shares(owner):
                 self.room.clear()
@@ -160,7 +160,7 @@ class Owner:
         return Journal(call, sent, lines) if whole else None
 
     def lend(self, ref: pb.Reference) -> Lent:
-        """It refers to a segment of its own, for somebody to read. Raises ForeignSegmentError."""
+        """Hands a segment of the owner's to a reader. Raises ForeignSegmentError."""
         self._check(ref)
         self._lent[ref.path] = ref.length
         return Lent(ref, self)
@@ -210,7 +210,7 @@ class Owner:
 
 
 class Lent:
-    """A payload in a segment that somebody reads."""
+    """A payload in a segment that is being read."""
 
     __slots__ = ("_owner", "ref")
 

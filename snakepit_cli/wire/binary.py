@@ -128,7 +128,7 @@ def place_of(found: dict[str, Any], parts: Sequence[memoryview]) -> Place:
         raise BinaryError(f"{where}: its object has other keys than `dtype` and `shape`, or `type`")
     if dtype is None:
         if type(kind) is not str:
-            raise BinaryError(f"{where}: its type is no text")
+            raise BinaryError(f"{where}: its type is not a string")
         return Place(index, "", (), kind)
     if type(dtype) is not str or dtype not in DTYPES:
         raise BinaryError(f"{where}: {str(dtype)[:40]} is none of the types {', '.join(DTYPES)}")

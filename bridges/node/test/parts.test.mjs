@@ -36,7 +36,7 @@ test('what does not fit is refused', () => {
   for (const [text, parts, what] of [
     ['{"$binary":1}', bytes, /names the part 1/],
     ['{"$binary":0,"more":1}', bytes, /other keys/],
-    ['{"$binary":0,"type":1}', bytes, /no text/],
+    ['{"$binary":0,"type":1}', bytes, /not a string/],
     ['{"$binary":0,"dtype":"int128","shape":[1]}', bytes, /none of the types/],
     ['{"$binary":0,"dtype":"int64","shape":[1.5]}', bytes, /whole numbers/],
     ['{"$binary":0,"dtype":"int64","shape":[2]}', bytes, /has not the 8 bytes/],

@@ -31,7 +31,7 @@ class PartsTest < Minitest::Test
     eight = ['x' * 8]
     {
       '{"$binary":1}' => 'names the part 1', '{"$binary":-1}' => 'names the part -1', '{"$binary":1.0}' => 'names the part',
-      '{"$binary":0,"more":1}' => 'other keys', '{"$binary":0,"type":1}' => 'no text',
+      '{"$binary":0,"more":1}' => 'other keys', '{"$binary":0,"type":1}' => 'not a string',
       '{"$binary":0,"dtype":"int64","shape":[1.5]}' => 'whole numbers', '{"$binary":0,"dtype":"int64"}' => 'whole numbers',
       '{"$binary":0,"dtype":"int64","shape":[2]}' => 'has not the 8 bytes', '{"$binary":0,"dtype":"int","shape":[1]}' => 'none of',
     }.each do |text, words|

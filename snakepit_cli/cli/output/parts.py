@@ -44,7 +44,7 @@ def _chosen(result: Parted, request: Request) -> str:
 
 
 def _label(part: Part, nan: str | None) -> str:
-    """A part on a terminal: a small one as it is printed elsewhere, unless it is no text at all."""
+    """A part on a terminal: a small one as it is printed elsewhere, unless it is raw bytes."""
     if part.small and (part.place.dtype or not part.place.type):
         return as_json(part, nan)
     return json.dumps(f"<{part.title()}, {_size(part.data.nbytes)}>")

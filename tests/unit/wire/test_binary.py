@@ -236,7 +236,7 @@ def message(text: str, *rows: tuple[int, int], rest: int = 256) -> bytes:
         (message('[{"$binary":0},{"$binary":0}]', (128, 4)), "two places"),
         (message("1", (64, 4)), "no place"),
         (message('{"$binary":0,"other":1}', (64, 4)), "other keys"),
-        (message('{"$binary":0,"type":1}', (64, 4)), "no text"),
+        (message('{"$binary":0,"type":1}', (64, 4)), "not a string"),
         (message('{"$binary":0,"dtype":"object","shape":[1]}', (128, 4)), "object is none of"),
         (message('{"$binary":0,"dtype":1,"shape":[1]}', (128, 4)), "1 is none of"),
         (message('{"$binary":0,"dtype":"int8"}', (64, 4)), "shape"),

@@ -71,7 +71,7 @@ module Snakepit
       end
       return [at, dtype, checked(at, dtype, shape, parts[at].bytesize), nil] if found.key?('dtype')
 
-      malformed("part #{at}: its type is no text") unless type.nil? || type.is_a?(String)
+      malformed("part #{at}: its type is not a string") unless type.nil? || type.is_a?(String)
       [at, nil, nil, type.to_s]
     end
 
