@@ -28,5 +28,12 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+ReferenceField = Annotated[
+    Reference,
+    Meta(description="a reference: an absolute `path`, and `device`, `inode`, `offset` and `length`, whole numbers"),
+]
+"""In a header."""
+
+
 def from_message(ref: pb.Reference) -> Reference:
     return Reference(ref.path, ref.device, ref.inode, ref.offset, ref.length)

@@ -18,7 +18,7 @@ from snakepit_cli.wire import worker_pb2 as pb
 from snakepit_cli.wire.binary import is_message
 from snakepit_cli.wire.fields import LONGEST_NAME, check_name
 from snakepit_cli.wire.front import MOST_BATCH
-from snakepit_cli.wire.reference import Reference
+from snakepit_cli.wire.reference import ReferenceField
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -54,9 +54,9 @@ class Header(msgspec.Struct, frozen=True):
     """The answer may be a message with parts."""
     references: fields.Flag = False
     """The caller can read segments: what it is answered with may be references."""
-    args_ref: Reference | None = None
+    args_ref: ReferenceField | None = None
     """Where the arguments are, when they do not follow the header."""
-    items_ref: Reference | None = None
+    items_ref: ReferenceField | None = None
     """Where the items are, when they do not follow the arguments."""
 
     @property

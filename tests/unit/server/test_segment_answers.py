@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 from collections.abc import Callable, Coroutine
@@ -14,7 +15,7 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.segments import Lent
 from snakepit_cli.wire import front as wire
 from snakepit_cli.wire import worker_pb2 as pb
-from tests.unit.server.fake import Client
+from tests.unit.server.fake import Client, call
 from tests.unit.server.harness import Caller, Harness, Link, in_instance, until
 
 
@@ -201,3 +202,13 @@ def test_a_journal_about_something_else_is_not(tmp_path: Path, wrong: str) -> No
         assert caller.lines == b""
 
     with_a_call(test, tmp_path, references=True, stream=True, items=1, args=b"{}\n1\n")
+
+
+@pytest.mark.parametrize("wrong", [{"path": "relative"}, {"offset": -1}, {"length": "5"}, {"more": 1}])
+def test_a_malformed_reference_is_named(wrong: dict[str, object]) -> None:
+    place = {"path": "/x", "device": 1, "inode": 1, "offset": 0, "length": 1, **wrong}
+    with Client() as client:
+        client.say(call(1, b"", block=f'"args_ref":{json.dumps(place)}'))
+        assert client.heard == [("E", 1, "usage")]
+        text = client.transport.written.decode(errors="replace")
+        assert "`args_ref` must be a reference" in text or "unknown field `more`" in text
