@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import snakepit_cli
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client import segments
-from snakepit_cli.client.argument_segments import ABOVE, ArgumentSegments, Segment
+from snakepit_cli.client.argument_segments import ABOVE, WAIT_SECONDS, ArgumentSegments, Segment
 from snakepit_cli.client.call.request import Request, cwd
 from snakepit_cli.client.error_frames import error_of
 from snakepit_cli.launch.environment import UMASK, for_workers, umask
@@ -114,13 +114,14 @@ class Connection:
         """What a call is answered with. Long arguments and long results travel by reference."""
         header = {**header, "references": True}
         size = sum(memoryview(one).nbytes for one in args)
-        if size >= ABOVE and header.get("pool") not in self._inline and (put := self._segments.put(args, size)):
+        wait, pool = header.get("timeout") or WAIT_SECONDS, header.get("pool")
+        if size >= ABOVE and pool not in self._inline and (put := self._segments.put(args, size, wait)):
             try:
                 return self._refer(command, put, header)
             except PitError as error:
                 if error.kind != "reference_failed":
                     raise
-                self._inline.add(header.get("pool"))
+                self._inline.add(pool)
         return self._final(self.send_call(command, args, header))
 
     def _refer(self, command: str, put: tuple[Segment, Json], header: Mapping[str, Any]) -> Buffer:
@@ -180,8 +181,8 @@ class Connection:
             pass  # it may have said why before it closed: that is read next
         return self._next
 
-    def _reserve(self, count: int, *, wait: bool) -> Json | None:
-        found: Json | None = self.query("segments", patience=None if wait else _QUERY_SECONDS, bytes=count, wait=wait)
+    def _reserve(self, count: int, *, wait: float) -> Json | None:
+        found: Json | None = self.query("segments", patience=wait + _QUERY_SECONDS, bytes=count, wait=wait)
         return found
 
     def _give_back(self, count: int) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 ABOVE = 128 << 10
 """Bytes. Shorter arguments are sent as they are."""
+WAIT_SECONDS = 60.0
+"""Of a call without a timeout, for room."""
 _SMALLEST = 1 << 20
 _STEP = 4 << 20
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -56,9 +58,9 @@ class Segment:
 
 
 class Reserve(Protocol):
-    """Asks the server for room for so many bytes in all. With `wait` it answers when there is room, if ever."""
+    """Asks the server for room for so many bytes in all; `wait` is how many seconds it may take to have that."""
 
-    def __call__(self, count: int, *, wait: bool) -> dict[str, Any] | None: ...
+    def __call__(self, count: int, *, wait: float) -> dict[str, Any] | None: ...
 
 
 class ArgumentSegments:
@@ -77,9 +79,12 @@ class ArgumentSegments:
         self._none = False
         """There is no shared memory here."""
 
-    def put(self, buffers: Sequence[Buffer], size: int) -> tuple[Segment, dict[str, Any]] | None:
-        """Writes arguments of so many bytes. None when they are to be sent as bytes."""
-        if self._none or (segment := self._get(size)) is None:
+    def put(
+        self, buffers: Sequence[Buffer], size: int, seconds: float = WAIT_SECONDS
+    ) -> tuple[Segment, dict[str, Any]] | None:
+        """Writes arguments of so many bytes. None when they are to be sent as bytes. Those that are too long for that
+        may have to wait for room, up to `seconds`."""
+        if self._none or (segment := self._get(size, seconds)) is None:
             return None
         try:
             return segment, segment.write(buffers)
@@ -101,7 +106,7 @@ class ArgumentSegments:
         """Whoever reads it may go on, but nothing else is written into it."""
         self._drop(segment)
 
-    def _get(self, size: int) -> Segment | None:
+    def _get(self, size: int, seconds: float) -> Segment | None:
         rounded = _SMALLEST if size <= _SMALLEST else -(-size // _STEP) * _STEP
         for one in self._free:
             if rounded <= one.size <= 4 * rounded:
@@ -109,7 +114,7 @@ class ArgumentSegments:
                 return one
         while self._free and self._held + rounded > self._room:
             self._drop(self._free.pop(0))
-        if self._held + rounded > self._room and not self._more(size, self._held + rounded):
+        if self._held + rounded > self._room and not self._more(size, self._held + rounded, seconds):
             return None
         try:
             segment = Segment(f"{self._prefix}{next(self._numbers)}", rounded)
@@ -118,11 +123,11 @@ class ArgumentSegments:
         self._held += rounded
         return segment
 
-    def _more(self, size: int, wanted: int) -> bool:
+    def _more(self, size: int, wanted: int, seconds: float) -> bool:
         """What can travel as bytes does not wait for room."""
-        facts = self._reserve(wanted, wait=False)
+        facts = self._reserve(wanted, wait=0.0)
         if facts is not None and facts["bytes"] < wanted and size > facts["longest"]:
-            facts = self._reserve(wanted, wait=True)
+            facts = self._reserve(wanted, wait=seconds)
         if facts is None:
             self._none = True
             return False

@@ -123,8 +123,8 @@ class Segments(Op, frozen=True, kw_only=True):
 
     bytes: Annotated[int, Meta(ge=0, le=1 << 62, description="a whole number, at least 0")]
     """Of all its segments together."""
-    wait: Flag = False
-    """Answer when there is room."""
+    wait: Seconds = 0.0
+    """How long the answer may take until there is room."""
 
 
 class Explain(Op, frozen=True, kw_only=True):

@@ -210,6 +210,17 @@ def test_without_room_everything_is_sent_as_bytes() -> None:
         assert segments_of(pit) == []
 
 
+def test_arguments_wait_for_room_no_longer_than_their_call_may_take() -> None:
+    with Pit("[server]\nshared_memory_bytes = 40000000\nmax_message_bytes = 1000000\n") as pit:
+        pit.run("up", "--adapter", pit.adapter(LARGE), "--size", "1")
+        with pit.connection() as greedy, pit.connection() as connection:
+            assert greedy.query("segments", bytes=25_000_000)["bytes"] == 25_000_000
+            with pytest.raises(PitError, match="1,000,000 are allowed"):
+                connection.call_value("keep", {"data": numbers(1.0) * 10}, timeout=0.3)
+            greedy.close()
+            connection.call_value("keep", {"data": numbers(1.0) * 10}, timeout=30)
+
+
 def test_a_program_that_takes_no_references_gets_the_bytes() -> None:
     with Pit() as pit:
         pit.run("up", "--adapter", "exec:cat", "--size", "1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -239,10 +240,10 @@ class Connection(asyncio.Protocol):
             return None
         if self._owner is None:
             self._owner = segments.owner("client")
+        self._owner.grant(asked.bytes)
         if asked.wait:
-            await segments.grant(self._owner, asked.bytes)
-        else:
-            self._owner.grant(asked.bytes)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(segments.grant(self._owner, asked.bytes), asked.wait)
         return {**self._owner.facts(), "longest": self._host.max_message_bytes}
 
     async def _say(self, request: int, lines: bytes) -> None:

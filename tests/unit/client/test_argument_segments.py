@@ -18,11 +18,11 @@ class Server:
         self.folder = folder
         self.quota = quota
         self.kept = kept
-        self.asked: list[tuple[int, bool]] = []
+        self.asked: list[tuple[int, float]] = []
         self.given_back: list[int] = []
         self.segments = ArgumentSegments(self.reserve, self.given_back.append)
 
-    def reserve(self, count: int, *, wait: bool) -> dict[str, Any] | None:
+    def reserve(self, count: int, *, wait: float) -> dict[str, Any] | None:
         self.asked.append((count, wait))
         room = count if count <= self.quota else self.kept
         return {"folder": str(self.folder), "name": "c-1-", "bytes": room, "kept": self.kept, "longest": 32 * MB}
@@ -53,7 +53,7 @@ def test_a_segment_is_used_again_when_its_call_is_over(tmp_path: Path) -> None:
     second = server.put(3 * MB)
     assert second is not None
     assert second[0] is first[0]
-    assert server.asked == [(4 * MB, False)]
+    assert server.asked == [(4 * MB, 0.0)]
 
 
 def test_one_whose_name_was_removed_is_not(tmp_path: Path) -> None:
@@ -79,15 +79,15 @@ def test_room_beyond_the_share_is_given_back(tmp_path: Path) -> None:
 def test_what_can_be_sent_as_bytes_does_not_wait_for_room(tmp_path: Path) -> None:
     server = Server(tmp_path, quota=MB)
     assert server.put(20 * MB) is None
-    assert server.asked == [(20 * MB, False)]
+    assert server.asked == [(20 * MB, 0.0)]
     assert server.put(40 * MB) is None
-    assert server.asked[1:] == [(40 * MB, False), (40 * MB, True)]
+    assert server.asked[1:] == [(40 * MB, 0.0), (40 * MB, 60.0)]
 
 
 def test_without_shared_memory_it_asks_once(tmp_path: Path) -> None:
     asked = []
 
-    def reserve(count: int, *, wait: bool) -> None:
+    def reserve(count: int, *, wait: float) -> None:
         asked.append((count, wait))
 
     segments = ArgumentSegments(reserve, lambda _: None)
