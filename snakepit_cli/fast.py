@@ -199,6 +199,7 @@ def _status(argv: list[str]) -> int | None:
 
 
 def _call(request: Request) -> int:
+    request.check()
     sock = nearby(request.shared.instance)
     if sock is None:
         from snakepit_cli.cli.connection import perform

@@ -45,7 +45,7 @@ def current(shared: Shared, *, json: bool = False) -> api.Connection:
 
 def perform(request: Request, talk: Talking = converse) -> int:
     """Exit code. Raises PitError, RefusedError, StoppedError, ArgumentsError."""
-    request.frame()  # arguments that cannot be used start no server
+    request.check()  # arguments that cannot be used start no server
     try:
         return _once(request, talk)
     except RefusedError as refusal:

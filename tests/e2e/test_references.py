@@ -128,6 +128,12 @@ def keep(data):
 def firsts():
     return [one[0] for one in kept]
 
+def length(data):
+    return len(data)
+
+def lengths(data):
+    yield len(data)
+
 def die(data):
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -227,3 +233,46 @@ def test_a_program_that_takes_no_references_gets_the_bytes() -> None:
         with pit.connection() as connection:
             text = "x" * 2_000_000
             assert connection.call_value("line", {"item": text}) == text
+
+
+@pytest.mark.parametrize("size", [1 << 20, 50_000_000], ids=["a message could hold it", "no message could"])
+@pytest.mark.parametrize(
+    ("verb", "name"), [("exec", "length"), ("exec --json", "length"), ("stream", "lengths")], ids=lambda one: one
+)
+def test_arguments_of_the_command_line_have_any_length(large: Pit, verb: str, name: str, size: int) -> None:
+    (large.work / "long").write_bytes(bytes(size))
+    assert large.run(*verb.split(), name, "data@=long").stdout == f"{size}\n"
+    wait.until(lambda: not any(one.startswith("client") for one in segments_of(large)), "its segment to go")
+
+
+def test_a_filter_gets_long_arguments_of_the_command_line_as_bytes() -> None:
+    with Pit() as pit:
+        pit.run("up", "--adapter", "exec:cat", "--size", "1")
+        (pit.work / "long").write_text("x" * 2_000_000)
+        assert pit.run("exec", "line", "item=@long").stdout == f'"{"x" * 2_000_000}"\n'
+
+
+def test_long_arguments_without_shared_memory() -> None:
+    with Pit("[server]\nshared_memory_bytes = 0\n") as pit:
+        pit.run("up", "--adapter", pit.adapter(LARGE), "--size", "1")
+        (pit.work / "long").write_bytes(bytes(2_000_000))
+        assert pit.run("exec", "length", "data@=long").stdout == "2000000\n"
+        (pit.work / "long").write_bytes(bytes(50_000_000))
+        refused = pit.run("exec", "length", "data@=long", check=False)
+        assert (refused.returncode, refused.stdout) == (65, "")
+        assert "max_message_bytes" in refused.stderr
+
+
+def test_long_arguments_that_wait_for_room_are_given_up_at_once() -> None:
+    with Pit("[server]\nshared_memory_bytes = 40000000\nmax_message_bytes = 1000000\n") as pit:
+        pit.run("up", "--adapter", pit.adapter(LARGE), "--size", "1")
+        (pit.work / "long").write_bytes(bytes(20_000_000))
+        with pit.connection() as greedy:
+            assert greedy.query("segments", bytes=25_000_000)["bytes"] == 25_000_000
+            command = pit.start("exec", "length", "data@=long", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            wait.until(lambda: greedy.query("status")["connections"] == 2, "its connection")
+            command.send_signal(signal.SIGINT)
+            code, out, _ = finish(command)
+            assert (code, out) == (130, "")
+            wait.until(lambda: greedy.query("status")["connections"] == 1, "its connection to go")
+        assert pit.run("exec", "length", "data@=long").stdout == "20000000\n"

@@ -44,7 +44,7 @@ Ids = Annotated[list[str], argument("ID…", "Printed by `stream --detach`.")]
 
 def detach(request: Request) -> int:
     """Begins a stream and prints its id."""
-    request.frame()  # arguments that cannot be used start no server
+    request.check()  # arguments that cannot be used start no server
     with api.Connection(opened(request.shared, json=request.json)) as connection:
         facts = api.detach(connection, request)
     write((jsonlib.dumps(facts) if request.json else facts["id"]).encode() + b"\n")

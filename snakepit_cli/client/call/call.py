@@ -163,13 +163,20 @@ class Talk:
 
         Raises RefusedError, StoppedError, ArgumentsError.
         """
-        frame = self._request.frame()
+        lent = self._request.lent(self._sock)
+        frame = self._request.frame(lent)
         # It may be ignored from the start (nohup, a background job of sh): then it stays so.
         before = _signal.getsignal(_signal.SIGINT)
         if before != _signal.SIG_IGN:
             _signal.signal(_signal.SIGINT, self._interrupt)
         try:
             self._send(frame)
+            try:
+                return self._listen()
+            except RefusedError as refusal:
+                if lent is None or b'"reference_failed"' not in refusal.body:
+                    raise
+            self._send(self._request.frame())
             return self._listen()
         finally:
             if self.interrupted:

@@ -9,6 +9,7 @@ from snakepit_cli.wire import front
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket
     from typing import Any
 
 _SECONDS = 30.0
@@ -25,7 +26,11 @@ class Query:
         self.shared = shared
         self._body = body
 
-    def frame(self) -> bytes:
+    def lent(self, _: socket) -> str | None:
+        """Nothing of it is in shared memory."""
+        return None
+
+    def frame(self, _: str | None = None) -> bytes:
         return front.frame(front.QUERY, CALL_ID, self._body)
 
 

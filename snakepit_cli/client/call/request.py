@@ -13,6 +13,7 @@ from snakepit_cli.wire import front
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket
     from collections.abc import Iterable
 
 PROGRESS = ("auto", "bar", "plain", "jsonl", "none")
@@ -22,6 +23,8 @@ COLORS = ("auto", "always", "never")
 CALL_ID = 1
 """A call has a connection of its own."""
 _LONGEST_SECONDS = 1e9
+_LONG_ARGUMENTS = 1 << 20
+"""Bytes from which on they are put into shared memory: asking for room there takes as long as to copy a few 100 KB."""
 _MOST_LABELS = 32
 _MOST_LABEL_BYTES = 4096
 """Of all metadata as JSON. The server counts escapes, too, and then refuses what passes here."""
@@ -103,7 +106,7 @@ class Request:
     """What is said at the first Ctrl-C."""
 
     __slots__ = (
-        "_body", "_frame", "affinity", "args", "command", "field", "idempotent", "items", "json", "metadata", "nan",
+        "_body", "affinity", "args", "command", "field", "idempotent", "items", "json", "metadata", "nan",
         "output_file", "pool", "progress", "raw", "session", "shared", "stream", "timeout", "tool",
     )  # fmt: skip
 
@@ -148,7 +151,6 @@ class Request:
         self.tool = tool
         self.output_file = output_file
         self._body: bytes | None = None
-        self._frame: bytes | None = None
         if json and raw:
             raise UsageError("--json and --raw exclude each other")
         if output_file is not None and (json or raw or stream or not output_file):
@@ -172,21 +174,31 @@ class Request:
                 self._body = arguments.build(self.items, self.args, binary=True)
         return self._body
 
-    def frame(self) -> bytes:
-        """The call as it is sent. Raises ArgumentsError."""
-        if self._frame is None:
-            if self.output_file is not None:
-                from snakepit_cli.client.call import output_file
+    def check(self) -> None:
+        """Raises ArgumentsError for arguments and an output file that cannot be used."""
+        self.arguments()
+        if self.output_file is not None:
+            from snakepit_cli.client.call import output_file
 
-                output_file.check(self.output_file)
-            call = front.call_body(
-                self.command, self.arguments(), version=snakepit_cli.__version__, cwd=cwd(), pool=self.pool,
-                session=self.session, timeout=self.timeout, stream=self.stream, affinity=self.affinity,
-                idempotent=self.idempotent, metadata=self.metadata, nan=self.nan, tool=self.tool,
-                binary=not self.stream, references=not self.stream,
-            )  # fmt: skip
-            self._frame = front.frame(front.CALL, CALL_ID, call)
-        return self._frame
+            output_file.check(self.output_file)
+
+    def lent(self, sock: socket) -> str | None:
+        """The header member that stands for long arguments, now in shared memory. Raises ArgumentsError."""
+        if len(self.arguments()) < _LONG_ARGUMENTS:
+            return None
+        from snakepit_cli.client.call import long_arguments
+
+        return long_arguments.lent(sock, self.arguments(), self.timeout)
+
+    def frame(self, lent: str | None = None) -> bytes:
+        """The call as it is sent; `lent` is the header member that stands for its arguments. Raises ArgumentsError."""
+        call = front.call_body(
+            self.command, self.arguments() if lent is None else b"", version=snakepit_cli.__version__, cwd=cwd(),
+            pool=self.pool, session=self.session, timeout=self.timeout, stream=self.stream, affinity=self.affinity,
+            idempotent=self.idempotent, metadata=self.metadata, nan=self.nan, tool=self.tool,
+            binary=not self.stream, references=not self.stream, block=lent or "",
+        )  # fmt: skip
+        return front.frame(front.CALL, CALL_ID, call)
 
 
 def _output_file(name: str, *, stream: bool) -> str:

@@ -19,6 +19,6 @@ class Tail(Request):
         super().__init__(shared, name, [], stream=True, field=field, raw=raw, progress=progress)
         self._start = start
 
-    def frame(self) -> bytes:
+    def frame(self, _: str | None = None) -> bytes:
         start: str | int = self._start if self._start in {"start", "end"} else int(self._start)
         return front.frame(front.QUERY, CALL_ID, json.dumps({"op": "tail", "id": self.command, "from": start}).encode())
