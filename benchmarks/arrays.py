@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import time
+import zlib
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.instance import Instance
+from benchmarks.processes import BenchmarkError
 from benchmarks.rows import Peer, Row
 from benchmarks.stats import median
 from benchmarks.trials import Trials
+from snakepit_cli.client import api
 from snakepit_cli.client.api import Connection
 
 _POOL = "arrays"
@@ -28,7 +31,7 @@ def measure(instance: Instance, trials: Trials) -> list[Row]:
     with instance.connect() as connection:
         for name, size in _SIZES.items():
             rows += _size(connection, name, size, trials.arrays)
-        rows.append(_server_memory(instance, connection, trials.largest_array))
+        rows += _memory(connection, trials.largest_array)
     return rows
 
 
@@ -107,13 +110,22 @@ def _write(descriptor: int, data: memoryview) -> None:
         data = data[os.write(descriptor, data[:_PIECE]) :]
 
 
-def _server_memory(instance: Instance, connection: Connection, size: int) -> Row:
-    """What the server's largest size grows by while an array of a gibibyte (or so) travels to a worker and back."""
-    server = instance.json("status", "--json")["server"]["pid"]
-    before = _largest_memory(server)
-    numbers = array("d", bytes(size))
-    connection.call_value("same", {"data": numbers}, pool=_POOL)
-    return Row("memory of the server, array of 1 GB", (_largest_memory(server) - before) / 1e6, "MB", 1)
+def _memory(connection: Connection, size: int) -> list[Row]:
+    """What the largest size of each process grows by while an array of a gibibyte (or so) travels to a worker and back.
+    The client has the array before."""
+    numbers = array("d", [0.0]) * (size // 8)
+    [worker] = api.workers(connection, _POOL)
+    pids = {"server": api.ping(connection)["pid"], "client": os.getpid(), "worker": worker["pid"]}
+    before = {name: _largest_memory(pid) for name, pid in pids.items()}
+    result = connection.call_value("same", {"data": numbers}, pool=_POOL)
+    if zlib.crc32(result) != zlib.crc32(numbers):  # all of it is read
+        raise BenchmarkError("the array has changed on its way")
+    grown = {name: (_largest_memory(pid) - before[name]) / 1e6 for name, pid in pids.items()}
+    array_itself = Peer("the array", size / 1e6)
+    return [
+        Row(f"memory of the {name}, array of 1 GB", grown[name], "MB", 1, None if name == "server" else array_itself)
+        for name in pids
+    ]
 
 
 def _largest_memory(pid: int) -> int:

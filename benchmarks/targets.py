@@ -44,6 +44,8 @@ TARGETS = (
     Target("array of 80 KB as JSON", "ratio", "≥", 4),
     Target("array of 800 B as JSON", "ratio", "≥", 1),
     Target("memory of the server, array of 1 GB", "value", "≤", 1),
+    Target("memory of the client, array of 1 GB", "ratio", "≤", 1.05),
+    Target("memory of the worker, array of 1 GB", "ratio", "≤", 1.05),
     Target("idle connection", "value", "≤", 50),
     Target("stream to a file", "value", "≥", 500_000),
     Target("first chunk, slow stream", "value", "≤", 2),

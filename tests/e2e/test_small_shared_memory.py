@@ -89,7 +89,7 @@ def test_everything_arrives(size: str, steps: str) -> None:
         env = {**pit.env, "ADAPTER": pit.adapter(ADAPTER), "PYTHON": sys.executable}
         done = subprocess.run(
             ["unshare", "-m", "sh", "-c", script, "sh", size], cwd=pit.work, env=env, check=False, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert done.stdout == "", "segments are left"
