@@ -1,4 +1,4 @@
-"""Long arguments of `exec` and `stream`, in shared memory: nobody copies them, and they may be longer than a message."""
+"""Long arguments of `exec` and `stream`, in shared memory: nobody copies them, and no message need hold them."""
 
 from __future__ import annotations
 

@@ -56,7 +56,10 @@ class Fake:
         self.seen = threading.Event()
         self.closed = threading.Event()
         self.answers: dict[str, Callable[[Peer, int, dict[str, Any], bytes], None]] = dict(ANSWERS)
-        self.queries: dict[str, Any] = {"ping": {"version": __version__, "pid": os.getpid(), "warden": os.getpid()}}
+        self.queries: dict[str, Any] = {
+            "ping": {"version": __version__, "pid": os.getpid(), "warden": os.getpid()},
+            "segments": None,  # there is no shared memory
+        }
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.path))
         listens(self._listener)
