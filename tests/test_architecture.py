@@ -39,7 +39,7 @@ ROOMS = {
     },
     "warden": {"records": set(), "burial": {"records"}, "births": {"burial", "records"}},
     "client": {
-        "call": {"segments"}, "connect": {"api", "call"}, "map": {"api", "call", "segments"},
+        "call": {"segments", "argument_segments"}, "connect": {"api", "call"}, "map": {"api", "call", "segments"},
         "many": {"call", "segments"},
         "api": {"call", "segments", "argument_segments"},
     },
@@ -50,7 +50,7 @@ ROOMS = {
 }  # fmt: skip
 BELOW = {
     "server": {"coalescer", "malloc_tuning", "operations", "peers", "segments"}, "warden": {"loop", "limits"},
-    "client": {"values", "segments", "error_frames"},
+    "client": {"values", "segments", "argument_segments", "error_frames"},
     "cli": {"front_page", "help", "options", "parameters", "mapping", "multi_tail"},
 }  # fmt: skip
 STANDARD_ONLY = ("base", "core", "warden")
