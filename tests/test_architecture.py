@@ -49,7 +49,8 @@ ROOMS = {
     },
 }  # fmt: skip
 BELOW = {
-    "server": {"coalescer", "malloc_tuning", "operations", "peers", "segments"}, "warden": {"loop", "limits"},
+    "server": {"coalescer", "malloc_tuning", "operations", "peers", "segments", "serial_spin"},
+    "warden": {"loop", "limits"},
     "client": {"values", "segments", "argument_segments", "error_frames"},
     "cli": {"front_page", "help", "options", "parameters", "mapping", "multi_tail"},
 }  # fmt: skip

@@ -32,6 +32,7 @@ from snakepit_cli.server.pools.guests import Guest, describe
 from snakepit_cli.server.pools.handover import Handover, recalled
 from snakepit_cli.server.pools.pool import Pool
 from snakepit_cli.server.segments import Segments
+from snakepit_cli.server.serial_spin import SerialSpin
 from snakepit_cli.server.state.state import State
 from snakepit_cli.server.tools.registry import tool_of
 from snakepit_cli.server.workers.gateway import NotAdmittedError, WorkerLink
@@ -102,6 +103,7 @@ class Instance:
         self._reaps: dict[int, asyncio.Future[list[Any]]] = {}
         self._memo = Handover(warden)
         self.malloc_tuning = MallocTuning()
+        self.spin = SerialSpin()
         self.operations = Operations()
         self.traces: deque[Trace] = deque(maxlen=_TRACES)
         """Of the latest calls, the latest last."""

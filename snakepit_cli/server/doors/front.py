@@ -18,6 +18,7 @@ from snakepit_cli.server.coalescer import Coalescer
 from snakepit_cli.server.malloc_tuning import MallocTuning
 from snakepit_cli.server.peers import peer_uid
 from snakepit_cli.server.segments import Owner, Segments
+from snakepit_cli.server.serial_spin import SerialSpin
 from snakepit_cli.wire import fields, ops
 from snakepit_cli.wire import front as wire
 from snakepit_cli.wire.reference import from_message
@@ -47,6 +48,7 @@ class Host(Protocol):
     coalescer: Coalescer
     malloc_tuning: MallocTuning
     segments: Segments
+    spin: SerialSpin
 
     def submit(self, caller: Connection, request: int, header: Header, args: bytes) -> tuple[Runner, Call]:
         """Raises PitError."""
@@ -185,6 +187,7 @@ class Connection(asyncio.Protocol):
             # A call that was settled at once is over already.
             if call.open:
                 self._calls[request] = pool, call
+                self._host.spin.began()
                 self._sizes[request] = len(args)
                 self._held += len(args)
 
@@ -324,7 +327,8 @@ class Connection(asyncio.Protocol):
         self._refuse(request, error)
 
     def _forget(self, request: int) -> None:
-        self._calls.pop(request, None)
+        if self._calls.pop(request, None) is not None:
+            self._host.spin.ended()
         self._held -= self._sizes.pop(request, 0)
 
     def _refuse(self, request: int, error: PitError) -> None:
