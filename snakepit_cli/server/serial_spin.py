@@ -36,7 +36,6 @@ class SerialSpin:
 
     def __init__(self, processors: int | None = None, running: Callable[[], int] | None = None) -> None:
         """`running`: how many threads of the machine run or wait for a processor, this one included."""
-        self._loop = asyncio.get_running_loop()
         self._open = 0
         self._row = 0
         self._closed_at = 0.0
@@ -77,12 +76,12 @@ class SerialSpin:
         self._until = now + _SPIN_SECONDS
         if not self.polls:
             self.polls = True
-            self._loop.call_soon(self._turn)
+            asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
         self.polls = self._row >= _ROW and time.monotonic() < self._until
         if self.polls:
-            self._loop.call_soon(self._turn)
+            asyncio.get_running_loop().call_soon(self._turn)
 
     def _look(self, now: float) -> None:
         """Whether a processor is free beside this one for the client and the worker, which take turns.

@@ -13,6 +13,7 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.calls.call import Call, Header
 from snakepit_cli.server.doors.front import Connection
 from snakepit_cli.server.segments import Segments
+from snakepit_cli.server.serial_spin import SerialSpin
 from snakepit_cli.wire import front as wire
 from snakepit_cli.wire import ops
 
@@ -87,6 +88,7 @@ class Host:
         self.max_message_bytes = LIMIT
         self.coalescer = Coalescer()
         self.malloc_tuning = MallocTuning()
+        self.spin = SerialSpin()
         self.segments = Segments(None)
         self.calls: list[Call] = []
         self.cancelled: list[int] = []
