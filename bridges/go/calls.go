@@ -297,12 +297,7 @@ func (r *run) one(out *bytes.Buffer, command handler, args []byte) error {
 		if err != nil {
 			return err
 		}
-		if r.spec.takesParts && value != nil && mayHaveParts(reflect.TypeOf(value), 0) {
-			if inner, parts := withTokens(value); len(parts) > 0 {
-				return r.message(out, inner, parts, command.spec.name)
-			}
-		}
-		return encode(out, value, command.spec.name, r.worker.limit(), r.spec.nanIsNull)
+		return r.whole(out, value, command.spec.name)
 	}
 	chunks := []any{}
 	_, err := command.run(r.ctx, args, func(chunk any) error {
@@ -313,6 +308,16 @@ func (r *run) one(out *bytes.Buffer, command handler, args []byte) error {
 		return err
 	}
 	return encode(out, chunks, command.spec.name, r.worker.limit(), r.spec.nanIsNull)
+}
+
+// whole appends the JSON of what a handler has returned, or the message with its parts, and a line break.
+func (r *run) whole(out *bytes.Buffer, value any, command string) error {
+	if r.spec.takesParts && value != nil && mayHaveParts(reflect.TypeOf(value), 0) {
+		if inner, parts := withTokens(value); len(parts) > 0 {
+			return r.message(out, inner, parts, command)
+		}
+	}
+	return encode(out, value, command, r.worker.limit(), r.spec.nanIsNull)
 }
 
 // message writes a message with parts in the place of JSON, and a line break.

@@ -23,8 +23,9 @@ func refuse(kind kind, format string, values ...any) error {
 }
 
 type handler struct {
-	spec commandSpec
-	run  answering
+	spec  commandSpec
+	run   answering
+	quick func(fixed []byte) quick // of a command; nil when there is no such way
 }
 
 var handlers = map[string]handler{}
@@ -47,13 +48,15 @@ type answering func(ctx *Context, args []byte, emit func(any) error) (any, error
 
 func plain[A, R any](name string, function func(*Context, A) (R, error), summary []string) handler {
 	args := argumentsOf(name, reflect.TypeOf((*A)(nil)).Elem())
-	return handlerOf(name, args, false, summary, func(ctx *Context, data []byte, _ func(any) error) (any, error) {
+	made := handlerOf(name, args, false, summary, func(ctx *Context, data []byte, _ func(any) error) (any, error) {
 		var found A
 		if err := args.read(data, &found, ctx.run.parts); err != nil {
 			return nil, err
 		}
 		return function(ctx, found)
 	})
+	made.quick = quickOf(args, function)
+	return made
 }
 
 func emitting[A any](name string, function func(*Context, A, func(any) error) error, summary []string) handler {
@@ -68,7 +71,8 @@ func emitting[A any](name string, function func(*Context, A, func(any) error) er
 }
 
 func handlerOf(name string, args *arguments, streaming bool, summary []string, run answering) handler {
-	return handler{commandSpec{name, strings.Join(summary, " "), streaming, args.parameters, args.open}, run}
+	spec := commandSpec{name, strings.Join(summary, " "), streaming, args.parameters, args.open}
+	return handler{spec: spec, run: run}
 }
 
 func find(name string) (handler, error) {
