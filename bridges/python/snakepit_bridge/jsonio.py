@@ -121,7 +121,8 @@ def dumps(value: Any, *, nan_is_null: bool = False) -> bytes:
             data = _fast_dumps(value)
         except Exception:  # noqa: BLE001 - the slow way names the cause
             return slow_dumps(value, nan_is_null=nan_is_null)
-        if not nan_is_null and b"null" in data and nonfinite.is_in(value):
+        # Looking through a long text takes longer than writing it.
+        if not nan_is_null and type(value) is not str and b"null" in data and nonfinite.is_in(value):
             raise NoJsonForm(places.first_refused(value, nan_is_null=False) or "NaN has no JSON form")
         return data
     return slow_dumps(value, nan_is_null=nan_is_null)
