@@ -15,6 +15,7 @@ from snakepit_cli import __version__
 from snakepit_cli.client.call.call import (
     RefusedError,
     Talk,
+    is_message,
     nearby,
     quiet_interrupts,
     raise_interrupts,
@@ -223,10 +224,10 @@ def _converse(sock: socket, request: Request) -> int:
     body = Talk(sock, request).run()
     if body is None:
         return 130
-    if body[:1] == b"\0":
-        from snakepit_cli.cli.output import parts
+    if is_message(body):
+        from snakepit_cli.cli.output.results import show_call
 
-        parts.show(request, body)
+        show_call(request, body)
     elif not request.stream:
         write_line(body)
     return 0

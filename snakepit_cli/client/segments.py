@@ -10,12 +10,13 @@ import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     from snakepit_cli.base.errors import PitError
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_PIECE = 32 << 10
 
 
 class InputFile:
@@ -46,20 +47,52 @@ class InputFile:
         }  # fmt: skip
 
 
+class LongResult:
+    """What a reference of the server stands for, to be read in small pieces: they stay in the processor's cache, and no
+    page is mapped for being used once. Raises PitError `reference_failed`, as its methods do."""
+
+    def __init__(self, reference: Mapping[str, Any]) -> None:
+        self._path: str = reference["path"]
+        self._start: int = reference["offset"]
+        self._end = self._start + reference["length"]
+        self._descriptor = _opened(reference)
+
+    def begins_with(self, start: bytes) -> bool:
+        return os.pread(self._descriptor, len(start), self._start) == start
+
+    def pieces(self) -> Iterator[memoryview]:
+        """Each is good until the next one."""
+        piece = memoryview(bytearray(_PIECE))
+        at = self._start
+        while at < self._end:
+            got = os.preadv(self._descriptor, [piece[: self._end - at]], at)
+            if not got:
+                raise _failed(f"{self._path} ends before byte {self._end:,}")
+            yield piece[:got]
+            at += got
+
+    def __bytes__(self) -> bytes:
+        return b"".join(map(bytes, self.pieces()))
+
+    def view(self) -> memoryview:
+        """All of it, mapped."""
+        return _view(self._descriptor, self._start, self._end, self._path)
+
+
 def read(reference: Mapping[str, Any]) -> bytes:
     """What a reference of the server stands for. Raises PitError `reference_failed`."""
-    path, length, offset = reference["path"], reference["length"], reference["offset"]
+    descriptor = _opened(reference)
     try:
-        descriptor = os.open(path, _FLAGS)
-        try:
-            about = os.fstat(descriptor)
-            if (about.st_dev, about.st_ino) != (reference["device"], reference["inode"]):
-                raise _failed(f"{path} is another file by now")
-            data = os.pread(descriptor, length, offset)
-            while 0 < len(data) < length and (more := os.pread(descriptor, length - len(data), offset + len(data))):
-                data += more
-        finally:
-            os.close(descriptor)
+        return _read(descriptor, reference["path"], reference["offset"], reference["length"])
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, path: str, offset: int, length: int) -> bytes:
+    try:
+        data = os.pread(descriptor, length, offset)
+        while 0 < len(data) < length and (more := os.pread(descriptor, length - len(data), offset + len(data))):
+            data += more
     except OSError as error:
         raise _failed(f"{path} cannot be read: {error.strerror}") from None
     if len(data) != length:
@@ -70,25 +103,44 @@ def read(reference: Mapping[str, Any]) -> bytes:
 def mapped(reference: Mapping[str, Any], released: Callable[[str], object] | None = None) -> memoryview:
     """What a reference of the server stands for, without a copy: a segment never gets shorter while it is read.
     `released` is called with its path when nobody uses it any more. Raises PitError `reference_failed`."""
+    path, start = reference["path"], reference["offset"]
+    descriptor = _opened(reference)
+    try:
+        return _view(descriptor, start, start + reference["length"], path, released)
+    finally:
+        os.close(descriptor)
+
+
+def _view(
+    descriptor: int, start: int, end: int, path: str, released: Callable[[str], object] | None = None
+) -> memoryview:
     import mmap
 
-    path, end = reference["path"], reference["offset"] + reference["length"]
     try:
-        descriptor = os.open(path, _FLAGS)
-        try:
-            about = os.fstat(descriptor)
-            if (about.st_dev, about.st_ino) != (reference["device"], reference["inode"]) or about.st_size < end:
-                raise _failed(f"{path} is another file by now")
-            memory = mmap.mmap(descriptor, end, mmap.MAP_SHARED, mmap.PROT_READ)
-        finally:
-            os.close(descriptor)
+        if os.fstat(descriptor).st_size < end:
+            raise _failed(f"{path} ends before byte {end:,}")
+        memory = mmap.mmap(descriptor, end, mmap.MAP_SHARED, mmap.PROT_READ)
     except (OSError, ValueError) as error:
         raise _failed(f"{path} cannot be read: {error}") from None
     if released is not None:
         import weakref
 
         weakref.finalize(memory, released, path)
-    return memoryview(memory)[reference["offset"] :]
+    return memoryview(memory)[start:]
+
+
+def _opened(reference: Mapping[str, Any]) -> int:
+    """The file, if it still is the one. Raises PitError `reference_failed`."""
+    path = reference["path"]
+    try:
+        descriptor = os.open(path, _FLAGS)
+        about = os.fstat(descriptor)
+    except OSError as error:
+        raise _failed(f"{path} cannot be read: {error.strerror}") from None
+    if (about.st_dev, about.st_ino) != (reference["device"], reference["inode"]):
+        os.close(descriptor)
+        raise _failed(f"{path} is another file by now")
+    return descriptor
 
 
 def _failed(message: str) -> PitError:

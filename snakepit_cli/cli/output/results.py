@@ -6,12 +6,13 @@ import os
 from _socket import socket
 from collections.abc import Callable
 
-from snakepit_cli.client.call.call import Talk, write, write_line
+from snakepit_cli.client.call.call import Talk, is_message, write, write_line
 from snakepit_cli.client.call.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from snakepit_cli.cli.output.json_path import Picker
+    from snakepit_cli.client.call.call import Result
     from snakepit_cli.client.call.state_query import StateQuery
 
 
@@ -63,31 +64,34 @@ def _beside(
     return Talk(sock, request, both, leave, say)
 
 
-def show_call(request: Request, body: bytes | memoryview) -> None:
+def show_call(request: Request, body: Result) -> None:
     """As `show`, for a call: its result may be a message with parts, or go into a file."""
-    if body[:1] != b"\0" and request.output_file is None:
+    if not is_message(body) and request.output_file is None:
         show(request, body)
         return
     from snakepit_cli.cli.output import parts
 
+    whole = body if isinstance(body, (bytes, memoryview)) else body.view()
     if request.output_file is None:
-        parts.show(request, body)
+        parts.show(request, whole)
     else:
-        parts.save(request, body)
+        parts.save(request, whole)
 
 
-def show(request: Request | StateQuery, body: bytes | memoryview) -> None:
+def show(request: Request | StateQuery, body: Result) -> None:
     """A whole result, or the part of it that is asked for."""
     if request.field is not None or request.raw:
         from snakepit_cli.cli.output.json_path import pick
 
         write_line(shown(pick(bytes(body).decode(errors="replace"), request.field, raw=request.raw), request))
-    elif not request.json and os.isatty(1):
+    elif not os.isatty(1):
+        write_line(body)
+    elif request.json:
+        write_line(shown(bytes(body), request))
+    else:
         from snakepit_cli.cli.output.pretty import pretty
 
         write(pretty(bytes(body), request.shared.color))
-    else:
-        write_line(shown(body, request))
 
 
 def shown(data: bytes | memoryview, request: Request | StateQuery) -> bytes | memoryview:

@@ -8,6 +8,10 @@ from _socket import socket
 from snakepit_cli.client.call.call import RefusedError, Talk, write_line
 from snakepit_cli.client.call.state_query import StateQuery
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from snakepit_cli.client.call.call import Result
+
 
 def perform(sock: socket, query: StateQuery) -> int:
     """Exit code. Raises what `Talk.run` raises, PitError."""
@@ -28,7 +32,7 @@ def perform(sock: socket, query: StateQuery) -> int:
     return 0
 
 
-def _show(query: StateQuery, answer: bytes | memoryview) -> None:
+def _show(query: StateQuery, answer: Result) -> None:
     if query.field is None and not query.raw and not os.isatty(1):
         write_line(answer)
         return

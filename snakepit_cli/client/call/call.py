@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from snakepit_cli.client.call.query import Query
+    from snakepit_cli.client.segments import LongResult
+
+    Result = bytes | memoryview | LongResult
 
 _RECEIVE = 1 << 16
 """More would make each read allocate fresh pages: malloc gives such sizes to mmap."""
@@ -79,13 +82,22 @@ def nearby(instance: str) -> socket | None:
     return None
 
 
-def write_line(body: bytes | memoryview) -> None:
-    """A text and a line break; a long one is not copied for that. Raises StoppedError."""
-    if len(body) > _LONG:
+def write_line(body: Result) -> None:
+    """A text and a line break; a long one is not copied for that. Raises StoppedError, PitError."""
+    if isinstance(body, bytes) and len(body) <= _LONG:
+        write(body + b"\n")
+        return
+    if isinstance(body, (bytes, memoryview)):
         write(body)
-        write(b"\n")
     else:
-        write(bytes(body) + b"\n")
+        for piece in body.pieces():
+            write(piece)
+    write(b"\n")
+
+
+def is_message(body: Result) -> bool:
+    """Whether it is a message with parts; otherwise it is JSON."""
+    return body[:1] == b"\0" if isinstance(body, (bytes, memoryview)) else body.begins_with(b"\0")
 
 
 def write(data: bytes | memoryview) -> None:
@@ -117,12 +129,12 @@ def say(text: str) -> None:
         pass  # its reader has gone
 
 
-def _mapped(reference: bytes) -> memoryview:
-    """A long result. It is the server's again when this process ends."""
-    from snakepit_cli.client import segments
+def _referred(reference: bytes) -> LongResult:
+    """The segment is the server's again when this process ends."""
     from snakepit_cli.client.call.query import decode
+    from snakepit_cli.client.segments import LongResult
 
-    return segments.mapped(decode(reference))
+    return LongResult(decode(reference))
 
 
 def _lost(error: OSError | None) -> StoppedError:
@@ -158,8 +170,8 @@ class Talk:
         self._sent = False
         self.interrupted = False
 
-    def run(self) -> bytes | memoryview | None:
-        """The result, a view when it is long; None when it was interrupted.
+    def run(self) -> Result | None:
+        """The result; None when it was interrupted.
 
         Raises RefusedError, StoppedError, ArgumentsError.
         """
@@ -233,7 +245,7 @@ class Talk:
             raise _lost(None)
         return got
 
-    def _listen(self) -> bytes | memoryview | None:
+    def _listen(self) -> Result | None:
         data: bytes | memoryview = self._receive()
         while True:
             chunks: list[bytes | memoryview] = []
@@ -254,7 +266,7 @@ class Talk:
                         return None
                     if kind == front.ERROR:
                         raise RefusedError(bytes(body))
-                    return body if kind == front.RESULT else _mapped(bytes(body))
+                    return body if kind == front.RESULT else _referred(bytes(body))
             self._pass_on(chunks)
             data = self._more(data[at:])
 
