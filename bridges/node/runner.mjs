@@ -7,10 +7,12 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { Refusal, checked, isChunks } from './arguments.mjs'
 import { BinaryError } from './binary.mjs'
 import { CallFailedError } from './errors.mjs'
-import { hasLong, read } from './json.mjs'
+import { Items } from './items.mjs'
+import { read } from './json.mjs'
 import { Kind } from './messages.mjs'
 import { hasParts, received, sent } from './parts.mjs'
 import { written } from './places.mjs'
+import { Known } from './quick.mjs'
 import { Requests } from './requests.mjs'
 import { Run } from './run.mjs'
 import { Tools, shapeOf, specOf } from './tools.mjs'
@@ -20,7 +22,6 @@ const MOMENT = 1 // milliseconds after which answers of a block leave
 const KIND_NAMES = Object.fromEntries(Object.entries(Kind).map(([name, number]) => [number, name.toLowerCase()]))
 const QUICK = 0.1 // milliseconds for the items between two looks at the clock
 const MOST_SKIPPED = 31
-const NONE = Object.freeze({})
 const OVERHEAD = 64
 const HASTY = 1 // seconds: where an item may take less, each answer counts as a sign of life, and none is kept back
 
@@ -183,25 +184,25 @@ async function streamed(run, value) {
 
 /** Bulk: the items one after another. What has been answered leaves before an item that begins a moment later. */
 async function block(run, { handler, shape, self }, fixed) {
-  const { block: items, id, command, limit, timeoutSeconds } = run.call
-  let lines = []
+  const { block: items, id, command, limit, timeoutSeconds, nanIsNull } = run.call
+  let text = '' // of answers that have not left
+  let count = 0
   let failed = []
   let due = performance.now() + MOMENT
   const patient = !items.careful && !(timeoutSeconds > 0 && timeoutSeconds < HASTY)
   const flush = () => {
     const keep = patient && failed.length === 0 && run.room > 0
-    if (lines.length) run.say({ chunks: [{ block: { id, lines: `${lines.join('\n')}\n`, count: lines.length, failed, keep } }] })
-    lines = []
+    if (count) run.say({ chunks: [{ block: { id, lines: text, count, failed, keep } }] })
+    text = ''
+    count = 0
     failed = []
     due = performance.now() + MOMENT
   }
-  if (Object.keys(fixed).length === 0) fixed = NONE
-  const texts = Array.isArray(items.lines) ? items.lines : items.lines.split('\n')
-  texts.pop()
-  const context = handler.length > 1 ? run.context() : undefined
+  const known = shape.learned ??= new Known()
+  const given = new Items(items, fixed, command, shape, known)
+  const context = handler.length === 1 ? undefined : run.context()
   const clock = new Clock()
-  const parse = typeof items.lines === 'string' && !hasLong(items.lines) ? JSON.parse : read
-  for (const text of texts) {
+  while (given.left) {
     if (items.careful || clock.now() >= due) {
       flush()
       // A turn of the loop: so that a cancel can be heard between two items that never wait.
@@ -209,18 +210,25 @@ async function block(run, { handler, shape, self }, fixed) {
       if (run.room <= 0) await run.waitForRoom()
     }
     if (run.cancelled) throw run.abort.signal.reason
+    let answer
     try {
-      let value = handler.call(self, checked(argumentsOf(text, items, fixed, parse), command, shape), context ?? (handler.length ? undefined : run.context()))
-      if (value !== null && typeof value === 'object' && typeof value.then === 'function') value = await value
-      if (value !== null && typeof value === 'object' && typeof value.next === 'function') value = await collected(value)
-      lines.push(encoded(value, command, limit, run.call.nanIsNull))
+      let value = handler.call(self, given.take(), context)
+      answer = known.write(value)
+      if (answer === undefined) {
+        if (value !== null && typeof value === 'object' && typeof value.then === 'function') value = await value
+        if (value !== null && typeof value === 'object' && typeof value.next === 'function') value = await collected(value)
+        answer = encoded(value, command, limit, nanIsNull)
+        known.learnAnswer(value)
+      } else within(answer, command, limit)
     } catch (error) {
       if (run.cancelled) throw error
-      failed.push(lines.length)
+      failed.push(count)
       const { kind, ...facts } = failure(error)
-      lines.push(JSON.stringify({ kind: KIND_NAMES[kind], ...facts }))
+      answer = JSON.stringify({ kind: KIND_NAMES[kind], ...facts })
     }
-    run.room -= lines[lines.length - 1].length + 1
+    text += answer + '\n'
+    count++
+    run.room -= answer.length + 1
   }
   flush()
   return 'null'
@@ -251,21 +259,6 @@ async function collected(chunks) {
   return all
 }
 
-function argumentsOf(text, { text: plain, itemArgument }, fixed, parse) {
-  let item = text
-  if (text === null) throw new Refusal(Kind.INVALID_ARGUMENTS, 'the line is not UTF-8')
-  if (!plain) {
-    try {
-      item = parse(text)
-    } catch (error) {
-      throw new Refusal(Kind.INVALID_ARGUMENTS, `the line is not valid JSON: ${error.message}`)
-    }
-  }
-  const whole = item !== null && typeof item === 'object' && !Array.isArray(item)
-  if (whole && fixed === NONE) return item
-  return whole ? { ...fixed, ...item } : { ...fixed, [itemArgument || 'item']: item }
-}
-
 function encoded(value, command, limit = Infinity, nanIsNull = false) {
   let text
   try {
@@ -273,6 +266,10 @@ function encoded(value, command, limit = Infinity, nanIsNull = false) {
   } catch (error) {
     throw new Refusal(Kind.INVALID_RESULT, `\`${command}\` returned no JSON: ${error.message}`)
   }
+  return within(text, command, limit)
+}
+
+function within(text, command, limit) {
   if (text.length * 3 + OVERHEAD > limit && Buffer.byteLength(text) + OVERHEAD > limit) {
     throw tooLarge(command, Buffer.byteLength(text), limit)
   }

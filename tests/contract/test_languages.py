@@ -143,6 +143,30 @@ def test_blocks_keep_order_and_fail_alone(pool: Language) -> None:
     assert json.loads(mixed.stdout)["error"]["type"] == RAISED[pool.name]
 
 
+UNLIKE = [
+    '{"a": {"b": [1]}}', '{"a": "\\u00e9\\n"}', '{"a": 9007199254740993}', "{}", '{"a": 1, "a": 2}', '{"a": "},{"}',
+    '{"a": -0.5e3}', '{"b": 1, "a": null}', '{"a": "\\ud83d\\ude00"}', ' {"a":1} ', '{"a": "' + "x" * 100_000 + '"}',
+]  # fmt: skip
+
+
+def test_items_that_are_unlike_those_around_them_are_answered_the_same(pool: Language) -> None:
+    lines = [line for one in UNLIKE for line in (*(f'{{"a": {n}}}' for n in range(40)), one)]
+    done = pool.pit.run("map", "echo", "--pool", pool.name, input="\n".join(lines))
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [json.loads(line) for line in lines]
+
+
+def test_an_item_that_is_refused_is_refused_alone_and_in_the_words_of_a_single_call(pool: Language) -> None:
+    refused = {'{"b": 1}': ["b:=1"], "{}": [], '{"a": 1, "c": 1}': ["a:=1", "c:=1"]}
+    torn = ['{"a": 1', '{"a": 1}}', '{"a": 1},{"a": 2}', '{"a": 1} {"a": 2}', "", "]", '{"a": "\t"}']
+    lines = [line for one in (*refused, *torn) for line in (*['{"a": 1}'] * 40, one)]
+    done = pool.pit.run("map", "add", "--pool", pool.name, input="\n".join([*lines, '{"a": 1}']), check=False)
+    out = [json.loads(line) for line in done.stdout.splitlines()]
+    failed = [one.pop("error") for one in out[40::41]]
+    assert [(one["line"], one["kind"]) for one in failed] == [(41 * n, "invalid_arguments") for n in range(1, 11)]
+    assert [one["message"] for one in failed[:3]] == [pool.error("add", *args)["message"] for args in refused.values()]
+    assert [one for one in out if one] == [{"sum": 2}] * 401
+
+
 @pytest.mark.parametrize("form", ["--lines", None])
 def test_lines_that_are_not_utf_8_are_refused_and_the_others_are_not(pool: Language, form: str | None) -> None:
     quote = b"" if form else b'"'
