@@ -221,7 +221,16 @@ def _converse(sock: socket, request: Request) -> int:
         from snakepit_cli.cli.output.results import converse
 
         return converse(sock, request)
-    body = Talk(sock, request).run()
+
+    def chunks(data: bytes | memoryview) -> None:
+        if data[:1] != b"\0":
+            write(data)
+            return
+        from snakepit_cli.cli.output.results import show_chunk
+
+        show_chunk(request, data)
+
+    body = Talk(sock, request, chunks).run()
     if body is None:
         return 130
     if is_message(body):

@@ -312,7 +312,7 @@ func (r *run) one(out *bytes.Buffer, command handler, args []byte) error {
 
 // whole appends the JSON of what a handler has returned, or the message with its parts, and a line break.
 func (r *run) whole(out *bytes.Buffer, value any, command string) error {
-	if r.spec.takesParts && value != nil && mayHaveParts(reflect.TypeOf(value), 0) {
+	if r.spec.takesParts && !r.spec.stream && value != nil && mayHaveParts(reflect.TypeOf(value), 0) {
 		if inner, parts := withTokens(value); len(parts) > 0 {
 			return r.message(out, inner, parts, command)
 		}

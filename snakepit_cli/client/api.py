@@ -8,6 +8,7 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import snakepit_cli
@@ -16,6 +17,7 @@ from snakepit_cli.client import segments
 from snakepit_cli.client.argument_segments import ABOVE, WAIT_SECONDS, ArgumentSegments, Segment
 from snakepit_cli.client.call.request import Request, cwd
 from snakepit_cli.client.error_frames import error_of
+from snakepit_cli.client.following import MOST_KEPT, Following
 from snakepit_cli.launch.environment import UMASK, for_workers, umask
 from snakepit_cli.wire import front
 
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 
 _QUERY_SECONDS = 10.0
 _LATE_SECONDS = 15.0
-_MOST_KEPT = 10_000
-"""Frames about one followed query that are kept during other requests."""
 _RECEIVE = 1 << 16
 """More would make each read allocate fresh pages: malloc gives such sizes to mmap."""
 
@@ -141,7 +141,19 @@ class Connection:
 
     def stream(self, command: str, args: bytes = b"{}", **header: Any) -> Generator[bytes]:
         """Blocks of JSON lines, as they come. Closing the iterator gives up the request. Raises PitError."""
-        request = self.send_call(command, [args], {**header, "stream": True})
+        return self._stream(command, [args], header)
+
+    def stream_values(self, command: str, arguments: Mapping[str, Any] | None = None, **header: Any) -> Generator[Any]:
+        """The chunks of a command as Python values, as they come: see `call_value`. Closing the iterator gives up the
+        request. Raises PitError."""
+        from snakepit_cli.client import values
+
+        with closing(self._stream(command, values.encode(arguments or {}), {**header, "binary": True})) as blocks:
+            for block in blocks:
+                yield from values.chunks(block)
+
+    def _stream(self, command: str, args: Sequence[Buffer], header: Mapping[str, Any]) -> Generator[bytes]:
+        request = self.send_call(command, args, {**header, "stream": True})
         ended = False
         try:
             for kind, body in self._answers(request):
@@ -214,7 +226,7 @@ class Connection:
             others = self.kept.get(about)
             if others is None:
                 continue
-            if len(others) == _MOST_KEPT:
+            if len(others) == MOST_KEPT:
                 del self.kept[about]
                 self.cancel(about)
             else:
@@ -246,62 +258,6 @@ class Connection:
         if not data:
             raise PitError("server_restarted", "the connection was lost before the answer came")
         return data
-
-
-class Following:
-    """The blocks of chunks of a query that `Connection.follow` has sent, as they come. Raises PitError.
-
-    When too many came during other requests on the connection, the query is given up: then it raises `history_lost`.
-    """
-
-    def __init__(self, connection: Connection, request: int) -> None:
-        self._connection = connection
-        self._request = request
-        self._ended = False
-        self.result: Any = None
-        """What the query was answered with at its end; None before that."""
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        if self._ended:
-            raise StopIteration
-        connection, request = self._connection, self._request
-        if request not in connection.kept:
-            self._ended = True
-            raise PitError("history_lost", f"more than {_MOST_KEPT:,} blocks came while they were not read")
-        connection.sock.settimeout(None)
-        kind = front.NOTE
-        while kind == front.NOTE:
-            try:
-                kind, body = connection.next_about(request)
-            except PitError:
-                self._end()
-                raise
-        if kind == front.CHUNKS:
-            return body
-        self._end()
-        if kind == front.ERROR:
-            raise error_of(body)
-        self.result = json.loads(body)
-        raise StopIteration
-
-    def _end(self) -> None:
-        self._ended = True
-        self._connection.kept.pop(self._request, None)
-
-    def close(self) -> None:
-        """Gives it up."""
-        if not self._ended:
-            self._end()
-            self._connection.cancel(self._request)
-
-    def __enter__(self) -> Following:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _silent() -> PitError:

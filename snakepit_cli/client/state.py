@@ -17,7 +17,8 @@ import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
-from snakepit_cli.client.api import Connection, Following, Json
+from snakepit_cli.client.api import Connection, Json
+from snakepit_cli.client.following import Following
 from snakepit_cli.client.json_text import JsonText, encode, members
 
 _PATIENCE = 60.0

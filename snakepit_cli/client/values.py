@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
@@ -43,7 +43,7 @@ def _fault(arguments: Mapping[str, Any]) -> str | None:
     return None
 
 
-def decode(body: Buffer) -> Any:
+def decode(body: Buffer, what: str = "the result") -> Any:
     """The value of a result: arrays are read-only views into `body`. Raises PitError `invalid_result`."""
     try:
         if not is_message(body):
@@ -51,7 +51,16 @@ def decode(body: Buffer) -> Any:
         text, parts = unpack(body)
         return fill(json.loads(str(text, "utf-8")), parts, _value)
     except ValueError as error:
-        raise PitError("invalid_result", f"the result cannot be read: {error}") from None
+        raise PitError("invalid_result", f"{what} cannot be read: {error}") from None
+
+
+def chunks(block: bytes) -> Iterator[Any]:
+    """The values of chunks that came together. Raises PitError `invalid_result`."""
+    if is_message(block):
+        yield decode(memoryview(block)[:-1], "a chunk")
+        return
+    for line in block.split(b"\n")[:-1]:
+        yield decode(line, "a chunk")
 
 
 def _form(value: Any) -> Any:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client.call.arguments import ArgumentsError, check_json, members, scan
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _SHOWN = 12
 _WORDS = {'"': "a text", "t": "a boolean", "f": "a boolean", "n": "null"}
 
@@ -24,12 +28,21 @@ class Picker:
         for text in data.split(b"\n"):
             if not text.strip():
                 continue
-            try:
-                picked.append(pick(text.decode(errors="replace"), self._field, raw=self._raw) + b"\n")
-                self._found = True
-            except NoSuchPartError as missing:
-                self._missing = missing
+            line = text.decode(errors="replace")
+            found = self.part(lambda line=line: pick(line, self._field, raw=self._raw))  # type: ignore[misc]
+            if found is not None:
+                picked.append(found + b"\n")
         return b"".join(picked)
+
+    def part(self, choose: Callable[[], bytes]) -> bytes | None:
+        """What `choose` gives of a chunk; None when that does not have it."""
+        try:
+            found = choose()
+        except NoSuchPartError as missing:
+            self._missing = missing
+            return None
+        self._found = True
+        return found
 
     def end(self) -> None:
         """Raises PitError when no chunk had the part."""

@@ -1,4 +1,4 @@
-"""A result with binary parts, or one that goes into a file."""
+"""Results and chunks with binary parts, and results that go into a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.cli.output.json_path import NoSuchPartError, pick
+from snakepit_cli.cli.output.json_path import NoSuchPartError, Picker, pick
 from snakepit_cli.client.call import npy, output_file
 from snakepit_cli.client.call.call import write, write_line
 from snakepit_cli.client.call.files import ARROW, TYPES, suffix
@@ -20,16 +20,42 @@ def show(request: Request, body: bytes | memoryview) -> None:
     text = _chosen(result, request)
     part = result.only(text)
     if part is not None and request.raw:
-        if os.isatty(1):
-            hint = "send it to a file with > or --output-file"
-            raise PitError(
-                "output_failed", f"the result is binary ({part.title()}): a terminal cannot show it", hint=hint
-            )
-        write(part.data)
+        _write_raw(part, "the result", "send it to a file with > or --output-file")
     elif os.isatty(1) and not request.json:
         _show_to_a_person(request, result.replaced(text, lambda one: _label(one, request.nan)))
     else:
         write_line(_line(result.replaced(text, lambda one: as_json(one, request.nan)), request))
+
+
+def show_chunk(request: Request, body: bytes | memoryview, picker: Picker | None) -> None:
+    """A chunk with parts, on standard output: a line, or with --raw the bytes of its only part. Raises PitError."""
+    chunk = _chunk(body)
+    chosen = chunk.text.encode() if picker is None else picker.part(lambda: _chosen(chunk, request).encode())
+    if chosen is None:
+        return
+    text = chosen.decode()
+    part = chunk.only(text)
+    if part is not None and request.raw:
+        _write_raw(part, "a chunk", "send the chunks to a file with >")
+        return
+    form = _label if os.isatty(1) and not request.json else as_json
+    write_line(_line(chunk.replaced(text, lambda one: form(one, request.nan)), request))
+
+
+def json_of(body: bytes | memoryview) -> bytes:
+    """The JSON of a chunk with parts as a line, with what stands for these. Raises PitError."""
+    return _chunk(body).text.encode() + b"\n"
+
+
+def _chunk(body: bytes | memoryview) -> Parted:
+    """Without the line break after it."""
+    return Parted(memoryview(body)[:-1], "a chunk")
+
+
+def _write_raw(part: Part, what: str, hint: str) -> None:
+    if os.isatty(1):
+        raise PitError("output_failed", f"{what} is binary ({part.title()}): a terminal cannot show it", hint=hint)
+    write(part.data)
 
 
 def _chosen(result: Parted, request: Request) -> str:

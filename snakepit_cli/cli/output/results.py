@@ -29,8 +29,11 @@ def converse(
 
     picker = _picker(request) if request.stream else None
 
-    def chunks(data: bytes) -> None:
-        write(shown(data if picker is None else picker.lines(data), request))
+    def chunks(data: bytes | memoryview) -> None:
+        if data[:1] == b"\0":
+            show_chunk(request, data, picker)
+        else:
+            write(shown(data if picker is None else picker.lines(bytes(data)), request))
 
     talk = Talk(sock, request, chunks, leave) if seen is None else _beside(sock, request, chunks, seen, leave)
     body = talk.run()
@@ -44,24 +47,40 @@ def converse(
 
 
 def _beside(
-    sock: socket, request: Request, chunks: Callable[[bytes], None], seen: Callable[[bytes], None],
+    sock: socket, request: Request, chunks: Callable[[bytes | memoryview], None], seen: Callable[[bytes], None],
     leave: Callable[[int], object],
 ) -> Talk:  # fmt: skip
     """A stream whose progress is shown, perhaps on the terminal to which its chunks go."""
     from snakepit_cli.cli.output import live, messages
 
-    def both(data: bytes) -> None:
+    def both(data: bytes | memoryview) -> None:
         if os.isatty(1):
             with live.aside():
                 chunks(data)
         else:
             chunks(data)
-        seen(data)
+        seen(_json_of(data))
 
     def say(text: str) -> None:
         messages.err(text.lstrip("\n") if live.active() else text)
 
     return Talk(sock, request, both, leave, say)
+
+
+def show_chunk(request: Request, body: bytes | memoryview, picker: Picker | None = None) -> None:
+    """A chunk with parts."""
+    from snakepit_cli.cli.output import parts
+
+    parts.show_chunk(request, body, picker)
+
+
+def _json_of(data: bytes | memoryview) -> bytes:
+    """Chunks as JSON lines, with or without their parts."""
+    if data[:1] != b"\0":
+        return bytes(data)
+    from snakepit_cli.cli.output import parts
+
+    return parts.json_of(data)
 
 
 def show_call(request: Request, body: Result) -> None:

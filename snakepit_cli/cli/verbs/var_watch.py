@@ -68,10 +68,10 @@ def watch(
 
     latest = b""
 
-    def chunks(data: bytes) -> None:
+    def chunks(data: bytes | memoryview) -> None:
         nonlocal latest
-        latest = data
-        write(shown(data if picker is None else picker.lines(data), query))
+        latest = bytes(data)
+        write(shown(latest if picker is None else picker.lines(latest), query))
 
     with opened(shared, json=json) as sock:
         try:

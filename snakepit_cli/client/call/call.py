@@ -156,12 +156,12 @@ class Talk:
         self,
         sock: socket,
         request: Request | Query,
-        chunks: Callable[[bytes], object] = write,
+        chunks: Callable[[bytes | memoryview], object] = write,
         leave: Callable[[int], object] = os._exit,
         say: Callable[[str], object] = say,
     ) -> None:
-        """`chunks` gets each block of chunks as it comes; `leave` ends the process with an exit code; `say` gets
-        what is said to a person."""
+        """`chunks` gets each block of chunks as it comes, a chunk with parts by itself; `leave` ends the process with
+        an exit code; `say` gets what is said to a person."""
         self._sock = sock
         self._request = request
         self._chunks = chunks
@@ -297,5 +297,10 @@ class Talk:
         return whole
 
     def _pass_on(self, chunks: list[bytes | memoryview]) -> None:
-        if chunks and not self.interrupted:
+        if not chunks or self.interrupted:
+            return
+        if not any(one[:1] == b"\0" for one in chunks):
             self._chunks(b"".join(chunks))
+            return
+        for one in chunks:  # one of them has parts
+            self._chunks(one)

@@ -66,15 +66,17 @@ def _hollow(shape: Sequence[int]) -> list[Any]:
 class Parted:
     """Raises PitError `invalid_result`."""
 
-    def __init__(self, body: bytes | memoryview) -> None:
+    def __init__(self, body: bytes | memoryview, what: str = "the result") -> None:
+        """`what` the body is, for errors."""
+        self._what = what
         try:
             text, self._parts = unpack(body)
             self.text = bytes(text).decode()
         except (BinaryError, UnicodeDecodeError) as error:
-            raise _unreadable(error) from None
+            raise self._unreadable(error) from None
         numbers = [self._part(one).place.part for one in _PLACE.findall(self.text)]
         if sorted(numbers) != list(range(len(self._parts))):
-            raise _unreadable("its JSON does not name each part once")
+            raise self._unreadable("its JSON does not name each part once")
 
     def only(self, text: str) -> Part | None:
         """The part, when this piece of the JSON text is one part and nothing else."""
@@ -88,8 +90,11 @@ class Parted:
         try:
             place = place_of(json.loads(text), self._parts)
         except ValueError as error:
-            raise _unreadable(error) from None
+            raise self._unreadable(error) from None
         return Part(place, self._parts[place.part])
+
+    def _unreadable(self, why: object) -> PitError:
+        return PitError("invalid_result", f"{self._what} cannot be read: {why}")
 
 
 def as_json(part: Part, nan: str | None) -> str:
@@ -116,7 +121,3 @@ def _nulled(value: Any) -> Any:
     if isinstance(value, list):
         return [_nulled(one) for one in value]
     return value if not isinstance(value, float) or math.isfinite(value) else None
-
-
-def _unreadable(why: object) -> PitError:
-    return PitError("invalid_result", f"the result cannot be read: {why}")

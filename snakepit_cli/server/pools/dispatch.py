@@ -32,6 +32,6 @@ def send(call: Call, link: Link, seconds: float) -> None:
         args_ref=None if header.args_ref is None else header.args_ref.message(),
         takes_references=header.references and link.protocol >= 2,
         tool=header.tool,
-        takes_parts=header.binary and not header.stream,
+        takes_parts=header.binary and header.items is None,
         metadata=b"" if header.metadata is None else msgspec.json.encode(header.metadata),
     )  # fmt: skip

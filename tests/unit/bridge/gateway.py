@@ -33,6 +33,8 @@ class Attached:
         self.incoming: queue.SimpleQueue[pb.FromWorker | None] = queue.SimpleQueue()
         self.results: dict[int, pb.Result] = {}
         self.lines: dict[int, bytes] = {}
+        self.blocks: dict[int, list[bytes]] = {}
+        """What `lines` was made of."""
         self.counts: dict[int, int] = {}
         self.failed: dict[int, list[int]] = {}
         self.messages = 0
@@ -81,9 +83,10 @@ class Attached:
         self.messages += 1
         for chunks in message.chunks:
             assert chunks.lines.endswith(b"\n")
-            assert chunks.lines.count(b"\n") == chunks.count
+            assert chunks.count == (1 if chunks.lines[:1] == b"\0" else chunks.lines.count(b"\n"))
             assert chunks.id not in self.results, "a chunk after the result"
             self.lines[chunks.id] = self.lines.get(chunks.id, b"") + chunks.lines
+            self.blocks.setdefault(chunks.id, []).append(chunks.lines)
             before = self.counts.get(chunks.id, 0)
             self.failed.setdefault(chunks.id, []).extend(before + position for position in chunks.failed)
             self.counts[chunks.id] = before + chunks.count

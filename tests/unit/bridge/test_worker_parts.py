@@ -74,10 +74,72 @@ def test_others_get_what_they_always_got(arrays: Attached) -> None:
     assert arrays.value("echo", b'{"x":[1,null]}', takes_parts=True) == b"[1,null]"
 
 
-def test_chunks_of_a_stream_are_json(arrays: Attached) -> None:
-    call = arrays.call("same_array", b'{"n":2}', stream=True, takes_parts=True)
+def chunks(worker: Attached, command: str, args: bytes, credit: int = 1 << 30, **more: Any) -> list[Any]:
+    """Those of a stream whose reader takes parts."""
+    call = worker.call(command, args, stream=True, takes_parts=True, credit=credit, **more)
+    result = worker.result(call)
+    assert result.value == b"null", result.failure
+    found: list[Any] = []
+    for block in worker.blocks[call]:
+        assert block.endswith(b"\n")
+        found += [read(block)] if block[:1] == b"\0" else map(json.loads, block.splitlines())
+    return found
+
+
+def test_chunks_of_a_stream_are_json_for_others(arrays: Attached) -> None:
+    call = arrays.call("same_array", b'{"n":2}', stream=True)
     assert arrays.result(call).value == b"null"
     assert arrays.lines[call] == b"[1.0,1.0]\n[2.0,2.0]\n"
+
+
+def test_chunks_of_a_stream(arrays: Attached) -> None:
+    found = chunks(arrays, "same_array", b'{"n":3}')
+    assert [(one.dtype, one.tolist()) for one in found] == [(np.float64, [n, n]) for n in (1, 2, 3)], "each as it was"
+    assert chunks(arrays, "later", b'{"n":2}') == [("", b"0"), ("", b"1")]
+
+
+@pytest.mark.parametrize("command", ["mixed", "amixed"])
+def test_chunks_with_and_without_parts_keep_their_order(arrays: Attached, command: str) -> None:
+    found = chunks(arrays, command, b'{"n":40,"size":10}')
+    assert found[0] == {"begun": True}
+    assert [one[0] if type(one) is list else one["n"] for one in found[1:]] == list(range(40))
+    assert all(one[1].tolist() == [one[0]] * 10 for one in found if type(one) is list)
+
+
+def test_long_chunks(arrays: Attached) -> None:
+    """Each is a message of its own, longer than what is copied into one."""
+    found = chunks(arrays, "mixed", b'{"n":12,"size":100000}')
+    assert [one[1][-1] for one in found[1:] if type(one) is list] == list(range(0, 12, 3))
+
+
+def test_without_credit_no_chunk_with_parts_leaves(arrays: Attached) -> None:
+    call = arrays.call("same_array", b'{"n":5}', stream=True, takes_parts=True, credit=1)
+    arrays.until(lambda: arrays.counts.get(call, 0) == 1)
+    size = len(arrays.blocks[call][0])
+    arrays.ping()
+    arrays.credit(call, size - 1)  # does not even fill the overdraft
+    arrays.ping()
+    arrays.ping()
+    assert arrays.counts[call] == 1
+    for count in range(2, 6):
+        arrays.credit(call, size if count > 2 else 1)
+        arrays.until(lambda count=count: arrays.counts[call] == count)  # type: ignore[misc]
+    arrays.credit(call, size)
+    arrays.result(call)
+
+
+def test_a_plain_command_sends_one_chunk(arrays: Attached) -> None:
+    for command in ("doubled", "soon"):
+        (found,) = chunks(arrays, command, message(x=np.arange(3)))
+        assert (found["got"] if command == "soon" else found).dtype == np.int64
+
+
+def test_a_chunk_that_is_too_long_is_named(arrays: Attached) -> None:
+    """The longest message is 1 MiB here."""
+    failure = arrays.failure("mixed", b'{"n":1,"size":200000}', stream=True, takes_parts=True)
+    assert (failure.kind, "`mixed` has a chunk of 1600" in failure.message) == (Kind.INVALID_RESULT, True)
+    failure = arrays.failure("own_keys", stream=True, takes_parts=True)
+    assert (failure.kind, "`$binary`" in failure.message) == (Kind.INVALID_RESULT, True)
 
 
 def test_collected_chunks_may_be_binary(arrays: Attached) -> None:

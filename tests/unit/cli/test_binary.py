@@ -70,7 +70,7 @@ def test_standard_input_reaches_the_server(fake: Fake, run: Run) -> None:
 def test_a_stream_takes_them_too(fake: Fake, run: Run) -> None:
     run("stream", "echo", "x@=photo.png")
     header, sent = fake.calls[0]
-    assert "binary" not in header
+    assert header["binary"] is True
     assert values.decode(sent) == {"x": PNG}
 
 
@@ -138,6 +138,74 @@ def test_raw_bytes(fake: Fake, path: list[str]) -> None:
 def test_a_broken_result_is_named(fake: Fake, run: Run) -> None:
     fake.answers["give"] = lambda peer, request, *_: peer.send(front.RESULT, request, b"\0nothing")
     assert said(run("exec", "give"), 70).startswith("the result cannot be read: ")
+
+
+# ----------------------------------------------------------------------------------------------------- chunks
+
+
+def chunks(fake: Fake, *given: Any) -> None:
+    """What `give` is answered with: JSON texts, and values with parts."""
+
+    def give(peer: Peer, request: int, *_: object) -> None:
+        blocks = [one if type(one) is bytes else b"".join(values.encode({"x": one})) for one in given]
+        frames = [front.frame(front.CHUNKS, request, block + b"\n") for block in blocks]
+        peer.sock.sendall(b"".join(frames))
+        peer.send(front.RESULT, request, b"null")
+
+    fake.answers["give"] = give
+
+
+def test_in_a_pipe_chunks_are_json(fake: Fake, run: Run) -> None:
+    chunks(fake, b"1.50\n2", np.array([[1, 2]]), LARGE, b"3")
+    done = run("stream", "give")
+    assert done.out.startswith('1.50\n2\n{"x":[[1,2]]}\n{"x":{"dtype":"float64","shape":[2000],"base64":"')
+    assert done.out.endswith('"}}\n3\n')
+    assert (done.code, len(done.out.splitlines())) == (0, 5)
+    assert run("stream", "give", "--json").out == done.out
+
+
+def test_a_field_of_chunks(fake: Fake, run: Run) -> None:
+    chunks(fake, b"1", LARGE, b'{"x":"text"}', np.array([5]))
+    assert run("stream", "give", "--field", "x[0]").out == "5\n"
+    assert run("stream", "give", "--field", "x.shape").out == "[2000]\n[1]\n"
+    assert "no such key" in said(run("stream", "give", "--field", "y"), 65)
+
+
+@pytest.mark.parametrize("path", [[], ["--color", "auto"]], ids=["fast", "full"])
+def test_raw_chunks(fake: Fake, path: list[str]) -> None:
+    chunks(fake, bytearray(PNG), b'{"x":"text"}', LARGE)
+    with start("stream", "give", "--field", "x", "--raw", *path) as process:
+        out, _ = process.communicate(timeout=60)
+    assert out == PNG + b"text\n" + LARGE.tobytes()
+
+
+def test_progress_counts_chunks_with_parts(fake: Fake, full: Run) -> None:
+    chunks(fake, b"1", LARGE, np.array([5]))
+    done = full("stream", "give", "--progress", "jsonl")
+    assert len(done.out.splitlines()) == 3
+    assert json.loads(done.err.splitlines()[-1])["chunks"] == 3
+
+
+def test_nan_in_a_small_array_of_a_chunk(fake: Fake, run: Run) -> None:
+    chunks(fake, b"1", np.array([np.nan]))
+    done = run("stream", "give")
+    assert (done.code, done.out) == (70, "1\n")
+    assert run("stream", "give", "--nan", "null").out == '1\n{"x":[null]}\n'
+
+
+def test_a_chunk_that_lies_is_named(fake: Fake, run: Run) -> None:
+    chunks(fake, b"1", b"\0SPB\x09" + bytes(7) + b"x", b"2")
+    done = run("stream", "give")
+    assert (done.code, done.out) == (70, "1\n")
+    assert done.err.startswith("error: a chunk cannot be read: ")
+
+
+def test_a_terminal_shows_what_chunks_are(fake: Fake) -> None:
+    chunks(fake, b"1", np.array([[1, 2]]), LARGE, Binary(b"a", "x\x1b]0;t\x07"))
+    shown = rendered(on_terminal("stream", "give"))
+    assert shown[:3] == ["1", '{"x":[[1,2]]}', '{"x":"<float64 [2000], 16.0 kB>"}']
+    assert not {"\x07", "\x1b"} & set("\n".join(shown))
+    assert "a chunk is binary (int64 [1, 2])" in on_terminal("stream", "give", "--field", "x", "--raw").decode()
 
 
 # ------------------------------------------------------------------------------------------------- a terminal

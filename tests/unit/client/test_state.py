@@ -241,7 +241,7 @@ def test_other_requests_on_the_connection_lose_no_change(fake: Fake, connection:
 def test_a_watch_that_falls_too_far_behind_says_so(
     fake: Fake, connection: api.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "_MOST_KEPT", 3)
+    monkeypatch.setattr(api, "MOST_KEPT", 3)
     fake.queries["var_watch"] = lambda peer, request, _: [peer.send(front.CHUNKS, request, change(n)) for n in range(5)]
     with Session(connection, "s").watch() as watch:
         connection.query("ping")

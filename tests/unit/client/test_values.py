@@ -12,8 +12,9 @@ import pytest
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client import api, values
 from snakepit_cli.client.connect.find import connect
+from snakepit_cli.wire import front
 from snakepit_cli.wire.parts import Binary
-from tests.unit.client.fake import Fake
+from tests.unit.client.fake import Fake, Peer
 
 
 @pytest.fixture
@@ -83,6 +84,36 @@ def test_a_result_that_is_none_is_named(body: bytes) -> None:
     with pytest.raises(PitError) as raised:
         values.decode(body)
     assert raised.value.kind == "invalid_result"
+
+
+def stream(fake: Fake, *blocks: bytes) -> None:
+    """`give` answers with these chunks."""
+
+    def give(peer: Peer, request: int, *_: object) -> None:
+        for block in blocks:
+            peer.send(front.CHUNKS, request, block)
+        peer.send(front.RESULT, request, b"null")
+
+    fake.answers["give"] = give
+
+
+def test_chunks_of_a_stream(fake: Fake, connection: api.Connection) -> None:
+    stream(fake, b'1\n{"a":2}\n', b"".join([*values.encode({"x": np.arange(3)}), b"\n"]), b"3\n")
+    first, second, third, last = connection.stream_values("give", {"y": b"z"}, pool="p")
+    assert (first, second, third["x"].tolist(), last) == (1, {"a": 2}, [0, 1, 2], 3)
+    header, arguments = fake.calls[0]
+    assert (header["stream"], header["binary"], header["pool"]) == (True, True, "p")
+    assert values.decode(arguments) == {"y": b"z"}
+
+
+@pytest.mark.parametrize("chunk", [b"\0SPB\n", b"\0SPB" + bytes(8) + b"\n", b"{\n"])
+def test_a_chunk_that_lies_ends_the_stream(fake: Fake, connection: api.Connection, chunk: bytes) -> None:
+    fake.answers["give"] = lambda peer, request, *_: peer.send(front.CHUNKS, request, chunk)
+    with pytest.raises(PitError, match="a chunk cannot be read: ") as raised:
+        list(connection.stream_values("give"))
+    assert raised.value.kind == "invalid_result"
+    assert fake.cancelled.wait(10)
+    assert connection.call_value("echo", {"a": 1}) == {"a": 1}
 
 
 def test_the_header_asks_for_parts(fake: Fake, connection: api.Connection) -> None:

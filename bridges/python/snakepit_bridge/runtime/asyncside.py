@@ -24,6 +24,7 @@ from snakepit_bridge.failures import Refusal
 from snakepit_bridge.runtime import answers
 from snakepit_bridge.runtime.batches import Portion, portions
 from snakepit_bridge.runtime.calls import Answer, Call, CallTable
+from snakepit_bridge.runtime.chunks import chunk_encoder, chunk_sender
 from snakepit_bridge.runtime.collected import Collected, whole_answer
 from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.items import Items
@@ -242,23 +243,24 @@ class AsyncSide:
             return await self._stream(call, value)
         if not call.streams and (call.takes_parts or call.segments is not None):
             return whole_answer(call, value, self._limit())
-        data = answers.encode(value, call.command, self._limit(), nan_is_null=call.nan_is_null)
         if not call.streams:
-            return data
+            return answers.encode(value, call.command, self._limit(), nan_is_null=call.nan_is_null)
+        data = chunk_encoder(call)(value, call.command, self._limit())
         call.outbox.open_stream(call)
-        call.lines.append(data)
+        chunk_sender(call)(data)
         return b"null"
 
     async def _stream(self, call: Call, chunks: AsyncGenerator[Any, None]) -> Answer:
         if not call.streams:
             return await self._collect(call, chunks)
         limit, outbox, room, due = self._limit(), call.outbox, call.room, 0.0
+        encode, send = chunk_encoder(call), chunk_sender(call)
         outbox.open_stream(call)
         try:
             room = await self._wait_for_room(call, room)
             async for chunk in chunks:
-                data = answers.encode(unwrapped(chunk), call.command, limit, nan_is_null=call.nan_is_null)
-                call.lines.append(data)
+                data = encode(unwrapped(chunk), call.command, limit)
+                send(data)
                 if monotonic() >= due:
                     outbox.wake()
                     due = monotonic() + MOMENT

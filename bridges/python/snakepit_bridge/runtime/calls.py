@@ -60,8 +60,8 @@ class Call:
         self.id: int = spec.id
         self.command: str = spec.command
         self.nan_is_null: bool = spec.nan_is_null
-        self.takes_parts: bool = spec.takes_parts and not spec.stream
-        """Its answer may be a message with parts."""
+        self.takes_parts: bool = spec.takes_parts and not spec.HasField("block")
+        """Its answer, or each of its chunks, may be a message with parts."""
         self.outbox = outbox
         self.requests = requests
         """Makes the calls that its handler asks for."""

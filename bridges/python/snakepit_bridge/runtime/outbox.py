@@ -29,16 +29,19 @@ class Stream(Protocol):
 
 
 class Long:
-    """A long result in the encoding of protobuf, in parts that are sent one after the other."""
+    """A long result or chunk in the encoding of protobuf, in parts that are sent one after the other."""
 
-    def __init__(self, result: pb.Result, value: bytes) -> None:
-        self._result = result
+    def __init__(self, answer: pb.Result | pb.Chunks, value: bytes) -> None:
+        """`answer` lacks the value."""
+        self._answer = answer
         self._value = value
 
     def parts(self) -> tuple[bytes, ...]:
-        value = self._value
-        head = self._result.SerializeToString() + _field(pb.Result.VALUE_FIELD_NUMBER, len(value))
-        return _field(pb.FromWorker.RESULTS_FIELD_NUMBER, len(head) + len(value)), head, value
+        value, chunk = self._value, isinstance(self._answer, pb.Chunks)
+        inner = pb.Chunks.LINES_FIELD_NUMBER if chunk else pb.Result.VALUE_FIELD_NUMBER
+        outer = pb.FromWorker.CHUNKS_FIELD_NUMBER if chunk else pb.FromWorker.RESULTS_FIELD_NUMBER
+        head = self._answer.SerializeToString() + _field(inner, len(value))
+        return _field(outer, len(head) + len(value)), head, value
 
 
 class Outbox:
@@ -81,6 +84,15 @@ class Outbox:
         self._results.append((Long(result, value), call))
         if self.idle:
             self.wake()
+
+    def put_chunk(self, chunk: pb.Chunks, lines: bytes, call: Stream) -> None:
+        """Lines of a stream that are sent as they are, after the call's own `lines`: none of these may follow. The
+        caller of this wakes."""
+        if len(lines) > LONG:
+            self._results.append((Long(chunk, lines), call))
+            return
+        chunk.lines = lines
+        self._results.append((chunk, call))
 
     def put_part(self, part: pb.Chunks, call: Stream, *, last: bool) -> None:
         """Answers of a block. The last ones wait for the block's result, which follows at once."""
@@ -147,7 +159,7 @@ class Outbox:
         return any(call.lines for call in list(self._streams.values()))
 
     def take_long(self) -> tuple[bytes, ...] | None:
-        """The next message in parts, when it is a long result and `take` has nothing to say."""
+        """The next message in parts, when it is a long answer and `take` has nothing to say."""
         if not self._results:
             return None
         answer, call = self._results[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from functools import partial
 from time import monotonic
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Callable
@@ -17,6 +16,7 @@ from snakepit_bridge.runtime.asyncside import AsyncSide
 from snakepit_bridge.runtime.batches import BatchRun
 from snakepit_bridge.runtime.blocks import BlockRun
 from snakepit_bridge.runtime.calls import Answer, Call, CallTable, wait_for_room
+from snakepit_bridge.runtime.chunks import chunk_encoder, chunk_sender
 from snakepit_bridge.runtime.collected import Collected, whole_answer
 from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.interrupts import Interrupts
@@ -90,11 +90,11 @@ class Runner:
             return answer
         if not call.streams and (call.takes_parts or call.segments is not None):
             return whole_answer(call, value, self._limit())
-        data = answers.encode(value, call.command, self._limit(), nan_is_null=call.nan_is_null)
         if not call.streams:
-            return data
+            return answers.encode(value, call.command, self._limit(), nan_is_null=call.nan_is_null)
+        data = chunk_encoder(call)(value, call.command, self._limit())
         call.outbox.open_stream(call)
-        call.lines.append(data)
+        chunk_sender(call)(data)
         return b"null"
 
     def _async_side(self) -> AsyncSide:
@@ -119,7 +119,7 @@ class Runner:
         This is the hot loop: about a microsecond a chunk.
         """
         interrupts, outbox, command, clock = self.interrupts, call.outbox, call.command, monotonic
-        encode, limit, append = _encoder(call), self._limit(), call.lines.append
+        encode, limit, send = chunk_encoder(call), self._limit(), chunk_sender(call)
         step, room, due = chunks.__next__, call.room, 0.0
         outbox.open_stream(call)
         try:
@@ -134,7 +134,7 @@ class Runner:
                     chunk = unwrapped(chunk)
                 data = encode(chunk, command, limit)
                 room -= len(data) + 1
-                append(data)
+                send(data)
                 if clock() >= due:
                     outbox.wake()
                     due = clock() + MOMENT
@@ -148,7 +148,7 @@ class Runner:
         finally:
             interrupts.armed = None
             _close(chunks)
-        return encode(value, command, limit)
+        return answers.encode(value, command, limit, nan_is_null=call.nan_is_null)
 
     def _collect(self, call: Call, chunks: Generator[Any, None, Any]) -> Answer:
         """All chunks as one JSON array, for a caller that did not ask for a stream."""
@@ -167,10 +167,6 @@ class Runner:
             interrupts.armed = None
             _close(chunks)
         return collected.answer()
-
-
-def _encoder(call: Call) -> Callable[[Any, str, int], bytes]:
-    return partial(answers.encode, nan_is_null=True) if call.nan_is_null else answers.encode
 
 
 def _close(chunks: Generator[Any, None, Any]) -> None:

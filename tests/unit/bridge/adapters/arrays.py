@@ -65,6 +65,21 @@ class Arrays(BaseAdapter):
             yield one
 
     @command
+    def mixed(self, n: int, size: int) -> Iterator[Any]:
+        yield {"begun": True}
+        for number in range(n):
+            yield [number, np.full(size, float(number))] if number % 3 == 0 else {"n": number}
+
+    @command
+    async def amixed(self, n: int, size: int) -> AsyncIterator[Any]:
+        for chunk in self.mixed(n, size):
+            yield chunk
+
+    @command
+    def own_keys(self) -> Iterator[Any]:
+        yield self.own_key()
+
+    @command
     async def later(self, n: int) -> AsyncIterator[Any]:
         for number in range(n):
             await asyncio.sleep(0)
