@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -30,6 +31,8 @@ class _HoldsBytes(Exception):  # noqa: N818 - not an error
 
 def dumps(value: Any, parts: list[Buffer], *, nan_is_null: bool = False) -> bytes:
     """As jsonio.dumps; arrays and bytes are added to `parts`, and objects that name them are written in their place."""
+    if type(value) in _BYTES:
+        return jsonio.dumps(Writer(plain, parts, NoJsonForm).take(value), nan_is_null=nan_is_null)
     begun = len(parts)
     holds = _BYTES if _msgspec is None else _kinds_in(value)
     if holds is _PLAIN:
@@ -71,7 +74,7 @@ def _kinds_in(value: Any) -> frozenset[Any]:
     for _ in range(DEEPEST):
         if not kinds <= _PLAIN:
             odd = kinds - _PLAIN
-            if not odd.isdisjoint(_BYTES) or any(map(_is_open, odd)):
+            if not odd.isdisjoint(_BYTES) or any(_is_open(one) for one in odd):  # type: ignore[arg-type]  # a class can be hashed
                 return _BYTES
             found = _OTHERS
         inner = kinds & _CONTAINERS
@@ -94,7 +97,9 @@ def _inside(level: list[Any], kinds: set[type]) -> Iterable[Any]:
     return chain.from_iterable(one.values() if type(one) is dict else one for one in level)
 
 
+@lru_cache(maxsize=256)
 def _is_open(kind: type) -> bool:
+    """Whether msgspec writes it without asking. Kept: to ask a class for what it lacks makes an error message each."""
     return (
         issubclass(kind, (dict, list, tuple, set, frozenset, deque, bytes, bytearray, enum.Enum))
         or hasattr(kind, "__struct_fields__")

@@ -21,6 +21,10 @@ def read(data: Buffer, forms: Mapping[str, Form]) -> dict[str, Any]:
     """The arguments. `forms` are those of parameters that want another one. Raises BinaryError, InvalidJson."""
     text, parts = unpack(data)
     args = jsonio.loads_object(bytes(text))
+    found: dict[str, Any]
+    if not forms:
+        found = fill(args, parts, _usual)
+        return found
     wanted = {
         inner[KEY]: forms[name]
         for name, inner in args.items()
@@ -30,7 +34,7 @@ def read(data: Buffer, forms: Mapping[str, Form]) -> dict[str, Any]:
     def make(place: Place, part: memoryview) -> Any:
         return wanted.get(place.part, _usual)(place, part)
 
-    found: dict[str, Any] = fill(args, parts, make)
+    found = fill(args, parts, make)
     return found
 
 

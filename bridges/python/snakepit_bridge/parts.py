@@ -21,6 +21,8 @@ _NAMES: dict[Any, str] = {}
 """Of numpy's types that have been sent."""
 _TYPES: dict[str, Any] = {}
 """numpy's types that have come, by name."""
+_MISSING: set[str] = set()
+"""Modules that could not be imported: to look for one again takes longer than a call."""
 _LETTERS = {**dict.fromkeys("bhilqn", "int"), **dict.fromkeys("BHILQN", "uint"), **dict.fromkeys("efd", "float")}
 
 
@@ -219,7 +221,10 @@ def table_of(part: memoryview) -> Any:
 
 def imported(name: str) -> Any:
     """An optional module, the top one of a dotted name; None when it cannot be imported."""
+    if name in _MISSING and name not in sys.modules:
+        return None
     try:
         return __import__(name)
     except Exception:  # noqa: BLE001 - a broken one is as good as none
+        _MISSING.add(name)
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client import api, values
 from snakepit_cli.client.connect.find import connect
-from snakepit_cli.wire import front
+from snakepit_cli.wire import front, parts
 from snakepit_cli.wire.parts import Binary
 from tests.unit.client.fake import Fake, Peer
 
@@ -128,3 +129,19 @@ def test_the_header_asks_for_parts(fake: Fake, connection: api.Connection) -> No
     connection.call("remember")
     assert [(one.get("binary"), one.get("pool")) for one in headers] == [(True, "p"), (None, None)]
     assert json.dumps(headers[0])
+
+
+def test_a_module_that_is_missing_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            looked.append(name)
+
+    monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
+    assert parts.imported("no_such_module") is None
+    assert parts.imported("no_such_module") is None
+    assert looked == ["no_such_module"]
+    monkeypatch.setitem(sys.modules, "no_such_module", parts)  # it has been made meanwhile
+    assert parts.imported("no_such_module") is parts
