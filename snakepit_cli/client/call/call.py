@@ -137,6 +137,13 @@ def _referred(reference: bytes) -> LongResult:
     return LongResult(decode(reference))
 
 
+def _unreadable(refusal: RefusedError) -> bool:
+    """The arguments could not be read where they are; then nothing has run."""
+    from snakepit_cli.client.error_frames import error_of
+
+    return error_of(refusal.body).kind == "reference_failed"
+
+
 def _lost(error: OSError | None) -> StoppedError:
     if isinstance(error, TimeoutError):
         return StoppedError("worker_timeout", "the server did not answer in time")
@@ -186,7 +193,7 @@ class Talk:
             try:
                 return self._listen()
             except RefusedError as refusal:
-                if lent is None or b'"reference_failed"' not in refusal.body:
+                if lent is None or not _unreadable(refusal):
                     raise
             self._send(self._request.frame())
             return self._listen()

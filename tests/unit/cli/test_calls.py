@@ -296,3 +296,37 @@ def test_progress_goes_to_stderr(fake: Fake, full: Run) -> None:
     told = [json.loads(line) for line in full("stream", "percents", "--progress=jsonl").err.splitlines()]
     assert (told[-1]["chunks"], told[-1]["percent"]) == (3, 100.0)
     assert full("stream", "count", "n:=1", "--progress").err.splitlines()[-1].startswith("count: 1 chunk, ")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "calls"),
+    [
+        (error("reference_failed", "workers take no references"), 2),
+        (error("command_failed", "it failed", cause={"kind": "reference_failed"}), 1),
+    ],
+    ids=["nothing has run", "it has run"],
+)
+def test_long_arguments_that_cannot_be_read_where_they_are(
+    fake: Fake, run: Run, tmp_path: Path, refusal: dict[str, object], calls: int
+) -> None:
+    """They are sent as bytes, unless the call has run."""
+
+    def take(peer: Peer, request: int, header: dict[str, object], arguments: bytes) -> None:
+        if "args_ref" in header:
+            peer.send(front.ERROR, request, refusal)
+        else:
+            peer.send(front.RESULT, request, len(arguments))
+
+    fake.queries["segments"] = {
+        "folder": str(tmp_path),
+        "name": "s-",
+        "bytes": 64 << 20,
+        "kept": 0,
+        "longest": 32 << 20,
+    }
+    fake.answers["take"] = take
+    (tmp_path / "long").write_bytes(b"x" * 2_000_000)
+    done = run("exec", "take", f"data=@{tmp_path}/long")
+    assert (done.code == 0) == (calls == 2), done.err
+    assert ["args_ref" in header for header, _ in fake.calls] == [True, False][:calls]
+    assert fake.calls[0][1] == b""
