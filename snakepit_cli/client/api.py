@@ -9,6 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import snakepit_cli
@@ -34,11 +35,16 @@ Json = dict[str, Any]
 
 
 class Connection:
-    """Owns the socket. Answers to requests that were given up or are not waited for are dropped."""
+    """Owns the socket. Answers to requests that were given up or are not waited for are dropped.
+
+    One thread at a time may use it: another one is refused with `usage`. For many threads there is `many.calls.Calls`.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self._next = 0
+        self._in_use = Lock()
+        """Held while a frame is sent, and while an answer is waited for."""
         self._buffer = b""
         self._at = 0
         self._segments = ArgumentSegments(self._reserve, self._give_back)
@@ -185,13 +191,18 @@ class Connection:
         frame = front.frame(kind, self._next, body)
         while self._unused:
             frame = front.frame(front.RELEASE, 0, self._unused.popleft().encode()) + frame
+        number = self._next
+        if not self._in_use.acquire(blocking=False):
+            raise _shared()
         try:
             self.sock.sendall(frame)
         except TimeoutError:
             raise _silent() from None
         except OSError:
             pass  # it may have said why before it closed: that is read next
-        return self._next
+        finally:
+            self._in_use.release()
+        return number
 
     def _reserve(self, count: int, *, wait: float) -> Json | None:
         found: Json | None = self.query("segments", patience=wait + _QUERY_SECONDS, bytes=count, wait=wait)
@@ -219,18 +230,26 @@ class Connection:
         kept = self.kept.get(request)
         if kept:
             return kept.popleft()
-        while True:
-            kind, about, body = self._frame()
-            if about == request:
-                return kind, body
-            others = self.kept.get(about)
-            if others is None:
-                continue
-            if len(others) == MOST_KEPT:
-                del self.kept[about]
-                self.cancel(about)
-            else:
-                others.append((kind, body))
+        if not self._in_use.acquire(blocking=False):
+            raise _shared()
+        try:
+            while True:
+                kind, about, body = self._frame()
+                if about == request:
+                    return kind, body
+                self._keep(kind, about, body)
+        finally:
+            self._in_use.release()
+
+    def _keep(self, kind: int, about: int, body: bytes) -> None:
+        others = self.kept.get(about)
+        if others is None:
+            return
+        if len(others) == MOST_KEPT:
+            del self.kept[about]
+            self.cancel(about)
+        else:
+            others.append((kind, body))
 
     def _frame(self) -> tuple[int, int, bytes]:
         head = self._take(front.HEADER)
@@ -258,6 +277,11 @@ class Connection:
         if not data:
             raise PitError("server_restarted", "the connection was lost before the answer came")
         return data
+
+
+def _shared() -> PitError:
+    hint = "make a connection for each thread, or use Calls"
+    return PitError("usage", "another thread uses this connection", hint=hint)
 
 
 def _silent() -> PitError:

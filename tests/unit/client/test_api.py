@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from snakepit_cli.client import api
 from snakepit_cli.client.connect import process, stop
 from snakepit_cli.client.connect.find import connect
 from snakepit_cli.wire import front
+from tests.harness import wait
 from tests.unit.client.fake import Fake, Peer, error
 
 
@@ -48,6 +50,30 @@ def test_giving_a_stream_up_cancels_it(fake: Fake, connection: api.Connection) -
     blocks.close()  # type: ignore[attr-defined]
     assert fake.cancelled.wait(10)
     assert connection.call("ping") == b'"pong"'
+
+
+def test_a_second_thread_is_refused_and_the_first_one_gets_its_answer(fake: Fake, connection: api.Connection) -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    def slow(peer: Peer, request: int, _: Any, arguments: bytes) -> None:
+        asked.set()
+        threading.Thread(target=lambda: (go.wait(), peer.send(front.RESULT, request, arguments))).start()
+
+    fake.answers["slow"] = slow
+    got: list[bytes] = []
+    first = threading.Thread(target=lambda: got.append(connection.call("slow", b'{"a":1}')))
+    first.start()
+    try:
+        asked.wait()
+        wait.until(connection._in_use.locked, "the first thread to wait for its answer")
+        for attempt in (lambda: connection.call("echo"), lambda: next(connection.stream("echo"))):
+            with pytest.raises(PitError, match="another thread uses this connection"):
+                attempt()
+    finally:
+        go.set()
+        first.join()
+    assert got == [b'{"a":1}']
+    assert connection.call("echo", b'{"b":2}') == b'{"b":2}'
 
 
 def test_a_silent_server_is_named(fake: Fake, connection: api.Connection) -> None:
