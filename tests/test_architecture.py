@@ -51,7 +51,7 @@ ROOMS = {
 BELOW = {
     "server": {"coalescer", "malloc_tuning", "operations", "peers", "segments", "serial_spin"},
     "warden": {"loop", "limits"},
-    "client": {"values", "segments", "argument_segments", "error_frames", "following"},
+    "client": {"values", "segments", "argument_segments", "error_frames", "following", "json_text"},
     "cli": {"front_page", "help", "options", "parameters", "mapping", "multi_tail"},
 }  # fmt: skip
 STANDARD_ONLY = ("base", "core", "warden")

@@ -108,6 +108,7 @@ const (
 	fieldRequestStream         = 9
 	fieldRequestCreditBytes    = 10
 	fieldRequestTool           = 11
+	fieldRequestTakesParts     = 12
 )
 
 // Numbers of the fields of Credit.

@@ -86,6 +86,7 @@ export const Request = {
   9: ['stream', 'flag'],
   10: ['creditBytes', 'number'],
   11: ['tool', 'flag'],
+  12: ['takesParts', 'flag'],
 }
 export const Credit = {
   1: ['id', 'number'],

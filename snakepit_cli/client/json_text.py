@@ -20,6 +20,12 @@ class JsonText(str):
     __slots__ = ()
 
 
+class PartText(JsonText):
+    """JSON text of a value with a part, which is the only one of its message."""
+
+    part: memoryview
+
+
 def encode(value: Any, name: str) -> str:
     """`value` as JSON. Raises PitError `invalid_value`, which names `name` and the place in the value."""
     if isinstance(value, JsonText):

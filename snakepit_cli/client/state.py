@@ -7,7 +7,7 @@
         session.set("temperature", 0.9)
 
 One method for each query of docs/reference/front-protocol.md, with the results that it describes. All raise PitError.
-Values are whatever `json` can write; NaN and the infinities are refused (`invalid_value`) before anything is sent.
+Values are whatever `json` can write, and arrays. NaN and the infinities are refused (`invalid_value`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
+from snakepit_cli.client import variables
 from snakepit_cli.client.api import Connection, Json
 from snakepit_cli.client.following import Following
 from snakepit_cli.client.json_text import JsonText, encode, members
+from snakepit_cli.wire.binary import Buffer, is_message
 
 _PATIENCE = 60.0
 """Seconds: a change is on disk before it is answered, and a disk may be slow."""
@@ -37,8 +39,15 @@ class _Asking:
         self._connection = connection
         self._session = session
 
-    def _ask(self, op: str, **fields: Any) -> Any:
-        return json.loads(self._connection.ask(op, self._body(op, fields), patience=_PATIENCE))
+    def _ask(self, op: str, parts: list[Buffer] | None = None, /, **fields: Any) -> Any:
+        """`parts` are those of the values in `fields`."""
+        text = members({"op": op, "session": self._session, **fields})
+        answer = self._connection.ask(op, variables.message(text, parts or []), patience=_PATIENCE)
+        if not is_message(answer):
+            return json.loads(answer)
+        from snakepit_cli.client import values
+
+        return values.decode(answer, "the answer")
 
     def _body(self, op: str, fields: Mapping[str, Any]) -> bytes:
         return members({"op": op, "session": self._session, **fields}).encode()
@@ -117,9 +126,10 @@ class Session(_Asking):
         replace: bool = False,
     ) -> Json:
         """VARIABLE. `ttl` is in seconds since its last change. Raises `already_exists` without `replace`."""
+        parts: list[Buffer] = []
         answer: Json = self._ask(
-            "var_register", name=name, type=var_type, value=_text(value, name), constraints=constraints,
-            metadata=metadata, ttl=ttl, replace=replace or None,
+            "var_register", parts, name=name, type=var_type, value=variables.text(value, name, parts, var_type),
+            constraints=constraints, metadata=metadata, ttl=ttl, replace=replace or None,
         )  # fmt: skip
         return answer
 
@@ -127,14 +137,16 @@ class Session(_Asking):
         self, name: str, value: Any, *, expect: int | None = None, create: bool = True, metadata: Facts | None = None
     ) -> Json:
         """`name` and the new `version`. With `expect` only if that is its current version (`version_conflict`)."""
+        parts: list[Buffer] = []
+        text = variables.text(value, name, parts)
         answer: Json = self._ask(
-            "var_set", name=name, value=_text(value, name), expect=expect, metadata=metadata, **_create(create)
+            "var_set", parts, name=name, value=text, expect=expect, metadata=metadata, **_create(create)
         )
         return answer
 
     def get(self, name: str) -> Json:
-        """VARIABLE; its value is in `value`."""
-        answer: Json = self._ask("var_get", name=name)
+        """VARIABLE; its value is in `value`. The numbers of a long array that was set as one are a read-only array."""
+        answer: Json = self._ask("var_get", name=name, binary=True)
         return answer
 
     def list(self, pattern: str = "*") -> Rows:
@@ -147,7 +159,7 @@ class Session(_Asking):
 
     def mget(self, names: Names) -> Json:
         """`found`, VARIABLEs by name, and `missing`, a list of names."""
-        answer: Json = self._ask("var_mget", names=_list(names))
+        answer: Json = self._ask("var_mget", names=_list(names), binary=True)
         return answer
 
     def mset(
@@ -160,13 +172,10 @@ class Session(_Asking):
         metadata: Facts | None = None,
     ) -> Json:
         """`results`: by name a `version` or an `error`. With `atomic` all or none: it raises when one is wrong."""
-        texts = (
-            values
-            if isinstance(values, JsonText)
-            else JsonText(members({name: _text(value, name) for name, value in values.items()}))
-        )
+        parts: list[Buffer] = []
+        texts = values if isinstance(values, JsonText) else JsonText(members(variables.texts(values, parts)))
         answer: Json = self._ask(
-            "var_mset", values=texts, atomic=atomic or None, expect=expect, metadata=metadata, **_create(create)
+            "var_mset", parts, values=texts, atomic=atomic or None, expect=expect, metadata=metadata, **_create(create)
         )
         return answer
 
@@ -175,9 +184,9 @@ class Session(_Asking):
         answer: Rows = self._ask("var_export", pattern=pattern)
         return answer
 
-    def import_(self, variables: Sequence[Any]) -> Json:
+    def import_(self, exported: Sequence[Any]) -> Json:
         """`imported`: how many. All or none; variables that exist are replaced."""
-        given = variables if isinstance(variables, JsonText) else _list(variables)
+        given = exported if isinstance(exported, JsonText) else _list(exported)
         answer: Json = self._ask("var_import", variables=_text(given, "variables"))
         return answer
 
@@ -262,8 +271,8 @@ class Programs(_Asking):
         super().__init__(connection, session)
         self._everywhere = True if session is None else None
 
-    def _ask(self, op: str, **fields: Any) -> Any:
-        return super()._ask(op, **{"global": self._everywhere, **fields})
+    def _ask(self, op: str, _: list[Buffer] | None = None, /, **fields: Any) -> Any:
+        return super()._ask(op, None, **{"global": self._everywhere, **fields})
 
     def put(self, name: str, data: Any, *, create: bool = False) -> Json:
         """PROGRAM without `data`. With `create` it raises `already_exists` when there is one."""

@@ -5,14 +5,15 @@ docs/reference/front-protocol.md says what each means. The tag, `op`, is the nam
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, cast, get_args
 
 import msgspec
 from msgspec import Meta
 
 from snakepit_cli.base import paths
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.wire import state
+from snakepit_cli.wire import state, state_parts
+from snakepit_cli.wire.binary import is_message
 from snakepit_cli.wire.fields import (
     MOST_IDS,
     Affinity,
@@ -189,7 +190,9 @@ _decode = msgspec.json.Decoder(Request).decode
 
 
 def decode(body: bytes) -> Request:
-    """Raises PitError `usage`."""
+    """JSON, or a message with parts. Raises PitError `usage`."""
+    if is_message(body):
+        return cast("Request", state_parts.decode(body, decode))
     try:
         request: Request = _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

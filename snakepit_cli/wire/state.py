@@ -36,6 +36,7 @@ Labels = Annotated[
 ]
 Facts = Annotated[dict[str, Any], Meta(max_length=32, description="an object of at most 32 entries")]
 Value = Annotated[msgspec.Raw, Meta(description="a JSON value")]
+"""JSON text; of a variable perhaps a message with parts, see state_parts.py."""
 Values = Annotated[
     dict[str, msgspec.Raw], Meta(max_length=MOST_NAMES, description=f"an object of at most {MOST_NAMES:,} values")
 ]
@@ -124,6 +125,8 @@ class VarSet(StateOp, frozen=True, kw_only=True):
 
 class VarGet(StateOp, frozen=True, kw_only=True):
     name: Key
+    binary: Flag = False
+    """The answer may be a message with parts."""
     lease: Flag = False
     """For workers: the answer may be kept until it is invalidated or its lease ends."""
 
@@ -139,6 +142,7 @@ class VarRm(StateOp, frozen=True, kw_only=True):
 
 class VarMget(StateOp, frozen=True, kw_only=True):
     names: Keys
+    binary: Flag = False
 
 
 class VarMset(StateOp, frozen=True, kw_only=True):

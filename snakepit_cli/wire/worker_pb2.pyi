@@ -194,7 +194,7 @@ class Chunks(_message.Message):
     def __init__(self, id: _Optional[int] = ..., lines: _Optional[bytes] = ..., count: _Optional[int] = ..., failed: _Optional[_Iterable[int]] = ..., lines_ref: _Optional[_Union[Reference, _Mapping]] = ...) -> None: ...
 
 class Request(_message.Message):
-    __slots__ = ("id", "parent", "pool", "command", "args", "session", "timeout_seconds", "query", "stream", "credit_bytes", "tool")
+    __slots__ = ("id", "parent", "pool", "command", "args", "session", "timeout_seconds", "query", "stream", "credit_bytes", "tool", "takes_parts")
     ID_FIELD_NUMBER: _ClassVar[int]
     PARENT_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
@@ -206,6 +206,7 @@ class Request(_message.Message):
     STREAM_FIELD_NUMBER: _ClassVar[int]
     CREDIT_BYTES_FIELD_NUMBER: _ClassVar[int]
     TOOL_FIELD_NUMBER: _ClassVar[int]
+    TAKES_PARTS_FIELD_NUMBER: _ClassVar[int]
     id: int
     parent: int
     pool: str
@@ -217,7 +218,8 @@ class Request(_message.Message):
     stream: bool
     credit_bytes: int
     tool: bool
-    def __init__(self, id: _Optional[int] = ..., parent: _Optional[int] = ..., pool: _Optional[str] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ..., query: _Optional[bytes] = ..., stream: _Optional[bool] = ..., credit_bytes: _Optional[int] = ..., tool: _Optional[bool] = ...) -> None: ...
+    takes_parts: bool
+    def __init__(self, id: _Optional[int] = ..., parent: _Optional[int] = ..., pool: _Optional[str] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ..., query: _Optional[bytes] = ..., stream: _Optional[bool] = ..., credit_bytes: _Optional[int] = ..., tool: _Optional[bool] = ..., takes_parts: _Optional[bool] = ...) -> None: ...
 
 class Pong(_message.Message):
     __slots__ = ("nonce",)

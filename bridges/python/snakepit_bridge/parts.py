@@ -153,11 +153,14 @@ class Make(Protocol):
     def __call__(self, place: Place, part: memoryview) -> Any: ...
 
 
-def fill(value: Any, parts: Sequence[memoryview], make: Make) -> Any:
-    """Puts what `make` gives for each part into its place in decoded JSON. Changes `value`. Raises BinaryError."""
+def fill(value: Any, parts: Sequence[memoryview], make: Make, seen: set[int] | None = None) -> Any:
+    """Puts what `make` gives for each part into its place in decoded JSON. Changes `value`. Raises BinaryError.
+
+    `seen`: parts that have had a place in other values; then those without one are the caller's to refuse.
+    """
     top = [value]
     waiting: list[Any] = [top]
-    used: set[int] = set()
+    used: set[int] = set() if seen is None else seen
     while waiting:
         holder = waiting.pop()
         for key, inner in holder.items() if type(holder) is dict else enumerate(holder):
@@ -170,7 +173,7 @@ def fill(value: Any, parts: Sequence[memoryview], make: Make) -> Any:
                 holder[key] = make(place, parts[place.part])
             elif kind is dict or kind is list:
                 waiting.append(inner)
-    if len(used) != len(parts):
+    if seen is None and len(used) != len(parts):
         missing = next(index for index in range(len(parts)) if index not in used)
         raise BinaryError(f"part {missing} has no place")
     return top[0]

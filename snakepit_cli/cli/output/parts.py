@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import TYPE_CHECKING
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.cli.output.json_path import NoSuchPartError, Picker, pick
@@ -13,14 +14,21 @@ from snakepit_cli.client.call.files import ARROW, TYPES, suffix
 from snakepit_cli.client.call.parted import Part, Parted, as_json
 from snakepit_cli.client.call.request import Request
 
+if TYPE_CHECKING:
+    from snakepit_cli.client.call.state_query import StateQuery
+
 
 def show(request: Request, body: bytes | memoryview) -> None:
     """A message with parts, on standard output. Raises PitError."""
-    result = Parted(body)
+    show_parted(request, Parted(body))
+
+
+def show_parted(request: Request | StateQuery, result: Parted) -> None:
+    """As `show`."""
     text = _chosen(result, request)
     part = result.only(text)
     if part is not None and request.raw:
-        _write_raw(part, "the result", "send it to a file with > or --output-file")
+        write_raw(part, "the result", "send it to a file with > or --output-file")
     elif os.isatty(1) and not request.json:
         _show_to_a_person(request, result.replaced(text, lambda one: _label(one, request.nan)))
     else:
@@ -36,7 +44,7 @@ def show_chunk(request: Request, body: bytes | memoryview, picker: Picker | None
     text = chosen.decode()
     part = chunk.only(text)
     if part is not None and request.raw:
-        _write_raw(part, "a chunk", "send the chunks to a file with >")
+        write_raw(part, "a chunk", "send the chunks to a file with >")
         return
     form = _label if os.isatty(1) and not request.json else as_json
     write_line(_line(chunk.replaced(text, lambda one: form(one, request.nan)), request))
@@ -52,13 +60,20 @@ def _chunk(body: bytes | memoryview) -> Parted:
     return Parted(memoryview(body)[:-1], "a chunk")
 
 
-def _write_raw(part: Part, what: str, hint: str) -> None:
+def write_raw(part: Part, what: str, hint: str) -> None:
     if os.isatty(1):
         raise PitError("output_failed", f"{what} is binary ({part.title()}): a terminal cannot show it", hint=hint)
     write(part.data)
 
 
-def _chosen(result: Parted, request: Request) -> str:
+def chosen(result: Parted | None, text: str, request: Request | StateQuery) -> str:
+    """The part of a JSON text that --field names. `result`: whose text it is, when it has parts."""
+    if result is not None:
+        return _chosen(result, request)
+    return text if request.field is None else pick(text, request.field, raw=False).decode(errors="replace")
+
+
+def _chosen(result: Parted, request: Request | StateQuery) -> str:
     """The part of the JSON text that --field names; in what is printed of an array, when the text itself has none."""
     if request.field is None:
         return result.text
@@ -83,7 +98,7 @@ def _size(count: int) -> str:
     return f"{count} bytes"
 
 
-def _show_to_a_person(request: Request, text: str) -> None:
+def _show_to_a_person(request: Request | StateQuery, text: str) -> None:
     from snakepit_cli.cli.output.pretty import pretty
 
     if request.field is not None or request.raw:
@@ -92,7 +107,7 @@ def _show_to_a_person(request: Request, text: str) -> None:
         write(pretty(text.encode(errors="replace"), request.shared.color))
 
 
-def _line(text: str, request: Request) -> bytes | memoryview:
+def _line(text: str, request: Request | StateQuery) -> bytes | memoryview:
     from snakepit_cli.cli.output.results import shown
 
     data = pick(text, None, raw=True) if request.raw else text.encode(errors="replace")
@@ -104,17 +119,15 @@ def _line(text: str, request: Request) -> bytes | memoryview:
 
 def save(request: Request, body: bytes | memoryview) -> None:
     """Writes the result into `request.output_file`, in the form that its name says. Raises PitError, ArgumentsError."""
+    result = Parted(body) if body[:1] == b"\0" else None
+    text = chosen(result, "" if result is not None else bytes(body).decode(errors="replace"), request)
+    write_file(request, result, text, None if result is None else result.only(text))
+
+
+def write_file(request: Request | StateQuery, result: Parted | None, text: str, part: Part | None) -> None:
+    """Writes `text`, a piece of the result, of which `part` is the only part. Raises PitError, ArgumentsError."""
     name = request.output_file or ""
     end = suffix(name)
-    if body[:1] == b"\0":
-        result = Parted(body)
-        text = _chosen(result, request)
-        part = result.only(text)
-    else:
-        result, part = None, None
-        text = bytes(body).decode(errors="replace")
-        if request.field is not None:
-            text = pick(text, request.field, raw=False).decode(errors="replace")
     if end == ".json":
         printed = text if result is None else result.replaced(text, lambda one: as_json(one, request.nan))
         output_file.write(name, [printed.encode(errors="replace"), b"\n"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from _socket import socket
 
-from snakepit_cli.client.call.call import RefusedError, Talk, write_line
+from snakepit_cli.client.call.call import RefusedError, Talk, is_message, write_line
 from snakepit_cli.client.call.state_query import StateQuery
 
 TYPE_CHECKING = False
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 def perform(sock: socket, query: StateQuery) -> int:
     """Exit code. Raises what `Talk.run` raises, PitError."""
+    if query.output_file is not None:
+        from snakepit_cli.cli.output import variables
+
+        variables.check(query)
     try:
         answer = Talk(sock, query).run()
     except RefusedError as refusal:
@@ -23,6 +27,11 @@ def perform(sock: socket, query: StateQuery) -> int:
         raise
     if answer is None:
         return 130
+    if query.output_file is not None or is_message(answer):
+        from snakepit_cli.cli.output import variables
+
+        variables.show(query, answer)
+        return 0
     if query.part is not None:
         from snakepit_cli.client.call.arguments import members
 

@@ -13,7 +13,18 @@ import typer
 from snakepit_cli.base.durations import show as shown_time
 from snakepit_cli.cli.connection import opened
 from snakepit_cli.cli.help import ValueVerb, Verb, argument, group, option
-from snakepit_cli.cli.options import Expect, Facts, Field, IsJson, IsString, JsonAnswer, Pattern, Raw, SessionOf
+from snakepit_cli.cli.options import (
+    Expect,
+    Facts,
+    Field,
+    IsJson,
+    IsString,
+    JsonAnswer,
+    OutputFile,
+    Pattern,
+    Raw,
+    SessionOf,
+)
 from snakepit_cli.cli.output import state_results, table
 from snakepit_cli.cli.output.messages import Voice
 from snakepit_cli.cli.output.terminal import cut
@@ -39,7 +50,8 @@ _EXAMPLES = {
     "set": f"{_START}\nsnakepit var set greeting 'good morning' --session s1\n"
     "snakepit var set sizes '[1, 2, 3]' --session s1\nsnakepit var set notes @notes.txt --session s1",
     "get": f"{_START}; snakepit var get temperature --session s1\n"
-    "snakepit var get temperature --session s1 --json --no-start",
+    "snakepit var get temperature --session s1 --json --no-start\n"
+    "snakepit var set sizes '[1, 2, 3]' --session s1; snakepit var get sizes -o /tmp/sizes.npy --session s1",
     "list": f"{_START}; snakepit var list --session s1\nsnakepit var list 'temp*' --session s1 --json",
     "rm": "snakepit var set draft 1 --session s1; snakepit var rm draft --session s1",
     "history": f"{_START}; snakepit var history temperature --session s1",
@@ -53,7 +65,10 @@ _TEXTS = ("string", "choice", "module")
 _LONGEST_CELL = 60
 """Columns."""
 Name = Annotated[str, argument("NAME", "Name of the variable.")]
-Value = Annotated[str, argument("VALUE", "A number, true, false, null, [list], {object}, or text; @FILE reads it.")]
+Value = Annotated[
+    str,
+    argument("VALUE", "A number, true, false, null, [list], {object}, or text; @FILE reads it, @FILE.npy an array."),
+]
 
 
 @contextlib.contextmanager
@@ -88,10 +103,11 @@ def register_(
     lasting = None if ttl is None else seconds(ttl)
     facts = labels(meta) if meta else None
     session_of(session)
-    text = JsonText(value_text(value, name, string=is_text, json=json_value, kind=var_type))
+    text = value_text(value, name, string=is_text, json=json_value, kind=var_type, parts=True)
+    given = text if isinstance(text, JsonText) else JsonText(text)
     with _variables(ctx.obj, session, json=json) as variables:
         answer = variables.register(
-            name, var_type, text, constraints=limits, metadata=facts, ttl=lasting, replace=replace
+            name, var_type, given, constraints=limits, metadata=facts, ttl=lasting, replace=replace
         )
     if json:
         table.document(answer)
@@ -143,9 +159,12 @@ def get(
     json: Annotated[bool, option("--json", "Print all that is known of it, not only the value.")] = False,
     field: Field = None,
     raw: Raw = False,
+    output_file: OutputFile = None,
 ) -> int:
-    """Print the value of a variable as JSON."""
-    query = state_query.var_get(ctx.obj, name, session=session, json=json, field=field, raw=raw)
+    """Print the value of a variable as JSON, or write it into a file."""
+    query = state_query.var_get(
+        ctx.obj, name, session=session, json=json, field=field, raw=raw, output_file=output_file
+    )
     with opened(ctx.obj, json=json) as sock:
         return state_results.perform(sock, query)
 

@@ -63,16 +63,19 @@ def read(source: str, key: str, stdin: Callable[[], bytes]) -> str | Part:
     return Part(data, f',"type":{quote(TYPES[end])}' if end in TYPES else "")
 
 
-def variable(source: str, name: str, kind: str | None) -> str:
+def variable(source: str, name: str, kind: str | None, *, parts: bool = False) -> str:
     """The JSON text of an array as a variable of this type holds it: a tensor, lists of numbers or a number.
 
-    Without a type, an array of more than one dimension is a tensor. Raises ArgumentsError.
+    Without a type, an array of more than one dimension is a tensor. With `parts`, a long one is PartText. Raises
+    ArgumentsError.
     """
-    from snakepit_cli.client.call.parted import nested, numbers
+    from snakepit_cli.client.call.parted import SMALL, nested, numbers
 
     data = source_bytes(source, name, read_stdin)
     try:
         dtype, shape, elements = npy.parse(data)
+        if parts and len(elements) > SMALL and dtype.startswith(("int", "uint", "float")):
+            return _part_text(dtype, shape, elements, tensor=kind == "tensor" or (kind is None and len(shape) > 1))
         found = numbers(dtype, elements)
     except npy.NotUsableError as error:
         raise ArgumentsError("invalid_arguments", f"{name}: {source}: {error}") from None
@@ -86,6 +89,16 @@ def variable(source: str, name: str, kind: str | None) -> str:
         return json.dumps(value, allow_nan=False, separators=(",", ":"))
     except ValueError:
         raise ArgumentsError("invalid_value", f"{name}: {source}: a variable cannot hold NaN or an infinity") from None
+
+
+def _part_text(dtype: str, shape: list[int], elements: memoryview, *, tensor: bool) -> str:
+    from snakepit_cli.client.json_text import PartText
+
+    sizes = ",".join(map(str, shape))
+    place = f'{{"{KEY}":0,"dtype":{quote(dtype)},"shape":[{sizes}]}}'
+    text = PartText(f'{{"shape":[{sizes}],"data":{place}}}' if tensor else place)
+    text.part = elements
+    return text
 
 
 def message(found: Mapping[str, str | Part]) -> bytes:

@@ -27,6 +27,11 @@ class Part:
         self.place = place
         self.data = data
 
+    @classmethod
+    def array(cls, dtype: str, shape: Sequence[int], data: memoryview) -> Part:
+        """One that was in no message, or has another shape than there."""
+        return cls(Place(0, dtype, tuple(shape), ""), data)
+
     @property
     def small(self) -> bool:
         return self.data.nbytes <= SMALL

@@ -33,18 +33,24 @@ class StateQuery(Query):
     timeout: float | None = _SECONDS
 
     def __init__(
-        self, shared: Shared, body: str, *, json: bool = False, part: str | None = None, field: str | None = None,
-        raw: bool = False, silent: bool = False, asks: bool = False,
+        self, shared: Shared, body: str | bytes, *, json: bool = False, part: str | None = None,
+        field: str | None = None, raw: bool = False, silent: bool = False, asks: bool = False,
+        output_file: str | None = None, nan: str | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(shared, body.encode())
+        super().__init__(shared, body if isinstance(body, bytes) else body.encode())
         if json and (raw or field is not None):
             raise UsageError("--json prints all of the answer: it excludes --raw and --field")
+        if output_file is not None and (json or raw or not output_file):
+            raise UsageError("--output-file needs the name of a file, and excludes --json and --raw")
         self.json = json
         self.part = part
         self.field = field
         self.raw = raw
         self.silent = silent
         self.asks = asks
+        self.output_file = output_file
+        self.nan = nan
+        """What becomes of NaN; a variable holds none."""
 
 
 def session_of(session: str | None) -> str:
@@ -56,12 +62,15 @@ def session_of(session: str | None) -> str:
     return found
 
 
-def value_text(word: str, name: str, *, string: bool = False, json: bool = False, kind: str | None = None) -> str:
+def value_text(
+    word: str, name: str, *, string: bool = False, json: bool = False, kind: str | None = None, parts: bool = False
+) -> str:
     """The JSON text that a word of the command line means.
 
     Numbers, true, false, null, lists and objects are JSON, all else is text; `@FILE` and `@-` are replaced by what is
     in there: of a .npy file, the array as a variable holds it. `string`: it is text, whatever it looks like. `json`: it
-    must be JSON. `kind`: the variable's type, when it is known. Raises ArgumentsError, UsageError.
+    must be JSON. `kind`: the variable's type, when it is known. `parts`: a long array may be PartText. Raises
+    ArgumentsError, UsageError.
     """
     if string and json:
         raise UsageError("--string and --json-value exclude each other")
@@ -72,7 +81,7 @@ def value_text(word: str, name: str, *, string: bool = False, json: bool = False
     if word[:1] == "@" and word[-4:].lower() == ".npy" and not string:
         from snakepit_cli.client.call import files
 
-        return files.variable(word[1:], name, kind)
+        return files.variable(word[1:], name, kind, parts=parts)
     if word[:1] == "@":
         word = arguments.read_source(word[1:], name, arguments.read_stdin)
     elif word[:2] == "\\@":
@@ -131,10 +140,12 @@ def facts(meta: Iterable[str] | None) -> str | None:
 
 def var_get(
     shared: Shared, name: str, *, session: str | None = None, json: bool = False, field: str | None = None,
-    raw: bool = False,
+    raw: bool = False, output_file: str | None = None,
 ) -> StateQuery:  # fmt: skip
-    text = body("var_get", session=quote(session_of(session)), name=text_of(name))
-    return StateQuery(shared, text, json=json, part=None if json else "value", field=field, raw=raw)
+    text = body("var_get", session=quote(session_of(session)), name=text_of(name), binary="true")
+    return StateQuery(
+        shared, text, json=json, part=None if json else "value", field=field, raw=raw, output_file=output_file
+    )
 
 
 def var_set(
@@ -148,8 +159,13 @@ def var_set(
         "expect": None if expect is None else str(version_of(expect, "--expect")),
         "create": "false" if no_create else None, "metadata": facts(meta),
     }  # fmt: skip
-    text = value_text(value, name, string=string, json=json_value)
-    return StateQuery(shared, body("var_set", **given, value=text), json=json, silent=not json)
+    text = value_text(value, name, string=string, json=json_value, parts=True)
+    query = body("var_set", **given, value=text).encode()
+    if (part := getattr(text, "part", None)) is not None:
+        from snakepit_cli.wire.binary import pack
+
+        query = b"".join(pack(query, [part]))
+    return StateQuery(shared, query, json=json, silent=not json)
 
 
 class WatchQuery(StateQuery):
@@ -188,7 +204,7 @@ def session_exists(shared: Shared, name: str) -> StateQuery:
 
 
 PLAIN: dict[str, tuple[Callable[..., StateQuery], int, set[str], set[str]]] = {
-    "var get": (var_get, 1, {"--json", "--raw"}, {"--session", "--field"}),
+    "var get": (var_get, 1, {"--json", "--raw"}, {"--session", "--field", "--output-file"}),
     "var set": (
         var_set, 2, {"--json", "--string", "--json-value", "--no-create"}, {"--session", "--expect", "--meta"},
     ),

@@ -62,6 +62,8 @@ class Asked:
         self.query = request.query
         self.session = parent.header.session or "" if parent is not None else ""
         """That of the call within which it is made."""
+        self.takes_parts = request.takes_parts
+        """Its answer may be a message with parts."""
         self.source = worker.name
         self.language = worker.language
         self.link = worker.link

@@ -14,9 +14,12 @@ from snakepit_cli.server.ops import programs, sessions, tools, variables, watchi
 from snakepit_cli.server.ops.watching import Say
 from snakepit_cli.server.state.state import Done, Origin, State, as_pit_error
 from snakepit_cli.wire import state as ops
+from snakepit_cli.wire.binary import is_message, pack, unpack
 from snakepit_cli.wire.ops import decode
 
 _JOBS = {**sessions.JOBS, **variables.JOBS, **programs.JOBS}
+_NO_END = b'"ttl":null}'
+"""The end of a variable that does not end by itself."""
 _ALONE = {ops.SessionCreate, ops.SessionList, ops.SessionStats, ops.SessionGc, ops.ToolServe}
 """Requests that workers cannot make."""
 
@@ -29,9 +32,12 @@ def perform(state: State, request: ops.StateOp, origin: Origin, done: Done) -> N
 
         def leased(answer: bytes, error: PitError | None) -> None:
             # A variable that ends by itself could end before its lease.
-            lives = error is None and answer.endswith(b'"ttl":null}')
+            text, parts = unpack(answer) if is_message(answer) else (answer, [])
+            text = bytes(text)
+            lives = error is None and text.endswith(_NO_END)
             if lives and (seconds := state.leases.grant(session, name, holder)):
-                answer = b'%b,"lease":%g}' % (answer[:-1], seconds)
+                said = b'%b,"lease":%g}' % (text[:-1], seconds)
+                answer = b"".join(pack(said, parts)) if parts else said
             done(answer, error)
 
         state.perform(lambda work: job(state, work, request), origin, leased)
@@ -57,6 +63,8 @@ def answer_worker(state: State, asked: Asked) -> Callable[[], None]:
     if not isinstance(wish, ops.StateOp):
         raise PitError("not_yours", f"a worker cannot ask for {wish.__struct_config__.tag}")
     request = of_worker(wish, asked.session)
+    if asked.takes_parts and isinstance(request, ops.VarGet | ops.VarMget):
+        request = msgspec.structs.replace(request, binary=True)
     origin = Origin(asked.source, asked.language, asked.link)
     if type(request) in _JOBS:
         perform(state, request, origin, asked.answered)

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
+
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.state.state import State
-from snakepit_cli.server.store import history, sessions, variables
+from snakepit_cli.server.store import arrays, history, sessions, variables
 from snakepit_cli.server.store.variables import Writer
 from snakepit_cli.server.store.work import Work
 from snakepit_cli.wire import state as ops
+from snakepit_cli.wire.binary import Buffer
 from snakepit_cli.wire.fields import LONGEST_NAME
 
 
@@ -41,7 +44,20 @@ def _set(_: State, work: Work, request: ops.VarSet) -> Any:
 
 def _get(_: State, work: Work, request: ops.VarGet) -> Any:
     row = sessions.get(work, request.session)
-    return variables.answer(work, variables.get(work, row, request.name))
+    found = variables.get(work, row, request.name)
+    return _with_parts(lambda parts: variables.answer(work, found, parts=parts), parts=request.binary)
+
+
+def _with_parts(answer: Callable[[list[Buffer] | None], Any], *, parts: bool) -> Any:
+    """An answer, as a message when it has parts and its reader takes them."""
+    if parts:
+        taken: list[Buffer] = []
+        found = answer(taken)
+        if not taken:
+            return found
+        if (message := arrays.message(msgspec.json.encode(found), taken)) is not None:
+            return message
+    return answer(None)
 
 
 def _list(_: State, work: Work, request: ops.VarList | ops.VarExport) -> Any:
@@ -60,10 +76,15 @@ def _rm(_: State, work: Work, request: ops.VarRm) -> Any:
 def _mget(_: State, work: Work, request: ops.VarMget) -> Any:
     row = sessions.get(work, request.session)
     found = {name: variables.find(work, row, name) for name in request.names}
-    return {
-        "found": {name: variables.answer(work, one) for name, one in found.items() if one is not None},
-        "missing": [name for name, one in found.items() if one is None],
-    }
+
+    def answer(parts: list[Buffer] | None) -> Any:
+        known = {name: one for name, one in found.items() if one is not None}
+        return {
+            "found": {name: variables.answer(work, one, parts=parts) for name, one in known.items()},
+            "missing": [name for name, one in found.items() if one is None],
+        }
+
+    return _with_parts(answer, parts=request.binary)
 
 
 def _mset(_: State, work: Work, request: ops.VarMset) -> Any:

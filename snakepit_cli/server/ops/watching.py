@@ -9,7 +9,7 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.state.feeds import Feed, line
 from snakepit_cli.server.state.state import Origin, State
 from snakepit_cli.server.store import globs, history, sessions, variables
-from snakepit_cli.server.store.work import Change, Work
+from snakepit_cli.server.store.work import Work
 from snakepit_cli.wire import state as ops
 
 Say = Callable[[bytes], Awaitable[None]]
@@ -85,11 +85,12 @@ def _portions(found: list[tuple[int, str, bytes]]) -> Iterator[list[tuple[int, s
 
 
 async def _stored(state: State, session: str, origin: Origin, position: int) -> list[tuple[int, str, bytes]]:
-    changes: list[Change] = []
+    found: list[tuple[int, str, bytes]] = []
 
     def read(work: Work) -> bytes:
-        changes.extend(history.since(work, sessions.get(work, session), position, _PAGE, _PORTION))
+        changes = history.since(work, sessions.get(work, session), position, _PAGE, _PORTION)
+        found.extend((one.revision, one.name, line(one)) for one in changes)
         return b"null"
 
     await state.ask(read, origin)
-    return [(one.revision, one.name, line(one)) for one in changes]
+    return found

@@ -8,6 +8,7 @@ from collections import deque
 import msgspec
 
 from snakepit_cli.server.store.work import Change
+from snakepit_cli.wire.binary import is_message
 
 _KEPT = 256
 """Changes of a session kept for its watchers."""
@@ -32,6 +33,12 @@ class Feed:
         return self.over.is_set()
 
     def add(self, change: Change) -> None:
+        """A change with a long array is only announced: its JSON is made where the store is read."""
+        if change.value is not None and is_message(change.value):
+            self._latest.clear()
+            self._size = 0
+            self._wake()
+            return
         text = line(change)
         while self._latest and (len(self._latest) == _KEPT or self._size + len(text) > _ROOM):
             self._size -= len(self._latest.popleft()[2])

@@ -10,7 +10,8 @@ from pathlib import Path
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.store import globs
 
-VERSION = 1
+VERSION = 2
+"""2: values of variables may be messages with parts."""
 _BUSY_SECONDS = 5.0
 """How long another process, such as a backup, may keep the file locked."""
 _CACHE_KIB = 8192
@@ -77,6 +78,8 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
         raise PitError("state_unavailable", f"{path} was written by a newer version of snakepit", hint="use that one")
+    if 0 < version < VERSION:
+        db.execute(f"PRAGMA user_version={VERSION}")
     if version == 0:
         db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version={VERSION}; COMMIT;")
 

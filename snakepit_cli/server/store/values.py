@@ -68,10 +68,15 @@ def check(type_: str, value: Any, constraints: Mapping[str, Any]) -> Any:
         fit = TYPES[type_].convert(value)
     except _UnfitError as why:
         raise InvalidValueError(f"cannot convert {shown(value)} to {type_}: {why}") from None
-    for name, test in _TESTS.items():
-        if name in constraints and (wrong := test(fit, constraints[name])):
-            raise InvalidValueError(wrong)
+    test(fit, constraints)
     return fit
+
+
+def test(fit: Any, constraints: Mapping[str, Any]) -> None:
+    """Raises InvalidValueError for a value of its type that does not meet them."""
+    for name, wrong_with in _TESTS.items():
+        if name in constraints and (wrong := wrong_with(fit, constraints[name])):
+            raise InvalidValueError(wrong)
 
 
 def check_constraints(type_: str, constraints: Mapping[str, Any]) -> None:
@@ -186,7 +191,7 @@ def _tensor(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or value.keys() != {"shape", "data"} or not isinstance(value["shape"], list):
         raise _UnfitError("must be a tensor with shape and data")
     shape, data = value["shape"], value["data"]
-    if not _is_shape(shape):
+    if not is_shape(shape):
         raise _UnfitError("must be a tensor with shape and data: the shape is a list of whole numbers")
     if _count(data) != math.prod(shape):
         raise _UnfitError("data size doesn't match shape")
@@ -239,7 +244,7 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
-def _is_shape(value: Any) -> bool:
+def is_shape(value: Any) -> bool:
     return isinstance(value, list) and len(value) <= _DEEPEST and all(map(_is_count, value))
 
 
@@ -331,7 +336,7 @@ TYPES: dict[str, Type] = {
     "choice": Type(_string, {"choices": _is_texts}),
     "module": Type(_module, {"allowed_modules": _is_texts}),
     "embedding": Type(_embedding, {"dimensions": _is_count}),
-    "tensor": Type(_tensor, {"shape": _is_shape}),
+    "tensor": Type(_tensor, {"shape": is_shape}),
     "map": Type(_map, _LENGTHS),
     "list": Type(_list, _LENGTHS),
 }

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.server.store import history, sessions, values
+from snakepit_cli.server.store import arrays, history, sessions, values
 from snakepit_cli.server.store.sessions import Row
 from snakepit_cli.server.store.values import InvalidValueError
 from snakepit_cli.server.store.work import Change, Work
+from snakepit_cli.wire.binary import Buffer, is_message
 
 _COLUMNS = "n, name, type, value, version, constraints, metadata, created, updated, ttl, stale"
 _LIVE = "(ttl IS NULL OR updated + ttl > ?)"
@@ -74,12 +75,17 @@ def listed(work: Work, row: Row, pattern: str) -> Iterator[Variable]:
     return (Variable(*one) for one in rows)
 
 
-def answer(work: Work, variable: Variable, graph: Mapping[int, list[str]] | None = None) -> dict[str, Any]:
-    """VARIABLE. `graph`: that of the session, for callers that answer many."""
+def answer(
+    work: Work, variable: Variable, graph: Mapping[int, list[str]] | None = None, parts: list[Buffer] | None = None
+) -> dict[str, Any]:
+    """VARIABLE. `graph`: that of the session, for callers that answer many. With `parts`, those of its value are added
+    to these; otherwise it is JSON."""
+    kept = variable.value
+    value = arrays.as_json(variable.type, kept) if parts is None else arrays.placed(kept, parts)
     on = depends(work, variable.n) if graph is None else graph.get(variable.n, [])
     return {
         "id": f"var_{variable.name}_{variable.n}", "name": variable.name, "type": variable.type,
-        "value": msgspec.Raw(variable.value), "version": variable.version,
+        "value": msgspec.Raw(value), "version": variable.version,
         "constraints": msgspec.Raw(variable.constraints.encode()),
         "metadata": msgspec.Raw(variable.metadata.encode()), "depends": on,
         "stale": bool(variable.stale), "created": variable.created, "updated": variable.updated, "ttl": variable.ttl,
@@ -323,6 +329,8 @@ def _expect(known: Variable, expect: int | None) -> None:
 
 def _inferred(name: str, value: bytes | msgspec.Raw) -> str:
     try:
+        if is_message(whole := bytes(value)):
+            return arrays.inferred(whole)
         return values.inferred(values.decoded(value))
     except InvalidValueError as error:
         raise PitError("invalid_value", f"{name}: {error}") from None
@@ -335,6 +343,10 @@ def _fitting(
     try:
         if new:
             values.check_constraints(type_, constraints)
+        if is_message(whole := bytes(value)):
+            value = arrays.fitting(type_, whole, constraints)
+            if is_message(value):
+                return value
         given = values.decoded(value)
         fit = values.check(type_, given, constraints)
     except InvalidValueError as error:

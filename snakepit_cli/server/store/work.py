@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from snakepit_cli.server.store import arrays
 from snakepit_cli.server.store.touches import Touches
 from snakepit_cli.settings.schema import SessionSettings
 
@@ -27,9 +28,10 @@ class Change(NamedTuple):
     at: float
 
     def answer(self) -> dict[str, Any]:
+        value = None if self.value is None else msgspec.Raw(arrays.as_json(self.type, self.value))
         return {
             "revision": self.revision, "name": self.name, "event": self.event, "version": self.version,
-            "type": self.type, "value": None if self.value is None else msgspec.Raw(self.value),
+            "type": self.type, "value": value,
             "source": self.source, "metadata": msgspec.Raw(self.metadata.encode()), "at": self.at,
         }  # fmt: skip
 

@@ -239,6 +239,48 @@ def test_a_terminal_gets_no_raw_bytes(fake: Fake) -> None:
     assert "PNG" not in shown
 
 
+# --------------------------------------------------------------------------------------------------- variables
+
+
+def variable(fake: Fake, value: Any) -> None:
+    """What `var get` is answered with."""
+    body = b"".join(values.encode({"id": "var_x_1", "name": "x", "type": "tensor", "value": value, "version": 0}))
+    fake.queries["var_get"] = lambda peer, request, _: peer.send(front.RESULT, request, body)
+
+
+def test_a_terminal_shows_what_a_variable_holds(fake: Fake) -> None:
+    variable(fake, {"shape": [2000], "data": LARGE})
+    shown = "\n".join(rendered(on_terminal("var", "get", "x", "--session", "s")))
+    assert json.loads(shown) == {"shape": [2000], "data": "<float64 [2000], 16.0 kB>"}
+    assert fake.asked[-1]["binary"] is True
+    shown = on_terminal("var", "get", "x", "--session", "s", "--raw").decode()
+    assert "the value is binary (float64 [2000]): a terminal cannot show it" in shown
+
+
+def test_raw_bytes_of_a_variable(fake: Fake) -> None:
+    variable(fake, {"shape": [2000], "data": LARGE})
+    with start("var", "get", "x", "--session", "s", "--raw") as process:
+        out, _ = process.communicate(timeout=60)
+    assert out == LARGE.tobytes()
+
+
+def test_a_long_array_is_sent_as_a_part(fake: Fake) -> None:
+    fake.queries["var_set"] = {"name": "x", "version": 0}
+    sent: list[bytes] = []
+    answer = Fake._handle
+
+    def handle(self: Fake, peer: Peer, kind: int, request: int, body: bytes) -> None:
+        sent.append(body)
+        answer(self, peer, kind, request, body if body[:1] == b"{" else b'{"op":"var_set"}')
+
+    fake._handle = handle.__get__(fake)  # type: ignore[method-assign]
+    assert finish(start("var", "set", "x", "@large.npy", "--session", "s")) == (0, "", "")
+    assert finish(start("var", "set", "x", "@small.npy", "--session", "s")) == (0, "", "")
+    found = values.decode(sent[0])
+    assert (found["op"], found["value"].tolist()) == ("var_set", LARGE.tolist())
+    assert json.loads(sent[1])["value"] == {"shape": [2, 2], "data": [1, 2, 3, 4]}
+
+
 # -------------------------------------------------------------------------------------------------- into files
 
 

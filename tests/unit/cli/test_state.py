@@ -67,7 +67,7 @@ def test_get_prints_the_value(fake: Fake, run: Run) -> None:
     assert run("var", "get", "t", "--field", "a[1]").out == '"x\\u00e4"\n'
     assert run("var", "get", "t", "--field=a[1]", "--raw").out == "xä\n"
     assert run("var", "get", "t", "--json").out == '{"name":"t","value":{"a":[1.10,"x\\u00e4"]},"version":3}\n'
-    assert fake.asked == [{"op": "var_get", "session": "s1", "name": "t"}] * 4
+    assert fake.asked == [{"op": "var_get", "session": "s1", "name": "t", "binary": True}] * 4
     done = run("var", "get", "t", "--field", "b")
     assert (done.code, done.err.splitlines()[0]) == (65, "error: --field b: no such key; there is a")
 

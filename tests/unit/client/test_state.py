@@ -56,10 +56,13 @@ CALLS: list[tuple[Call, dict[str, Any]]] = [
             "metadata": {"by": 1},
         },
     ),
-    (lambda c: Session(c, "s").get("t"), {"op": "var_get", "session": "s", "name": "t"}),
+    (lambda c: Session(c, "s").get("t"), {"op": "var_get", "session": "s", "name": "t", "binary": True}),
     (lambda c: Session(c, "s").list("t*"), {"op": "var_list", "session": "s", "pattern": "t*"}),
     (lambda c: Session(c, "s").rm("t", expect=3), {"op": "var_rm", "session": "s", "name": "t", "expect": 3}),
-    (lambda c: Session(c, "s").mget(("a", "b")), {"op": "var_mget", "session": "s", "names": ["a", "b"]}),
+    (
+        lambda c: Session(c, "s").mget(("a", "b")),
+        {"op": "var_mget", "session": "s", "names": ["a", "b"], "binary": True},
+    ),
     (
         lambda c: Session(c, "s").mset({"a": 1, "b": None}, atomic=True, create=False, expect={"a": 0}),
         {

@@ -6,8 +6,10 @@ import asyncio
 import queue
 from typing import Any
 
-from snakepit_bridge import jsonio
+from snakepit_bridge import jsonio, jsonparts, partarguments
 from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.binary import BinaryError, Buffer, is_message, pack
+from snakepit_bridge.datatypes import has_array
 from snakepit_bridge.errors import CallFailedError, InvalidValueError, error_of
 from snakepit_bridge.runtime import own_tools
 from snakepit_bridge.runtime.forks import is_forked
@@ -96,7 +98,7 @@ class Asker:
             if isinstance(query, ToolCall):
                 data = jsonio.dumps(query.arguments)
                 return pb.Request(parent=self._parent, command=query.name, args=data, tool=True)
-            return pb.Request(parent=self._parent, query=jsonio.dumps(query))
+            return pb.Request(parent=self._parent, query=_encoded(query), takes_parts=True)
         except jsonio.NoJsonForm as error:
             raise InvalidValueError("invalid_value", str(error)) from None
 
@@ -142,6 +144,19 @@ def _refuse_in_fork() -> None:
         raise CallFailedError("unavailable", "a process that a handler has forked cannot make calls")
 
 
+def _encoded(query: dict[str, Any]) -> bytes:
+    """JSON, or a message with parts when the value of a variable is a long array."""
+    values = query.get("values")
+    if not has_array(query.get("value")) and not (values and any(map(has_array, values.values()))):
+        return jsonio.dumps(query)
+    parts: list[Buffer] = []
+    text = jsonparts.dumps(query, parts)
+    try:
+        return b"".join(pack(text, parts))
+    except BinaryError as error:
+        raise jsonio.NoJsonForm(str(error)) from None
+
+
 def _deliver(came: asyncio.Future[pb.Result], result: pb.Result) -> None:
     if not came.done():
         came.set_result(result)
@@ -155,8 +170,8 @@ def _value(result: pb.Result) -> bytes:
 
 
 def _answer(data: bytes) -> Any:
-    """The JSON of a reply. One that may be kept says how large it is."""
-    answer = jsonio.loads(data)
+    """A reply. One that may be kept says how large it is. Arrays are read-only views into it."""
+    answer = partarguments.read(data, {}) if is_message(data) else jsonio.loads(data)
     if type(answer) is dict and "lease" in answer:
         answer["size"] = len(data)
     return answer

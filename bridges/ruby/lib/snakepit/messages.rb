@@ -88,7 +88,8 @@ module Snakepit
       8 => [:query, :bytes],
       9 => [:stream, :flag],
       10 => [:credit_bytes, :number],
-      11 => [:tool, :flag]
+      11 => [:tool, :flag],
+      12 => [:takes_parts, :flag]
     }.freeze
     CREDIT = {
       1 => [:id, :number],
