@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.processes import BenchmarkError
 
 ROOT = Path(__file__).resolve().parents[1]
-_PACKAGED = ("pyproject.toml", "README.md", "LICENSE", "scripts", "snakepit_cli", "bridges/python", "bridges/node")
+_PACKAGED = ("pyproject.toml", "README.md", "LICENSE", "scripts", "snakepit_cli", "bridges")
 _FOREIGN = ("SNAKEPIT_", "PYTHON", "VIRTUAL_ENV", "COVERAGE_")
 
 
