@@ -2,6 +2,7 @@
 
 $LOAD_PATH.unshift(File.expand_path('../lib', __dir__))
 require 'minitest/autorun'
+require 'minitest/mock'
 require 'snakepit'
 require 'snakepit/runner'
 
@@ -62,6 +63,53 @@ class BlockTest < Minitest::Test
       apart = whole.map { |line| answers([line]) }
       assert_equal(apart.map { |got, _| got.first }, answers(whole).first)
       assert_equal(apart.each_index.reject { |at| apart[at].last.empty? }, answers(whole).last)
+    end
+  end
+
+  # Each amidst enough others of the usual kind.
+  def test_a_line_that_is_unlike_the_others_is_answered_in_its_own_way
+    usual = ['{"a":1,"b":2}'] * 70
+    ['{"a":{"x":[1]}}', '{"a":"\\u00e9\\n"}', '{"a":123456789012345678901234567890}', '{}', '{"a":1,"a":2}', '{"b":1.5,"a":null}', '5', ' {"a":1} ',
+     '{"a":"}"}', '{"a":[1,2]}', '{"c":1}', '{"a":1', '', '{"a":"raise"}', "{\"a\":\"\xff\"}"].each do |line|
+      got, failed = answers([*usual, line, *usual])
+      alone, alone_failed = answers([line])
+      assert_equal([{ 'a' => 1, 'b' => 2 }], (got[0, 70] + got[71, 70]).uniq)
+      assert_equal(alone.first.reject { |name| name == 'traceback' }, got[70].reject { |name| name == 'traceback' }, line)
+      assert_equal([alone_failed.map { 70 }, 141], [failed, got.size])
+    end
+  end
+
+  def test_lines_are_parsed_together
+    parsed = 0
+    count = ->(event) { parsed += 1 if event.method_id == :parse && event.defined_class.to_s.include?('Parser') }
+    TracePoint.new(:c_call) { |event| count.call(event) }.enable { answers(['{"a":1}'] * 640) }
+    # those of the answers are by the test itself
+    assert_operator(parsed, :<=, 640 + 10)
+  end
+
+  def test_a_child_that_a_handler_forks_answers_nothing
+    read, write = IO.pipe
+    adapter = Adapter.new
+    adapter.define_singleton_method(:take) do |a: nil, b: nil|
+      write.puts(a)
+      (child = fork) && Process.wait(child) if a == 35
+      { a: a, b: b }
+    end
+    # It is no worker here, but a test: what it would do as one is to end.
+    assert_equal(70, answers(Array.new(70) { |at| "{\"a\":#{at}}" }, {}, adapter).first.size)
+    write.close
+    assert_equal((0...70).map { |at| "#{at}\n" }, read.readlines)
+  end
+
+  def test_the_pace_follows_the_items
+    now = 0
+    Snakepit.stub(:now, -> { now }) do
+      pace = Snakepit::Pace.new
+      9.times { pace.look(pace.items) }
+      assert_equal(Snakepit::Pace::LONGEST, pace.items)
+      now = 1
+      pace.look(pace.items)
+      assert_equal(1, pace.items)
     end
   end
 

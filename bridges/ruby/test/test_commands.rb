@@ -87,4 +87,18 @@ class CommandsTest < Minitest::Test
     end
     assert_includes refused(:invalid_result) { Snakepit::Answer.json('x' * 100, 'c', 120) }, '102 bytes'
   end
+
+  # Called by its name where that is the same.
+  def test_a_method_that_is_hidden_later_is_called_all_the_same
+    made = Class.new { def add(a:, b: 1) = a + b }
+    handlers = [made, Class.new(made) { private :add }].map do |one|
+      Snakepit::Handler.new(made.instance_method(:add).bind(one.new), Snakepit::Source::NOTHING)
+    end
+    handlers.each { |handler| assert_equal(3, handler.call_with({ a: 2 }, nil)) }
+    assert_equal([true, false], handlers.map { |handler| handler.singleton_methods.include?(:call_with) })
+    handlers.each do |handler|
+      error = assert_raises(Snakepit::Refusal) { handler.call_with({ c: 2 }, nil) }
+      assert_match(/missing argument `a`/, error.message)
+    end
+  end
 end

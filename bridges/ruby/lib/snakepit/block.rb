@@ -2,13 +2,41 @@
 
 require 'json'
 require 'snakepit/answer'
+require 'snakepit/known'
 
 module Snakepit
+  # How many items are run between two looks at the clock.
+  class Pace
+    LONGEST = 32 # how many slow ones may follow quick ones
+    BETWEEN_LOOKS = 64e-6 # seconds; a look costs a thousandth of that
+
+    attr_reader :items
+
+    def initialize
+      @looked = Snakepit.now
+      @items = 1
+    end
+
+    # The time. So many items have been run since the last look.
+    def look(count)
+      now = Snakepit.now
+      taken = now - @looked
+      @looked = now
+      # Slow items shorten the next run at once, quick ones lengthen it step by step.
+      if taken > BETWEEN_LOOKS
+        @items = [(count * BETWEEN_LOOKS / taken).to_i, 1].max
+      elsif @items < LONGEST && 2 * taken < BETWEEN_LOOKS
+        @items *= 2
+      end
+      now
+    end
+  end
+
   # Bulk: the items one after another. What has been answered leaves before an item that begins a moment later.
   class Block
-    TOGETHER = 32 # lines that are parsed at once: one costs a quarter then
+    TOGETHER = 64 # lines that are parsed at once: one costs a quarter then
     SMALL = 1 << 16 # bytes of such lines
-    BETWEEN = Random.rand(1 << 60..1 << 61) # stands between two lines: no input holds it on purpose
+    ELSEWHERE = /\n[^{]/ # a line that does not begin as an object
 
     def initialize(run, handler, say, limit)
       @run = run
@@ -24,51 +52,111 @@ module Snakepit
       @fixed = fixed
       @fixed_keywords = fixed.transform_keys(&:to_sym)
       @context = context
+      @known = @handler.learned
+      @surely_fits = @limit ? @limit - Answer::OVERHEAD : Float::INFINITY
       @out = BlockLines.new(@run, @say, careful: @items[:careful])
       lines = References.lines_of(@items).force_encoding(Encoding::UTF_8).each_line("\n", chomp: true)
-      lines.each_slice(TOGETHER) { |some| some_of(some) }
+      if @items[:careful]
+        lines.each { |line| carefully(line) }
+      else
+        @pace = Pace.new
+        @ran = 0
+        lines.each_slice(TOGETHER) { |some| some_of(some) }
+      end
       @out.flush
       'null'
     end
 
     private
 
+    def carefully(line)
+      @out.flush
+      raise Cancelled if @run.cancelled?
+
+      one_of([line], 0)
+    end
+
     def some_of(lines)
       flat = keywords_of(lines)
-      lines.each_with_index do |line, at|
-        @out.flush if @items[:careful]
-        raise Cancelled if @run.cancelled?
-
-        begin
-          value = flat ? @handler.call_with(keywords(flat[2 * at]), @context) : one(line)
-          answer = Answer.json(listed(value), @handler.name, @limit, nan_is_null: @run.nan_is_null)
-          Snakepit.leave_if_forked
-          @out.add(answer)
-        rescue StandardError, ScriptError, SystemStackError => error
-          Snakepit.leave_if_forked(error)
-          @out.add(JSON.generate(Answer.failure(error).reject { |_, found| found.empty? }), failed: true)
-        end
+      at = 0
+      while at < lines.size
+        look if @ran >= @pace.items
+        last = [at + @pace.items - @ran, lines.size].min
+        now_at = flat ? in_run(flat, at, last) : one_of(lines, at)
+        @ran += now_at - at
+        at = now_at
       end
     end
 
-    # The arguments of all lines, at every second place; nil when these must be parsed one by one: something is wrong
-    # with a line, or one is no object, or has one inside, whose names stay texts.
-    def keywords_of(lines)
-      return unless @keywords && !@items[:text] && lines.sum(&:bytesize) < SMALL
+    def look
+      now = @pace.look(@ran)
+      @ran = 0
+      Snakepit.leave_if_forked
+      @out.look(now)
+      raise Cancelled if @run.cancelled?
+    end
 
-      text = "[#{lines.join(",#{BETWEEN},")}]"
-      return unless text.valid_encoding? && text.count('{') == lines.size
+    # Answers items whose arguments are known, up to one that fails. Where the next one is.
+    def in_run(flat, first, last)
+      handler = @handler
+      known = @known
+      text = @out.text
+      at = first
+      while at < last
+        value = handler.call_with(flat[at], @context)
+        Snakepit.leave_if_forked if Snakepit.child?
+        answer = known.write(value) || written(value)
+        Answer.fit(answer, handler.name, @limit) if answer.bytesize > @surely_fits
+        text << answer << "\n"
+        at += 1
+      end
+      @out.added(at - first)
+      at
+    rescue StandardError, ScriptError, SystemStackError => error
+      @out.added(at - first)
+      failed(error)
+      at + 1
+    end
+
+    # Answers an item; where the next one is.
+    def one_of(lines, at)
+      value = one(lines[at])
+      Snakepit.leave_if_forked if Snakepit.child?
+      @out.text << Answer.fit(@known.write(value) || written(value), @handler.name, @limit) << "\n"
+      @out.added(1)
+      at + 1
+    rescue StandardError, ScriptError, SystemStackError => error
+      failed(error)
+      at + 1
+    end
+
+    def written(value)
+      text = Answer.json(listed(value), @handler.name, nil, nan_is_null: @run.nan_is_null)
+      @known.learn(value)
+      text
+    end
+
+    def failed(error)
+      Snakepit.leave_if_forked(error)
+      @out.failed(JSON.generate(Answer.failure(error).reject { |_, found| found.empty? }))
+    end
+
+    # The arguments of all lines; nil when these must be parsed one by one: something is wrong with a line, or one is no
+    # object, or has one inside, whose names stay texts.
+    def keywords_of(lines)
+      return unless @keywords && !@items[:text]
+
+      text = "[\n#{lines.join(",\n")}]"
+      return if text.bytesize > SMALL || !text.valid_encoding? || text.count('{') != lines.size || ELSEWHERE.match?(text)
 
       values = JSON.parse(text, symbolize_names: true)
-      # A line that is torn, or is several values, is no single value between two of the marks.
-      apart = values.size == (2 * lines.size) - 1 &&
-              values.each_with_index.all? { |one, at| at.odd? ? BETWEEN.equal?(one) : one.is_a?(Hash) }
-      values if apart
+      # Each brace begins a line, and an object that is in no other. So every line is one object, and nothing else.
+      return unless values.size == lines.size && values.all?(Hash)
+
+      @fixed_keywords.empty? ? values : values.map! { |one| @fixed_keywords.merge(one) }
     rescue JSON::JSONError, EncodingError
       nil
     end
-
-    def keywords(item) = @fixed_keywords.empty? ? item : @fixed_keywords.merge(item)
 
     def one(line)
       args = arguments(line)

@@ -175,11 +175,9 @@ module Snakepit
       @due = 0
       @size = 0
       @lines = []
-      @failed = []
     end
 
-    def add(text, failed: false)
-      @failed << @lines.size if failed
+    def add(text)
       @lines << text
       @size += text.bytesize + 1
       full = @run.room <= @size
@@ -193,33 +191,63 @@ module Snakepit
       text = (@lines << '').join("\n")
       @run.spend(@size)
       Snakepit.shielded do
-        unless @run.silent
-          leave({ id: @run.id, lines: text, count: @lines.size - 1, failed: @failed })
-        end
+        @say.call({ chunks: [{ id: @run.id, lines: text, count: @lines.size - 1 }] }) unless @run.silent
         @lines = []
-        @failed = []
         @size = 0
+      end
+      @due = Snakepit.now + MOMENT
+    end
+  end
+
+  # Those of a block: they may wait a little, where they are safe, and are long at times.
+  class BlockLines
+    def initialize(run, say, careful:)
+      @run = run
+      @say = say
+      timeout = run.spec[:timeout_seconds]
+      @patient = !careful && !(timeout.positive? && timeout < Kept::HASTY)
+      @due = 0
+      clear
+    end
+
+    # Answers that have been put there, each with a line break.
+    attr_reader :text
+
+    def added(count)
+      @count += count
+    end
+
+    def failed(answer)
+      @failed << @count
+      @text << answer << "\n"
+      @count += 1
+    end
+
+    # Between two items.
+    def look(now)
+      full = @run.room <= @text.bytesize
+      flush if full || @text.bytesize > Lines::LARGE || now >= @due
+      @run.wait_for_room if full
+    end
+
+    def flush
+      return if @count.zero?
+
+      @run.spend(@text.bytesize)
+      Snakepit.shielded do
+        chunk = { id: @run.id, lines: @text, count: @count, failed: @failed }
+        @run.kept.take(chunk, method(:out), keep: @patient && @run.room.positive?) unless @run.silent
+        clear
       end
       @due = Snakepit.now + MOMENT
     end
 
     private
 
-    def leave(chunk) = @say.call({ chunks: [chunk] })
-  end
-
-  # Those of a block: they may wait a little, where they are safe, and are long at times.
-  class BlockLines < Lines
-    def initialize(run, say, careful:)
-      super(run, say)
-      timeout = run.spec[:timeout_seconds]
-      @patient = !careful && !(timeout.positive? && timeout < Kept::HASTY)
-    end
-
-    private
-
-    def leave(chunk)
-      @run.kept.take(chunk, method(:out), keep: @patient && @run.room.positive?)
+    def clear
+      @text = String.new(capacity: 1 << 15, encoding: Encoding::UTF_8)
+      @count = 0
+      @failed = []
     end
 
     def out(chunk)
