@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from snakepit_cli.client.map.tables.table import Table
 
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+_ATTEMPTS = 5
+"""To learn from the server what there is to run."""
 
 
 def perform(
@@ -122,7 +124,20 @@ def _aside(data: bytes) -> None:
 
 
 def _workers(shared: Shared, plan: Plan) -> tuple[int, Hints]:
-    """How many the pool has; the pool is started. A command that is not there fails before any input is read."""
+    """How many the pool has; the pool is started. A command that is not there fails before any input is read.
+
+    A server that is restarted meanwhile is asked again, as it is later in the run.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _ask(shared, plan)
+        except PitError as error:
+            if error.kind != "server_restarted":
+                raise
+    return _ask(shared, plan)
+
+
+def _ask(shared: Shared, plan: Plan) -> tuple[int, Hints]:
     with current(shared) as connection:
         known = api.commands(connection, plan.pool)
         found = next((one for one in known["commands"] if one["name"] == plan.command), None)
