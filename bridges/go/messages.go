@@ -53,6 +53,7 @@ const (
 	fieldFailureMessage   = 3
 	fieldFailureTraceback = 4
 	fieldFailureName      = 5
+	fieldFailureWantsJson = 6
 )
 
 // Numbers of the fields of StartFailure.

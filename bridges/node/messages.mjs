@@ -43,6 +43,7 @@ export const Failure = {
   3: ['message', 'text'],
   4: ['traceback', 'text'],
   5: ['name', 'text'],
+  6: ['wantsJson', 'flag'],
 }
 export const StartFailure = {
   1: ['token', 'text'],

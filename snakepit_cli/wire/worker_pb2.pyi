@@ -144,7 +144,7 @@ class Result(_message.Message):
     def __init__(self, id: _Optional[int] = ..., value: _Optional[bytes] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., value_ref: _Optional[_Union[Reference, _Mapping]] = ..., wait_seconds: _Optional[float] = ..., run_seconds: _Optional[float] = ...) -> None: ...
 
 class Failure(_message.Message):
-    __slots__ = ("kind", "type", "message", "traceback", "name")
+    __slots__ = ("kind", "type", "message", "traceback", "name", "wants_json")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[Failure.Kind]
@@ -172,12 +172,14 @@ class Failure(_message.Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     TRACEBACK_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
+    WANTS_JSON_FIELD_NUMBER: _ClassVar[int]
     kind: Failure.Kind
     type: str
     message: str
     traceback: str
     name: str
-    def __init__(self, kind: _Optional[_Union[Failure.Kind, str]] = ..., type: _Optional[str] = ..., message: _Optional[str] = ..., traceback: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+    wants_json: bool
+    def __init__(self, kind: _Optional[_Union[Failure.Kind, str]] = ..., type: _Optional[str] = ..., message: _Optional[str] = ..., traceback: _Optional[str] = ..., name: _Optional[str] = ..., wants_json: _Optional[bool] = ...) -> None: ...
 
 class Chunks(_message.Message):
     __slots__ = ("id", "lines", "count", "failed", "lines_ref")

@@ -16,6 +16,9 @@ class CallFailedError(Exception):
     `type` and `traceback` are those of what the other handler raised, in its language; empty when it raised nothing.
     """
 
+    wants_json = False
+    """Whoever was called takes no binary arguments, and has done nothing."""
+
     def __init__(self, kind: str, message: str, type_: str = "", traceback: str = "") -> None:
         text = f"{kind}: {type_}: {message}" if type_ else f"{kind}: {message}"
         # One that went through a handler is told once, and not once for each handler on the way.

@@ -35,7 +35,7 @@ def of_exception(error: Exception) -> PitError:
 def no_parts(command: str, pool: str) -> PitError:
     """The arguments are a message with parts, and the worker reads only JSON."""
     text = f"`{command}`: the workers of pool {pool} take JSON; an argument is binary"
-    return PitError("invalid_arguments", text, hint="pass the name of the file instead")
+    return PitError("invalid_arguments", text, hint="pass the name of the file instead", wants_json=True)
 
 
 def no_batches(pool: str) -> PitError:

@@ -223,6 +223,7 @@ def _failure(error: PitError) -> pb.Failure:
         message=error.message.removeprefix(f"{type_}: "),  # `type` says it
         type=type_,
         traceback=str(detail.get("traceback", "")),
+        wants_json=bool(detail.get("wants_json")),
     )
 
 
@@ -246,6 +247,7 @@ def _header(request: pb.Request, parent: Call | None, own_pool: str) -> Header:
             tool=request.tool,
             timeout=min(left, default=None),
             stream=request.stream,
+            binary=request.takes_parts,
             metadata=None if parent is None else parent.header.metadata,
         )
     except ValueError as error:

@@ -45,7 +45,8 @@ class CallPolicy:
         if block:
             return
         if is_message(args):
-            raise PitError("invalid_arguments", f"`{command}`: its arguments are checked, so they cannot be binary")
+            text = f"`{command}`: its arguments are checked, so they cannot be binary"
+            raise PitError("invalid_arguments", text, wants_json=True)
         try:
             found = _decode(args or b"{}")
         except (msgspec.MsgspecError, RecursionError) as error:

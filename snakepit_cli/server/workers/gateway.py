@@ -18,6 +18,7 @@ from snakepit_cli.server.coalescer import Coalescer
 from snakepit_cli.server.peers import peer_uid
 from snakepit_cli.wire import http2
 from snakepit_cli.wire import worker_pb2 as pb
+from snakepit_cli.wire.binary import is_message
 from snakepit_cli.wire.http2 import Status
 from snakepit_cli.wire.worker import MalformedError, from_worker
 
@@ -133,7 +134,8 @@ class WorkerLink:
             self.send()
 
     def reply_chunks(self, request: int, lines: bytes) -> None:
-        self._message().reply_chunks.add(id=request, lines=lines, count=lines.count(b"\n"))
+        count = 1 if is_message(lines) else lines.count(b"\n")
+        self._message().reply_chunks.add(id=request, lines=lines, count=count)
 
     def invalidate(self, number: int, session: str, names: Iterable[str]) -> None:
         self._message().invalidations.add(id=number, session=session, names=names)

@@ -13,6 +13,7 @@ from snakepit_bridge.datatypes import has_array
 from snakepit_bridge.errors import CallFailedError, InvalidValueError, error_of
 from snakepit_bridge.runtime import own_tools
 from snakepit_bridge.runtime.forks import is_forked
+from snakepit_bridge.runtime.nested_values import decode, encode
 from snakepit_bridge.runtime.outbox import Outbox
 from snakepit_bridge.runtime.replies import Replies
 from snakepit_bridge.runtime.requests import Requests
@@ -40,22 +41,38 @@ class Asker:
 
     def wait(self, command: str, args: dict[str, Any], **more: Any) -> Any:
         """The value of a command. Blocks. Raises CallFailedError."""
-        return jsonio.loads(self._wait(self._call(command, args, more)))
+        request = self._call(command, encode(args), more)
+        try:
+            return decode(self._wait(request))
+        except CallFailedError as error:
+            if not error.wants_json:
+                raise
+        return decode(self._wait(self._call(command, jsonio.dumps(args), more)))
 
     async def later(self, command: str, args: dict[str, Any], **more: Any) -> Any:
         """`wait` for an event loop."""
-        return jsonio.loads(await self._later(self._call(command, args, more)))
+        request = self._call(command, encode(args), more)
+        try:
+            return decode(await self._later(request))
+        except CallFailedError as error:
+            if not error.wants_json:
+                raise
+        return decode(await self._later(self._call(command, jsonio.dumps(args), more)))
 
     def query(self, query: dict[str, Any] | ToolCall) -> Any:
         """The answer to a query. Blocks. Raises CallFailedError."""
         if isinstance(query, ToolCall) and (own := self.tools.get(query.session, query.name)) is not None:
             return own_tools.run(own, query, self)
+        if isinstance(query, ToolCall):
+            return decode(self._wait(self._query(query)))
         return _answer(self._wait(self._query(query), _changes(query)))
 
     async def query_later(self, query: dict[str, Any] | ToolCall) -> Any:
         """`query` for an event loop."""
         if isinstance(query, ToolCall) and (own := self.tools.get(query.session, query.name)) is not None:
             return await own_tools.run_later(own, query, self)
+        if isinstance(query, ToolCall):
+            return decode(await self._later(self._query(query)))
         return _answer(await self._later(self._query(query), _changes(query)))
 
     def stream(self, query: dict[str, Any] | ToolCall) -> Replies:
@@ -87,17 +104,17 @@ class Asker:
             raise
         return _value(result)
 
-    def _call(self, command: str, args: dict[str, Any], more: dict[str, Any]) -> pb.Request:
+    def _call(self, command: str, args: bytes, more: dict[str, Any]) -> pb.Request:
         return pb.Request(
-            parent=self._parent, command=command, args=jsonio.dumps(args), pool=more["pool"], session=more["session"],
-            timeout_seconds=more["timeout"] or 0.0,
+            parent=self._parent, command=command, args=args, pool=more["pool"], session=more["session"],
+            timeout_seconds=more["timeout"] or 0.0, takes_parts=True,
         )  # fmt: skip
 
     def _query(self, query: dict[str, Any] | ToolCall) -> pb.Request:
         try:
             if isinstance(query, ToolCall):
-                data = jsonio.dumps(query.arguments)
-                return pb.Request(parent=self._parent, command=query.name, args=data, tool=True)
+                data = encode(query.arguments)
+                return pb.Request(parent=self._parent, command=query.name, args=data, tool=True, takes_parts=True)
             return pb.Request(parent=self._parent, query=_encoded(query), takes_parts=True)
         except jsonio.NoJsonForm as error:
             raise InvalidValueError("invalid_value", str(error)) from None
@@ -165,7 +182,9 @@ def _deliver(came: asyncio.Future[pb.Result], result: pb.Result) -> None:
 def _value(result: pb.Result) -> bytes:
     if result.HasField("failure"):
         said = result.failure
-        raise error_of(said.name or "command_failed", said.message, said.type, said.traceback)
+        error = error_of(said.name or "command_failed", said.message, said.type, said.traceback)
+        error.wants_json = said.wants_json
+        raise error
     return result.value
 
 

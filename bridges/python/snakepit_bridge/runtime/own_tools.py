@@ -7,10 +7,11 @@ import inspect
 from typing import Any
 
 from snakepit_bridge import jsonio
-from snakepit_bridge.arguments import Bound
+from snakepit_bridge.arguments import Bound, parse
 from snakepit_bridge.context import Asks, CallContext
 from snakepit_bridge.errors import CallFailedError
 from snakepit_bridge.failures import Refusal, format_trimmed
+from snakepit_bridge.runtime.nested_values import decode, encode
 from snakepit_bridge.tools import Offered, ToolCall
 
 __all__ = ["run", "run_later"]
@@ -37,7 +38,7 @@ async def run_later(offered: Offered, call: ToolCall, asker: Asks) -> Any:
 
 def _begun(offered: Offered, call: ToolCall, asker: Asks) -> Any:
     offered.bound = bound = offered.bound or Bound(offered.adapter, offered.command)
-    arguments: dict[str, Any] = jsonio.loads(jsonio.dumps(call.arguments))
+    arguments = parse(encode(call.arguments), bound)
     bound.check(arguments)
     return bound(arguments, CallContext(call.name, call.session, asker=asker) if bound.wants_context else None)
 
@@ -51,7 +52,7 @@ async def _settled(value: Any) -> Any:
 def _answer(value: Any) -> Any:
     if inspect.isgenerator(value):
         value = list(value)
-    return jsonio.loads(jsonio.dumps(value))
+    return decode(encode(value))
 
 
 def _told(error: Exception) -> CallFailedError:

@@ -8,9 +8,10 @@ from asyncio import _get_running_loop
 from collections import deque
 from typing import Any, Callable
 
-from snakepit_bridge import jsonio
 from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.binary import is_message
 from snakepit_bridge.errors import error_of
+from snakepit_bridge.runtime.nested_values import decode
 from snakepit_bridge.runtime.outbox import Outbox
 from snakepit_bridge.runtime.requests import Requests
 
@@ -87,13 +88,14 @@ class Replies:
         if isinstance(came, pb.Result):
             self._end = came
         else:
-            self._ready.extend(came.lines.split(b"\n")[:-1])
+            lines = came.lines
+            self._ready.extend((lines[:-1],) if is_message(lines) else lines.split(b"\n")[:-1])
 
     def _next(self, stop: type[Exception]) -> Any:
         if self._ready:
             line = self._ready.popleft()
             self._grant(len(line) + 1)
-            return self.shape(jsonio.loads(line))
+            return self.shape(decode(line))
         end = self._end
         if end is not None and end.HasField("failure"):
             self._end = pb.Result(value=b"null")

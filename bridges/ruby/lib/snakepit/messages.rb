@@ -45,7 +45,8 @@ module Snakepit
       2 => [:type, :text],
       3 => [:message, :text],
       4 => [:traceback, :text],
-      5 => [:name, :text]
+      5 => [:name, :text],
+      6 => [:wants_json, :flag]
     }.freeze
     START_FAILURE = {
       1 => [:token, :text],
