@@ -20,14 +20,15 @@ from snakepit_cli.wire import worker_pb2 as pb
 Kind = pb.Failure.Kind
 _QUIET_SECONDS = 0.05
 """How long a worker's first answer is held back, in seconds, to see whether unexpected lines follow."""
-_MANY, _MOMENT = 256, 0.001
-"""Lines, seconds: while more lines are expected, reading pauses so that they gather: filters write them singly."""
+_SHORTEST, _LONGEST = 0.0005, 0.008
+"""Seconds: while many lines are expected, reading pauses so that they gather: filters write them singly."""
+_GATHERED = 1 << 15
+"""Bytes that may gather, half of what a pipe holds: the filter must not wait for us."""
 _ENOUGH = 1 << 20
 """Bytes of answers to a block's items that are passed on before the others have come."""
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _check = msgspec.json.Decoder(msgspec.Raw).decode
-_check_all = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class UnsendableError(Exception):
@@ -199,11 +200,20 @@ class Asked:
     """Bytes of these."""
     passed: int = 0
     """How many have been passed on."""
+    begun: float = 0.0
+    """When they were sent, as the event loop counts."""
+    heard: int = 0
+    """Bytes of answers that have come."""
 
     @property
     def left(self) -> int:
         """How many are to come."""
         return self.count - self.passed - len(self.answers)
+
+    def pause(self, now: float) -> float:
+        """Seconds for which nothing need be read: then half of the rest has come, or as much as may gather."""
+        taken = now - self.begun
+        return min(_LONGEST, taken / (self.count - self.left) * self.left / 2, taken * _GATHERED / (self.heard + 1))
 
 
 class Filter(Talker):
@@ -267,7 +277,9 @@ class Filter(Talker):
                 tell()
 
     def _send(self) -> None:
-        self.sink.write(self._asked[0].lines)
+        asked = self._asked[0]
+        asked.begun = asyncio.get_running_loop().time()
+        self.sink.write(asked.lines)
 
     def heard(self, lines: list[bytes]) -> None:
         if not self._asked or len(lines) > self._asked[0].left:
@@ -275,20 +287,27 @@ class Filter(Talker):
             return
         asked = self._asked[0]
         asked.answers += lines
-        asked.size += sum(map(len, lines))
+        size = sum(map(len, lines))
+        asked.size += size
+        asked.heard += size
         if asked.left:
             if asked.size > _ENOUGH:
                 self._pass_on(asked)
-            if asked.left > _MANY and not self._paused:
-                self._paused = True
-                self.transport.pause_reading()
-                asyncio.get_running_loop().call_later(_MOMENT, self._balance)
+            self._gather(asked)
             return
         if self._trusted:
             self._done()
         else:
             self._trusted = True
             asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._done)
+
+    def _gather(self, asked: Asked) -> None:
+        loop = asyncio.get_running_loop()
+        pause = asked.pause(loop.time())
+        if pause >= _SHORTEST and not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+            loop.call_later(pause, self._balance)
 
     def _done(self) -> None:
         if self._over:
@@ -370,15 +389,14 @@ def _plain(item: bytes) -> bytes:
 
 
 def _all_json(asked: Asked) -> bool:
-    """Whether each answer is a JSON text, for all at once. False when it has to be seen one by one."""
+    """Whether each answer is a JSON text. False when it has to be seen one by one."""
     if asked.text:
         return False
     try:
-        # A string cannot go on after the line break, and what else could span lines is another text then.
-        found = _check_all(b"[" + b",\n".join(asked.answers) + b"]")
+        deque(map(_check, asked.answers), maxlen=0)
     except (msgspec.MsgspecError, RecursionError):
         return False
-    return list(map(bytes, found)) == asked.answers
+    return True
 
 
 def _value(line: bytes, *, text: bool) -> bytes:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from snakepit_cli.base.pipe_pair import Ends
 from snakepit_cli.server.calls.credit import WINDOW
-from snakepit_cli.server.workers.stdio import Filter, ProgramCallbacks, Talker
+from snakepit_cli.server.workers.pipes import PIPE_BYTES, converse
+from snakepit_cli.server.workers.stdio import Asked, Filter, ProgramCallbacks, Talker
 from snakepit_cli.server.workers.stdio_json import Program
 from snakepit_cli.wire import worker_pb2 as pb
 
@@ -157,3 +160,55 @@ def test_too_many_answers_end_the_worker() -> None:
         assert one.broken == ["it answered with more lines than it was asked"]
 
     talking(test)
+
+
+def test_reading_pauses_while_many_lines_are_to_come_and_not_for_the_last_ones() -> None:
+    def test() -> None:
+        one = Talking(Filter)
+        one.talker.call(1, "json", b"{}", block=pb.Block(lines=b"1\n" * 1000, count=1000))
+        one.talker._asked[0].begun -= 1  # seconds ago: a millisecond for each line
+        one.say(b"1\n" * 500)
+        assert not one.pipe.reading
+        one.talker._balance()  # what the timer does
+        assert one.pipe.reading
+        one.say(b"1\n" * 499)
+        assert not one.pipe.reading, "the last one is likely to take longer than the shortest pause"
+        one.talker._balance()
+        one.say(b"1\n")
+        assert (one.results, one.pipe.reading) == ([(1, b"null")], True)
+
+    talking(test)
+
+
+def test_a_pause_ends_before_the_filter_has_to_wait() -> None:
+    asked = Asked(1, text=False, lines=b"", count=1001, block=True, answers=[b"1"], begun=10.0, heard=1)
+    assert asked.pause(11.0) == 0.008
+    assert asked.pause(10.000001) == pytest.approx(0.0005)
+    asked.heard = 1 << 20
+    assert asked.pause(10.01) < 0.0004, "half of a pipe has come by then"
+
+
+def test_answers_are_json_each_by_itself() -> None:
+    def test() -> None:
+        one = Talking(Filter)
+        one.talker.call(1, "json", b"{}", block=pb.Block(lines=b"1\n" * 5, count=5))
+        one.say(b'1\n[2\n3]\n4,5\n"6"\n')
+        [chunks] = [chunks for message in one.said for chunks in message.chunks]
+        assert chunks.failed == [1, 2, 3]
+        assert chunks.lines.split(b"\n")[4] == b'"6"'
+
+    talking(test)
+
+
+def test_no_read_makes_room_for_more_than_a_pipe_holds() -> None:
+    async def main() -> None:
+        (source, out), (into, sink) = os.pipe(), os.pipe()
+        talker = Filter(ProgramCallbacks(lambda _: None, lambda _: None, lambda _: None, lambda: None, LONGEST))
+        await converse(talker, Ends(sink=sink, source=source))
+        assert talker.transport.max_size == PIPE_BYTES  # type: ignore[attr-defined]
+        talker.close()
+        talker.transport.close()
+        os.close(out)
+        os.close(into)
+
+    asyncio.run(main())
