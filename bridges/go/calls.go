@@ -310,12 +310,18 @@ func (r *run) one(out *bytes.Buffer, command handler, args []byte) error {
 	return encode(out, chunks, command.spec.name, r.worker.limit(), r.spec.nanIsNull)
 }
 
+// partsOf is the value with tokens for its parts, and these; none when the caller takes no parts.
+func (r *run) partsOf(value any) (any, []part) {
+	if !r.spec.takesParts || value == nil || !mayHaveParts(reflect.TypeOf(value), 0) {
+		return nil, nil
+	}
+	return withTokens(value)
+}
+
 // whole appends the JSON of what a handler has returned, or the message with its parts, and a line break.
 func (r *run) whole(out *bytes.Buffer, value any, command string) error {
-	if r.spec.takesParts && !r.spec.stream && value != nil && mayHaveParts(reflect.TypeOf(value), 0) {
-		if inner, parts := withTokens(value); len(parts) > 0 {
-			return r.message(out, inner, parts, command)
-		}
+	if inner, parts := r.partsOf(value); len(parts) > 0 {
+		return r.message(out, inner, parts, command)
 	}
 	return encode(out, value, command, r.worker.limit(), r.spec.nanIsNull)
 }
@@ -338,6 +344,17 @@ func (r *run) message(out *bytes.Buffer, value any, parts []part, command string
 	return nil
 }
 
+// alone sends a chunk with parts, which shares no message with others.
+func (r *run) alone(out *lines, value any, parts []part, command string) error {
+	out.flush()
+	if err := r.message(&out.text, value, parts, command); err != nil {
+		return err
+	}
+	err := out.added(out.text.Len())
+	out.flush()
+	return err
+}
+
 func (r *run) stream(command handler, args []byte) error {
 	out := lines{run: r, leave: func(part chunks) {
 		part.lines = append([]byte(nil), part.lines...)
@@ -351,6 +368,9 @@ func (r *run) stream(command handler, args []byte) error {
 		return out.added(out.text.Len())
 	}
 	_, err := command.run(r.ctx, args, func(chunk any) error {
+		if inner, parts := r.partsOf(chunk); len(parts) > 0 {
+			return r.alone(&out, inner, parts, command.spec.name)
+		}
 		before := out.text.Len()
 		if err := encode(&out.text, chunk, command.spec.name, r.worker.limit(), r.spec.nanIsNull); err != nil {
 			return err

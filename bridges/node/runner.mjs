@@ -18,6 +18,7 @@ import { Run } from './run.mjs'
 import { Tools, shapeOf, specOf } from './tools.mjs'
 import { syntaxError, trace } from './traces.mjs'
 
+const LINE = Buffer.from('\n')
 const MOMENT = 1 // milliseconds after which answers of a block leave
 const KIND_NAMES = Object.fromEntries(Object.entries(Kind).map(([name, number]) => [number, name.toLowerCase()]))
 const QUICK = 0.1 // milliseconds for the items between two looks at the clock
@@ -132,7 +133,13 @@ async function one(run, { handler, shape, self }, args) {
   const value = await handler.call(self, checked(args, run.call.command, shape), run.context())
   const chunks = isChunks(value)
   const stream = run.call.stream && !run.call.block
-  if (!chunks && run.call.takesParts && hasParts(value)) return packed(value, run.call)
+  if (!chunks && run.call.takesParts && hasParts(value)) {
+    const message = packed(value, run.call)
+    if (!stream) return message
+    await run.waitForRoom()
+    alone(run, message)
+    return 'null'
+  }
   if (!chunks) {
     const text = encoded(value, run.call.command, run.call.limit, run.call.nanIsNull)
     if (!stream) return text
@@ -149,6 +156,11 @@ async function one(run, { handler, shape, self }, args) {
   return `[${parts.join(',')}]`
 }
 
+/** Sends a chunk with parts. */
+function alone(run, message) {
+  run.say({ chunks: [{ id: run.call.id, lines: Buffer.concat([message, LINE]), count: 1 }] })
+}
+
 /** The first chunk leaves at once, those that follow within a moment together. */
 async function streamed(run, value) {
   let lines = []
@@ -163,10 +175,17 @@ async function streamed(run, value) {
   try {
     for await (const chunk of value) {
       if (run.cancelled) throw run.abort.signal.reason
-      const text = encoded(chunk, run.call.command, run.call.limit, run.call.nanIsNull)
-      lines.push(text)
-      size += Buffer.byteLength(text) + 1
-      run.room -= Buffer.byteLength(text) + 1
+      if (run.call.takesParts && hasParts(chunk)) {
+        const message = packed(chunk, run.call)
+        flush()
+        alone(run, message)
+        run.room -= message.length + 1
+      } else {
+        const text = encoded(chunk, run.call.command, run.call.limit, run.call.nanIsNull)
+        lines.push(text)
+        size += Buffer.byteLength(text) + 1
+        run.room -= Buffer.byteLength(text) + 1
+      }
       if (run.room <= 0) {
         flush()
         await run.waitForRoom()

@@ -75,6 +75,32 @@ def test_large_ones_go_through_the_whole(shared: Pit, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("size", [3, 3 << 20])
+def test_chunks_have_them_too(shared: Pit, name: str, size: int) -> None:
+    """In order, whatever is between them, and beyond the 4 MiB that a worker may be ahead."""
+    data = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    with shared.connection() as connection:
+        found = list(connection.stream_values("repeat", {"value": {"x": data}, "n": 5}, pool=name))
+        assert found == [one for n in range(5) for one in (n, [{"x": data}, n])]
+        (whole,) = connection.stream_values("echo", {"x": data}, pool=name)
+        assert whole == {"x": data}
+        lines = b"".join(connection.stream("repeat", b'{"value":[1],"n":2}', pool=name))
+        assert lines == b"0\n[[1],0]\n1\n[[1],1]\n"
+        assert list(connection.stream_values("repeat", {"value": [1], "n": 1}, pool=name)) == [0, [[1], 0]]
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_a_chunk_of_20_megabytes(shared: Pit, name: str) -> None:
+    with shared.connection() as connection:
+        value = [bytes(20 << 20)]
+        stream = connection.stream_values("repeat", {"value": value, "n": 1}, pool=name)
+        assert next(stream) == 0
+        assert next(stream) == [value, 0]
+        assert list(stream) == []
+        assert connection.call_value("echo", {"x": 1}, pool=name) == {"x": 1}
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
 def test_messages_that_are_none_are_invalid_arguments(shared: Pit, name: str) -> None:
     whole = b"".join(pack(b'{"x":{"$binary":0}}', [b"abc"]))
     with shared.connection() as connection:

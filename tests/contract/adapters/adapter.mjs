@@ -18,6 +18,7 @@ export const commands = {
   async nap({ seconds }, ctx) { await nap(seconds, ctx.signal); return 'slept' },
   burn({ seconds }) { const end = Date.now() + seconds * 1000; while (Date.now() < end) { /* busy */ } return 'burnt' },
   async *count({ n, pause = 0 }, ctx) { for (let i = 0; i < n; i++) { if (pause) await nap(pause, ctx.signal); yield i } },
+  *repeat({ value, n }) { for (let i = 0; i < n; i++) { yield i; yield [value, i] } },
   big({ size }) { return 'x'.repeat(size) },
   leave() { process.exit(3) },
   die() { process.kill(process.pid, 'SIGKILL') },

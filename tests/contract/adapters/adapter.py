@@ -32,6 +32,12 @@ class Adapter(BaseAdapter):
         return args
 
     @command
+    def repeat(self, value: Any, n: int) -> Iterator[Any]:
+        for number in range(n):
+            yield number
+            yield [value, number]
+
+    @command
     def fail(self, message: str) -> None:
         raise IndexError(message)
 

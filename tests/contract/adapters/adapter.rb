@@ -34,6 +34,13 @@ class Adapter
     end
   end
 
+  def repeat(value:, n:)
+    n.times do |number|
+      yield number
+      yield [value, number]
+    end
+  end
+
   def big(size:) = 'x' * size
   def leave = exit(3)
   def die = Process.kill(:KILL, Process.pid)

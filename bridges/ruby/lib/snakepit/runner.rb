@@ -150,7 +150,10 @@ module Snakepit
 
     def streamed(run, handler, args, context)
       lines = Lines.new(run, @say)
-      chunk = ->(one) { lines.add(Answer.json(one, handler.name, @limit, nan_is_null: run.nan_is_null)) }
+      parts = run.spec[:takes_parts]
+      chunk = lambda do |one|
+        lines.add(Answer.whole_json(one, handler.name, @limit, nan_is_null: run.nan_is_null, parts: parts))
+      end
       begin
         value = handler.call(args, context, &chunk)
         if value.is_a?(Enumerator)
@@ -177,11 +180,14 @@ module Snakepit
       @lines = []
     end
 
+    # A message with parts leaves alone.
     def add(text)
+      alone = text.getbyte(0).zero?
+      flush if alone
       @lines << text
       @size += text.bytesize + 1
       full = @run.room <= @size
-      flush if full || @size > LARGE || Snakepit.now >= @due
+      flush if alone || full || @size > LARGE || Snakepit.now >= @due
       @run.wait_for_room if full
     end
 

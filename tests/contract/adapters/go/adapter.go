@@ -34,6 +34,11 @@ type value struct {
 	Value any `json:"value"`
 }
 
+type repeating struct {
+	Value any `json:"value"`
+	N     int `json:"n"`
+}
+
 type counting struct {
 	N     int     `json:"n"`
 	Pause float64 `json:"pause" default:"0"`
@@ -73,6 +78,7 @@ func main() {
 	snakepit.Command("nap", nap)
 	snakepit.Command("burn", burn)
 	snakepit.Stream("count", count)
+	snakepit.Stream("repeat", repeat)
 	snakepit.Command("big", func(_ *snakepit.Context, in size) (string, error) { return strings.Repeat("x", in.Size), nil })
 	snakepit.Command("leave", func(*snakepit.Context, none) (any, error) { os.Exit(3); return nil, nil })
 	snakepit.Command("die", func(*snakepit.Context, none) (any, error) {
@@ -129,6 +135,18 @@ func count(_ *snakepit.Context, in counting, emit func(any) error) error {
 	for n := 0; n < in.N; n++ {
 		time.Sleep(duration(in.Pause))
 		if err := emit(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func repeat(_ *snakepit.Context, in repeating, emit func(any) error) error {
+	for n := 0; n < in.N; n++ {
+		if err := emit(n); err != nil {
+			return err
+		}
+		if err := emit([]any{in.Value, n}); err != nil {
 			return err
 		}
 	}
