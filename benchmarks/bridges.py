@@ -67,15 +67,15 @@ class _Run:
         everyone = (_PYTHON, *_OTHERS)
         for language in everyone:
             self._up(language, _WORKERS)
-        rate = self._rate(_PYTHON)
-        rows = [row for language in _OTHERS for row in self._beside(language, rate)]
+        rows = [row for language in _OTHERS for row in self._beside(language)]
         for language in everyone:
             self._down(language)
         return rows + [self._start(language) for language in everyone]
 
-    def _beside(self, language: Language, rate: float) -> list[Row]:
-        trials, ours = self._trials.maps, self._rate(language)
-        rows = [Row(f"map, {language.name}", ours, "/s", trials, Peer("the Python bridge", rate))]
+    def _beside(self, language: Language) -> list[Row]:
+        trials = self._trials.maps
+        ours, python = self._rates(language, _PYTHON)
+        rows = [Row(f"map, {language.name}", ours, "/s", trials, Peer("the Python bridge", python))]
         if language.single:
             program = shutil.which(language.single[0])
             if program is None:
@@ -111,20 +111,22 @@ class _Run:
             self._down(language)
         return Row(f"{_START} workers attached, {language.name}", median(taken), "ms", len(taken))
 
+    def _rates(self, *languages: Language) -> list[float]:
+        """Items of `map` in a second of the whole process, in turns; the first round is not counted."""
+        rounds = [[self._rate(one) for one in languages] for _ in range(self._trials.maps + 1)]
+        return [median(list(rates)) for rates in zip(*rounds[1:], strict=True)]
+
     def _rate(self, language: Language) -> float:
-        """Items of `map` in a second of the whole process; the first run is not counted."""
         count = self._trials.bridge_lines // language.share
         source, sink = self._instance.folder / f"{count}.jsonl", self._instance.folder / "out.jsonl"
         if not source.exists():
             source.write_text("".join(f'{{"a":{number},"b":{number % 7}}}\n' for number in range(count)))
         where = ("--input", str(source), "--output", str(sink), "--pool", language.name)
-        rates = []
-        for _ in range(self._trials.maps + 1):
-            rates.append(count / self._instance.timed("map", language.command, *where))
-            answers = sink.read_bytes().count(b"\n")
-            if answers != count:
-                raise BenchmarkError(f"{count} items gave {answers} answers")
-        return median(rates[1:])
+        seconds = self._instance.timed("map", language.command, *where)
+        answers = sink.read_bytes().count(b"\n")
+        if answers != count:
+            raise BenchmarkError(f"{count} items gave {answers} answers")
+        return count / seconds
 
     def _call(self, language: Language) -> float:
         """Median milliseconds of a call, one after another."""
