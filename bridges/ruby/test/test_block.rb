@@ -55,15 +55,23 @@ class BlockTest < Minitest::Test
     ['{"a":1} /*', '*/ ,{"a":2}'],
     ['{"a":1', '"b":2}'],
     ['{"a":1}', ''],
+    ['', '{"a":1},{"a":2}'],
   ].freeze
 
   def test_a_line_that_is_no_value_fails_alone
     TORN.each do |lines|
-      whole = ['{"a":0}', *lines, '{"a":9}']
-      apart = whole.map { |line| answers([line]) }
-      assert_equal(apart.map { |got, _| got.first }, answers(whole).first)
-      assert_equal(apart.each_index.reject { |at| apart[at].last.empty? }, answers(whole).last)
+      [['{"a":0}', *lines, '{"a":9}'], ['{"a":0}', *lines], lines].each do |whole|
+        apart = whole.map { |line| answers([line]) }
+        assert_equal(apart.map { |got, _| got.first }, answers(whole).first)
+        assert_equal(apart.each_index.reject { |at| apart[at].last.empty? }, answers(whole).last)
+      end
     end
+  end
+
+  def test_lines_longer_than_what_is_parsed_at_once
+    long = 'x' * (Snakepit::Block::TOGETHER + 1)
+    lines = [1, long, 2, long, long, 3, 'é' * long.size, 'x' * (Snakepit::Block::TOGETHER - 8), 4].map { |one| { 'a' => one, 'b' => nil } }
+    assert_equal([lines, []], answers(lines.map { |line| JSON.generate(line) }))
   end
 
   # Each amidst enough others of the usual kind.
@@ -83,8 +91,7 @@ class BlockTest < Minitest::Test
     parsed = 0
     count = ->(event) { parsed += 1 if event.method_id == :parse && event.defined_class.to_s.include?('Parser') }
     TracePoint.new(:c_call) { |event| count.call(event) }.enable { answers(['{"a":1}'] * 640) }
-    # those of the answers are by the test itself
-    assert_operator(parsed, :<=, 640 + 10)
+    assert_operator(parsed, :<=, 640 + 10) # 640 are of the test itself
   end
 
   def test_a_child_that_a_handler_forks_answers_nothing

@@ -35,7 +35,7 @@ class KnownTest < Minitest::Test
         next unless (text = made.write(value))
 
         written += 1
-        assert_equal(Snakepit::Answer.json(value, 'f'), text)
+        assert_equal("#{Snakepit::Answer.json(value, 'f')}\n", text)
       end
     end
     assert_operator(written, :>, 3 * 12 * 12)
@@ -56,7 +56,7 @@ class KnownTest < Minitest::Test
     7.times { made.learn({ a: 1 }) }
     assert_nil(made.write({ a: 1 }))
     made.learn({ a: 1 })
-    assert_equal('{"a":2}', made.write({ a: 2 }))
+    assert_equal("{\"a\":2}\n", made.write({ a: 2 }))
     99.times { |number| 8.times { made.learn({ "n#{number}": 1 }) } }
     assert_equal(3, (0...99).count { |number| made.write({ "n#{number}": 1 }) })
   end

@@ -7,7 +7,8 @@ require 'snakepit/known'
 module Snakepit
   # How many items are run between two looks at the clock.
   class Pace
-    LONGEST = 32 # how many slow ones may follow quick ones
+    # How many slow ones may follow quick ones; also how many a child would run whose fork is not noticed.
+    LONGEST = Process.respond_to?(:_fork) ? 32 : 1
     BETWEEN_LOOKS = 64e-6 # seconds; a look costs a thousandth of that
 
     attr_reader :items
@@ -34,8 +35,7 @@ module Snakepit
 
   # Bulk: the items one after another. What has been answered leaves before an item that begins a moment later.
   class Block
-    TOGETHER = 64 # lines that are parsed at once: one costs a quarter then
-    SMALL = 1 << 16 # bytes of such lines
+    TOGETHER = 1 << 11 # bytes of lines that are parsed at once: one costs a quarter then
     ELSEWHERE = /\n[^{]/ # a line that does not begin as an object
 
     def initialize(run, handler, say, limit)
@@ -53,15 +53,15 @@ module Snakepit
       @fixed_keywords = fixed.transform_keys(&:to_sym)
       @context = context
       @known = @handler.learned
-      @surely_fits = @limit ? @limit - Answer::OVERHEAD : Float::INFINITY
+      @most = @limit ? @limit - Answer::OVERHEAD : Float::INFINITY # bytes of an answer that surely fit
       @out = BlockLines.new(@run, @say, careful: @items[:careful])
-      lines = References.lines_of(@items).force_encoding(Encoding::UTF_8).each_line("\n", chomp: true)
+      lines = References.lines_of(@items)
       if @items[:careful]
-        lines.each { |line| carefully(line) }
+        split(lines).each { |line| carefully(line) }
       else
         @pace = Pace.new
         @ran = 0
-        lines.each_slice(TOGETHER) { |some| some_of(some) }
+        each_part(lines) { |some| some_of(some) }
       end
       @out.flush
       'null'
@@ -76,12 +76,28 @@ module Snakepit
       one_of([line], 0)
     end
 
-    def some_of(lines)
-      flat = keywords_of(lines)
+    def split(lines) = lines.force_encoding(Encoding::UTF_8).each_line("\n", chomp: true)
+
+    # Some whole lines at a time.
+    def each_part(text)
+      text.force_encoding(Encoding::BINARY)
       at = 0
-      while at < lines.size
+      while at < text.bytesize
+        last = text.rindex("\n", at + TOGETHER)
+        last = text.index("\n", at + TOGETHER) || (text.bytesize - 1) if last.nil? || last < at
+        yield text.byteslice(at, last + 1 - at).force_encoding(Encoding::UTF_8)
+        at = last + 1
+      end
+    end
+
+    def some_of(text)
+      flat = keywords_of(text)
+      lines = flat ? nil : split(text).to_a
+      size = (flat || lines).size
+      at = 0
+      while at < size
         look if @ran >= @pace.items
-        last = [at + @pace.items - @ran, lines.size].min
+        last = [at + @pace.items - @ran, size].min
         now_at = flat ? in_run(flat, at, last) : one_of(lines, at)
         @ran += now_at - at
         at = now_at
@@ -101,13 +117,15 @@ module Snakepit
       handler = @handler
       known = @known
       text = @out.text
+      context = @context
+      most = @most
       at = first
       while at < last
-        value = handler.call_with(flat[at], @context)
-        Snakepit.leave_if_forked if Snakepit.child?
+        value = handler.call_with(flat[at], context)
+        Snakepit.leave_if_forked unless FORKS.empty?
         answer = known.write(value) || written(value)
-        Answer.fit(answer, handler.name, @limit) if answer.bytesize > @surely_fits
-        text << answer << "\n"
+        fit(answer) if answer.bytesize > most
+        text << answer
         at += 1
       end
       @out.added(at - first)
@@ -121,8 +139,8 @@ module Snakepit
     # Answers an item; where the next one is.
     def one_of(lines, at)
       value = one(lines[at])
-      Snakepit.leave_if_forked if Snakepit.child?
-      @out.text << Answer.fit(@known.write(value) || written(value), @handler.name, @limit) << "\n"
+      Snakepit.leave_if_forked unless FORKS.empty?
+      @out.text << fit(@known.write(value) || written(value))
       @out.added(1)
       at + 1
     rescue StandardError, ScriptError, SystemStackError => error
@@ -133,7 +151,12 @@ module Snakepit
     def written(value)
       text = Answer.json(listed(value), @handler.name, nil, nan_is_null: @run.nan_is_null)
       @known.learn(value)
-      text
+      "#{text}\n"
+    end
+
+    def fit(answer)
+      Answer.fit(answer.chomp, @handler.name, @limit)
+      answer
     end
 
     def failed(error)
@@ -144,14 +167,14 @@ module Snakepit
     # The arguments of all lines; nil when these must be parsed one by one: something is wrong with a line, or one is no
     # object, or has one inside, whose names stay texts.
     def keywords_of(lines)
-      return unless @keywords && !@items[:text]
+      return if !@keywords || @items[:text] || !lines.valid_encoding? || !lines.start_with?('{')
 
-      text = "[\n#{lines.join(",\n")}]"
-      return if text.bytesize > SMALL || !text.valid_encoding? || text.count('{') != lines.size || ELSEWHERE.match?(text)
+      count = lines.count("\n")
+      return if lines.count('{') != count || ELSEWHERE.match?(lines)
 
-      values = JSON.parse(text, symbolize_names: true)
+      values = JSON.parse("[#{lines.chop.tr("\n", ',')}]", symbolize_names: true)
       # Each brace begins a line, and an object that is in no other. So every line is one object, and nothing else.
-      return unless values.size == lines.size && values.all?(Hash)
+      return unless values.size == count && values.all?(Hash)
 
       @fixed_keywords.empty? ? values : values.map! { |one| @fixed_keywords.merge(one) }
     rescue JSON::JSONError, EncodingError

@@ -16,7 +16,7 @@ module Snakepit
       @lock = Mutex.new
     end
 
-    # The JSON of a value, nil when it is for `generate`.
+    # The JSON of a value, and a line break; nil when it is for `generate`.
     def write(_value) = nil
 
     # This value could not be written so.
@@ -31,10 +31,11 @@ module Snakepit
 
     def add(value)
       @shapes << value.keys
-      tests = @shapes.each_index.map { |at| "write#{at}(value)" }.join(' || ')
       singleton_class.class_eval(<<~RUBY, __FILE__, __LINE__ + 1)
-        #{source(@shapes.size - 1)}
-        def write(value) = value.instance_of?(Hash) ? #{tests} : nil
+        def write(value)
+          return unless value.instance_of?(Hash)
+          #{@shapes.each_index.map { |number| source(number) }.join}
+        end
       RUBY
     end
 
@@ -51,7 +52,7 @@ module Snakepit
         "v#{at} = value[:#{name}]\nv#{at} = part(v#{at}) or return unless Integer === v#{at}\n"
       end
       text = names.each_with_index.map { |name, at| "\\\"#{name}\\\":\#{v#{at}}" }.join(',')
-      "def write#{number}(value)\nreturn unless #{same}\n#{parts.join}\"{#{text}}\"\nend"
+      "if #{same}\n#{parts.join}return \"{#{text}}\\n\"\nend\n"
     end
 
     def part(value)
