@@ -2,19 +2,20 @@
 
 import { errorOf } from './errors.mjs'
 import { read } from './json.mjs'
+import { received } from './parts.mjs'
 
 const ROOM = 1 << 20 // bytes of the chunks of one request that may be under way or unread
 const LOST = 'the server was lost before the answer came'
 
 /** Those of one worker. A run is the call within which a request is made. */
 export class Requests {
-  #waiting = new Map() // id → { run, part(lines), answered(text), failed(error) }
+  #waiting = new Map() // id → { run, part(lines), answered(value), failed(error) }
   #next = 1
 
   /** The value of the answer. */
   ask(run, request) {
     return new Promise((resolve, reject) => {
-      this.send(run, request, { part() {}, answered: (text) => resolve(read(text)), failed: reject })
+      this.send(run, request, { part() {}, answered: (value) => resolve(valued(value)), failed: reject })
     })
   }
 
@@ -60,7 +61,8 @@ export class Requests {
     const inbox = this.#take(id)
     if (inbox === undefined) return
     if (failure) {
-      inbox.failed(errorOf(failure.name || 'command_failed', failure.message, failure.type, failure.traceback))
+      const error = errorOf(failure.name || 'command_failed', failure.message, failure.type, failure.traceback)
+      inbox.failed(Object.assign(error, { wantsJson: failure.wantsJson }))
       return
     }
     try {
@@ -85,6 +87,15 @@ export class Requests {
     const inbox = this.#waiting.get(id)?.inbox
     this.#waiting.delete(id)
     return inbox
+  }
+}
+
+function valued(value) {
+  if (typeof value === 'string') return read(value)
+  try {
+    return received(value)
+  } catch (error) {
+    throw errorOf('invalid_result', `the answer cannot be read: ${error.message}`)
   }
 }
 

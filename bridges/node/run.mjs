@@ -2,6 +2,7 @@
 
 import path from 'node:path'
 import { errorOf } from './errors.mjs'
+import { hasParts, sent } from './parts.mjs'
 import { written } from './places.mjs'
 import { Session } from './session.mjs'
 
@@ -103,7 +104,16 @@ class Context {
     return path.resolve(this.cwd || '/', file)
   }
 
-  /** Another command, of this pool or another. */
-  call = async (command, args = {}, { pool = '', session = '', timeout = 0 } = {}) =>
-    this.#run.bridge.requests.ask(this.#run, { pool, command, args: written(args), session: String(session), timeoutSeconds: timeout })
+  /** Another command, of this pool or another. Typed arrays and Buffers travel as they are, unless it takes JSON only. */
+  call = async (command, args = {}, { pool = '', session = '', timeout = 0 } = {}) => {
+    const request = { pool, command, session: String(session), timeoutSeconds: timeout, takesParts: true }
+    const ask = (form) => this.#run.bridge.requests.ask(this.#run, { ...request, args: form })
+    if (!hasParts(args)) return ask(written(args))
+    try {
+      return await ask(sent(args, written))
+    } catch (error) {
+      if (!error.wantsJson) throw error
+    }
+    return ask(written(args))
+  }
 }

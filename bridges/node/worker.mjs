@@ -209,7 +209,8 @@ function take(message) {
   for (const credit of message.credits) runner.postMessage({ credit })
   for (const { id, lines } of message.replyChunks) runner.postMessage({ part: { id, lines: lines.toString() } })
   for (const reply of message.replies) {
-    runner.postMessage({ reply: { ...reply, value: reply.value.toString() } })
+    const parts = reply.value[0] === 0 ? new Uint8Array(reply.value) : null
+    runner.postMessage({ reply: { ...reply, value: parts ?? reply.value.toString() } }, parts ? [parts.buffer] : [])
   }
   for (const session of message.endedSessions) ended(session)
   if (message.ping) say({ pong: { nonce: message.ping.nonce } })

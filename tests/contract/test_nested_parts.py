@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,6 +112,7 @@ def pit() -> Iterator[Pit]:
             f'[pools.inner]\nadapter = "{folder}/inner.py:Inner"\nsize = 2\n'
             f'[pools.outer]\nadapter = "{folder}/outer.py:Outer"\nsize = 1\n'
             f'[pools.node]\nadapter = "{ADAPTERS["node"]}"\nsize = 1\n'
+            f'[pools.ruby]\nadapter = "{ADAPTERS["ruby"]}"\nsize = 1\n'
             f'[pools.liar]\nadapter = "{folder}/liar.py:Liar"\nsize = 1\n'
             '[pools.cat]\nadapter = "exec:cat"\nsize = 1\n'
         )
@@ -153,6 +155,19 @@ def test_other_languages(connection: api.Connection) -> None:
     found = connection.call_value("ask", {"command": "echo", "x": ARRAY, "pool": "node"}, pool="outer")
     assert np.array_equal(found["x"], ARRAY)
     assert connection.call_value("plain", {"x": 5}, pool="outer") == {"x": 5, "y": [5]}
+
+
+@pytest.mark.parametrize("language", ["node", "ruby"])
+def test_calls_of_other_languages(connection: api.Connection, language: str) -> None:
+    def ask(command: str, pool: str, **args: object) -> Any:
+        return connection.call_value("ask", {"command": command, "args": args, "pool": pool}, pool=language)
+
+    assert ask("kind", "inner", x=ARRAY) == ["ndarray", "float32", [3, 4], 66.0]
+    found = ask("doubled", "inner", x=ARRAY)
+    assert np.array_equal(found["doubled"], ARRAY * 2)
+    assert found["bytes"] == b"abc"
+    assert ask("json", "cat", x=ARRAY) == {"x": ARRAY.tolist()}
+    assert ask("lie", "liar")[0] == "invalid_result"
 
 
 def test_programs_get_json(connection: api.Connection) -> None:

@@ -231,3 +231,12 @@ def test_two_damaged_files_do_not_overwrite_each_other(tmp_path: Path) -> None:
         names.add(schema.set_aside(path))
     assert len(names) == 3
     shutil.rmtree(tmp_path)
+
+
+def test_a_file_of_an_older_version_becomes_one_of_this(asked: Asked) -> None:
+    """So that an older server does not read values with parts as JSON."""
+    asked.ask(insert("a"))
+    asked.ask(lambda db: db.execute("PRAGMA user_version=1").fetchall())
+    asked.database.close()
+    assert "a" in asked.ask(facts)
+    assert asked.ask(lambda db: db.execute("PRAGMA user_version").fetchone()) == (schema.VERSION,)

@@ -109,11 +109,27 @@ module Snakepit
       File.expand_path(name, cwd.empty? ? '/' : cwd)
     end
 
-    # Calls a command of this or another pool. Raises CallFailed.
+    # Calls a command of this or another pool. Arrays and Binaries travel as they are, unless it takes JSON only. Raises
+    # CallFailed.
     def call(command, args = {}, pool: '', session: '', timeout: 0)
-      request = { pool: pool.to_s, command: command.to_s, args: Answer.json(args, command), session: session.to_s,
-                  timeout_seconds: Float(timeout) }
-      Answer.parse(@requests.ask(@run, request))
+      request = { pool: pool.to_s, command: command.to_s, session: session.to_s, timeout_seconds: Float(timeout),
+                  takes_parts: true }
+      sent = Parts.taken { Answer.json(args, command) }
+      begin
+        valued(@requests.ask(@run, { **request, args: sent }))
+      rescue CallFailed => error
+        raise unless error.wants_json && Message.is?(sent)
+
+        valued(@requests.ask(@run, { **request, args: Answer.json(args, command) }))
+      end
+    end
+
+    private
+
+    def valued(answer)
+      Message.is?(answer) ? Parts.received(answer.b) : Answer.parse(answer)
+    rescue Message::Malformed => error
+      raise CallFailed.of('invalid_result', '', "the answer cannot be read: #{error.message}", '')
     end
   end
 

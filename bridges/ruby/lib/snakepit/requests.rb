@@ -67,7 +67,11 @@ module Snakepit
     # Raises CallFailed.
     def self.value(result)
       failure = result[:failure]
-      raise CallFailed.of(*failure.values_at(:name, :type, :message, :traceback)) if failure
+      if failure
+        error = CallFailed.of(*failure.values_at(:name, :type, :message, :traceback))
+        error.wants_json = failure[:wants_json]
+        raise error
+      end
 
       result[:value].force_encoding(Encoding::UTF_8)
     end
