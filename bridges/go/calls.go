@@ -48,18 +48,58 @@ func (c *Context) Path(name string) string {
 }
 
 // Call runs a command of this or another pool (empty for this one) and reads its answer into result, a pointer.
-// Fails with *CallError.
+// Arrays, Binaries and []byte travel as they are, unless whoever is called takes JSON only. Fails with *CallError.
 func (c *Context) Call(pool, command string, args, result any) error {
+	one := request{pool: pool, command: command, takesParts: result != nil && mayHaveParts(reflect.TypeOf(result), 0)}
 	var text bytes.Buffer
-	if err := encode(&text, args, command, c.run.worker.limit(), false); err != nil {
-		return err
-	}
-	asked := bytes.TrimSuffix(text.Bytes(), []byte("\n")) // the contract has no line breaks
-	answer, err := c.run.ask(request{pool: pool, command: command, args: asked})
+	inner, parts := asParts(args)
+	err := c.run.form(&text, args, inner, parts, command)
 	if err != nil {
 		return err
 	}
-	return decode(answer, result)
+	one.args = bytes.TrimSuffix(text.Bytes(), []byte("\n")) // the contract has no line breaks
+	answer, err := c.run.ask(one)
+	var failed *CallError
+	if len(parts) > 0 && errors.As(err, &failed) && failed.wantsJSON {
+		text.Reset()
+		if err := encode(&text, args, command, c.run.worker.limit(), false); err != nil {
+			return err
+		}
+		one.args = bytes.TrimSuffix(text.Bytes(), []byte("\n"))
+		answer, err = c.run.ask(one)
+	}
+	if err != nil {
+		return err
+	}
+	return receive(answer, result)
+}
+
+// form writes arguments: a message when they have parts, otherwise JSON.
+func (r *run) form(out *bytes.Buffer, args, inner any, parts []part, command string) error {
+	if len(parts) > 0 {
+		return r.message(out, inner, parts, command)
+	}
+	return encode(out, args, command, r.worker.limit(), false)
+}
+
+// receive reads an answer into a value.
+func receive(answer []byte, into any) error {
+	if !isMessage(answer) {
+		return decode(answer, into)
+	}
+	text, parts, err := tokens(answer)
+	if err == nil {
+		err = decode(text, into)
+	}
+	var made reflect.Value
+	if err == nil {
+		value := reflect.ValueOf(into).Elem()
+		if made, err = filled(value, parts); err == nil {
+			set(value, made)
+			return nil
+		}
+	}
+	return &CallError{Kind: "invalid_result", Message: fmt.Sprintf("the answer cannot be read: %s", err)}
 }
 
 // run is one call, from its arrival to its answer.
@@ -312,7 +352,14 @@ func (r *run) one(out *bytes.Buffer, command handler, args []byte) error {
 
 // partsOf is the value with tokens for its parts, and these; none when the caller takes no parts.
 func (r *run) partsOf(value any) (any, []part) {
-	if !r.spec.takesParts || value == nil || !mayHaveParts(reflect.TypeOf(value), 0) {
+	if !r.spec.takesParts {
+		return nil, nil
+	}
+	return asParts(value)
+}
+
+func asParts(value any) (any, []part) {
+	if value == nil || !mayHaveParts(reflect.TypeOf(value), 0) {
 		return nil, nil
 	}
 	return withTokens(value)

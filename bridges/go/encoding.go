@@ -124,6 +124,7 @@ func (e *encoder) request(one request) {
 	body.flag(fieldRequestStream, one.stream)
 	body.number(fieldRequestCreditBytes, one.credit)
 	body.flag(fieldRequestTool, one.tool)
+	body.flag(fieldRequestTakesParts, one.takesParts)
 	e.message(fieldFromWorkerRequests, body)
 }
 

@@ -18,6 +18,8 @@ type CallError struct {
 	Type      string // of what the other handler returned or threw; empty for other kinds
 	Message   string
 	Traceback string
+
+	wantsJSON bool // whoever was called takes no parts, and has done nothing
 }
 
 func (e *CallError) Error() string {
@@ -41,7 +43,9 @@ func KindOf(err error) string {
 
 var serverLost = &failure{name: "server_restarted", message: "the server was lost before the answer came"}
 
-func (f *failure) callError() error { return &CallError{f.name, f.typ, f.message, f.traceback} }
+func (f *failure) callError() error {
+	return &CallError{f.name, f.typ, f.message, f.traceback, f.wantsJSON}
+}
 
 // inbox is where the answer of a request arrives. Guarded by the worker's lock.
 type inbox struct {

@@ -72,7 +72,7 @@ func (r *run) within(own handler, args []byte) ([]byte, error) {
 		return answer, err
 	}
 	said := failureOf(err)
-	return nil, &CallError{kindNames[said.kind], said.typ, said.message, said.traceback}
+	return nil, &CallError{Kind: kindNames[said.kind], Type: said.typ, Message: said.message, Traceback: said.traceback}
 }
 
 // StreamTool hands over the chunks of its answer, JSON texts, as they come, until take returns an error: Stop ends it

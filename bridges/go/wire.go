@@ -45,6 +45,7 @@ type failure struct {
 	message   string
 	traceback string
 	name      string
+	wantsJSON bool
 }
 
 type result struct {
@@ -96,6 +97,7 @@ type request struct {
 	stream        bool
 	credit        uint64
 	tool          bool
+	takesParts    bool
 }
 
 type parameter struct {
@@ -367,6 +369,8 @@ func decodeResult(data []byte) (found result, err error) {
 					found.failure.traceback = string(f.bytes)
 				case fieldFailureName:
 					found.failure.name = string(f.bytes)
+				case fieldFailureWantsJson:
+					found.failure.wantsJSON = f.value != 0
 				}
 				return nil
 			})

@@ -112,6 +112,7 @@ def pit() -> Iterator[Pit]:
             f'[pools.inner]\nadapter = "{folder}/inner.py:Inner"\nsize = 2\n'
             f'[pools.outer]\nadapter = "{folder}/outer.py:Outer"\nsize = 1\n'
             f'[pools.node]\nadapter = "{ADAPTERS["node"]}"\nsize = 1\n'
+            f'[pools.go]\nadapter = "{ADAPTERS["go"]}"\nsize = 1\n'
             f'[pools.ruby]\nadapter = "{ADAPTERS["ruby"]}"\nsize = 1\n'
             f'[pools.liar]\nadapter = "{folder}/liar.py:Liar"\nsize = 1\n'
             '[pools.cat]\nadapter = "exec:cat"\nsize = 1\n'
@@ -157,7 +158,7 @@ def test_other_languages(connection: api.Connection) -> None:
     assert connection.call_value("plain", {"x": 5}, pool="outer") == {"x": 5, "y": [5]}
 
 
-@pytest.mark.parametrize("language", ["node", "ruby"])
+@pytest.mark.parametrize("language", ["node", "ruby", "go"])
 def test_calls_of_other_languages(connection: api.Connection, language: str) -> None:
     def ask(command: str, pool: str, **args: object) -> Any:
         return connection.call_value("ask", {"command": command, "args": args, "pool": pool}, pool=language)
