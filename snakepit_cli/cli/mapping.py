@@ -21,7 +21,7 @@ from snakepit_cli.client.call.call import StoppedError, write
 from snakepit_cli.client.call.request import Shared, UsageError, encodable, labels, limit, nan_form, pool_name
 from snakepit_cli.client.map import joblog as joblogs
 from snakepit_cli.client.map.blocks import MOST_BATCH, Tally
-from snakepit_cli.client.map.descriptors import is_file
+from snakepit_cli.client.map.descriptors import is_file, widen
 from snakepit_cli.client.map.joblog import Joblog
 from snakepit_cli.client.map.run import Plan, Run
 from snakepit_cli.client.map.tables import forms
@@ -80,6 +80,8 @@ def perform(
     workers, hints = _workers(shared, plan)
     table = form.table(taken, hints.parameters if batch is None else [], nan_is_null=plan.nan == "null")
     given = None if sink == "-" else _output(sink)
+    for one in (taken, 1 if given is None else given):
+        widen(one)
     log = None if joblog is None else _joblog(joblog, plan, form, given, resume=resume, failed_too=resume_failed)
     if given is not None and is_file(given):
         os.ftruncate(given, 0 if log is None else log.offset)

@@ -66,9 +66,11 @@ class Reserve(Protocol):
 class ArgumentSegments:
     """Those of one connection. The server removes them when that ends."""
 
-    def __init__(self, reserve: Reserve, give_back: Callable[[int], object]) -> None:
-        """`give_back` tells the server how many bytes are enough from now on."""
+    def __init__(self, reserve: Reserve, give_back: Callable[[int], object], *, smallest: int = _SMALLEST) -> None:
+        """`give_back` tells the server how many bytes are enough from now on; `smallest` is the size of a segment for
+        arguments that fit into it."""
         self._reserve = reserve
+        self._smallest = smallest
         self._give_back = give_back
         self._numbers = itertools.count(1)
         self._free: list[Segment] = []
@@ -107,7 +109,7 @@ class ArgumentSegments:
         self._drop(segment)
 
     def _get(self, size: int, seconds: float) -> Segment | None:
-        rounded = _SMALLEST if size <= _SMALLEST else -(-size // _STEP) * _STEP
+        rounded = self._smallest if size <= self._smallest else -(-size // _STEP) * _STEP
         for one in self._free:
             if rounded <= one.size <= 4 * rounded:
                 self._free.remove(one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import subprocess
@@ -71,6 +72,18 @@ def test_a_line_is_answered_before_the_next_one_comes(pit: Pit):
             assert run.stdout.readline() == word
         run.stdin.close()
         assert run.wait(30) == 0
+
+
+def test_its_pipes_hold_a_mebibyte(pit: Pit):
+    """Those before and after it in a pipeline need not wait for each block."""
+    with pit.start("map", "same", stdin=subprocess.PIPE) as run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        run.stdin.write("1\n")
+        run.stdin.flush()
+        assert run.stdout.readline() == "1\n"
+        assert [fcntl.fcntl(one, fcntl.F_GETPIPE_SZ) for one in (run.stdin, run.stdout)] == [1 << 20, 1 << 20]
+        run.stdin.close()
 
 
 def test_a_dead_worker_fails_only_the_item_that_killed_it(pit: Pit):

@@ -109,6 +109,79 @@ def test_a_server_that_is_killed_leaves_no_segments(pit: Pit) -> None:
     assert [path.name for path in place.iterdir()] == ["lock"]
 
 
+# ------------------------------------------------------------------------------------------ blocks of a pipe
+
+PIPED = """
+import os, time
+
+def gated(item):
+    if item.startswith("gate"):
+        open("begun", "w").close()
+        while not os.path.exists("go"):
+            time.sleep(0.01)
+    return item
+"""
+WIDE = [f"{n:0200}" for n in range(60_000)]
+GATE = 40_000
+"""By then blocks are long."""
+
+
+def jsonl(items: list[str]) -> str:
+    return "".join(map('"{}"\n'.format, items))
+
+
+@pytest.fixture
+def piped(tmp_path: Path) -> Iterator[tuple[Pit, subprocess.Popen[str]]]:
+    """A map of a pipe that stops in the middle, with its blocks in shared memory."""
+    with Pit() as pit:
+        pit.run("up", "--adapter", pit.adapter(PIPED), "--size", "2")
+        (pit.work / "input").write_text(jsonl([*WIDE[:GATE], "gate", *WIDE[GATE:]]))
+        source = subprocess.Popen(["cat", "input"], cwd=pit.work, stdout=subprocess.PIPE)
+        run = pit.start(
+            "map", "gated", "--output", "output", "--retries", "1", stdin=source.stdout, stderr=subprocess.PIPE
+        )
+        assert source.stdout is not None
+        source.stdout.close()
+        wait.until((pit.work / "begun").exists, "the middle")
+        assert any(name.startswith("client") for name in segments_of(pit))
+        yield pit, run
+        run.kill()
+        run.communicate()
+        source.wait()
+
+
+def test_blocks_of_a_pipe_outlive_the_worker_that_read_them(piped: tuple[Pit, subprocess.Popen[str]]) -> None:
+    pit, run = piped
+    busy = [one["pid"] for one in pit.workers() if one["state"] == "busy"]
+    os.kill(busy[0], signal.SIGKILL)
+    wait.until(lambda: not procs.alive(busy[0]), "its end")
+    (pit.work / "go").touch()
+    code, _, err = finish(run)
+    assert (code, err) == (0, "")
+    assert (pit.work / "output").read_text() == (pit.work / "input").read_text()
+    wait.until(lambda: not any(name.startswith("client") for name in segments_of(pit)), "its segments to go")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_map_of_a_pipe_that_is_ended_leaves_no_segments(
+    piped: tuple[Pit, subprocess.Popen[str]], number: signal.Signals
+) -> None:
+    pit, run = piped
+    run.send_signal(number)
+    finish(run)
+    (pit.work / "go").touch()
+    wait.until(lambda: not any(name.startswith("client") for name in segments_of(pit)), "its segments to go")
+    out = (pit.work / "output").read_text()
+    assert jsonl(WIDE[:GATE]).startswith(out)
+
+
+def test_a_filter_gets_blocks_of_a_pipe_as_bytes() -> None:
+    with Pit() as pit:
+        pit.run("up", "--adapter", "exec:cat", "--size", "1")
+        text = jsonl(WIDE)
+        assert pit.run("map", "line", input=text).stdout == text
+
+
 # ---------------------------------------------------------------------------------- long arguments and results
 
 LARGE = """

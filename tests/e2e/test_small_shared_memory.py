@@ -15,6 +15,9 @@ import array
 def double(item):
     return {"doubled": 2 * item}
 
+def same(item):
+    return item
+
 def text(size: int):
     return "x" * size
 
@@ -50,6 +53,13 @@ seq 1 COUNT >input
     snakepit map double --quiet >output
 grep -q 'No space' full
 awk -F '[:}]' '$2 != 2 * NR { exit 1 } END { exit NR != COUNT }' output
+""",
+    "map of a pipe with long lines": """
+seq 1 COUNT | awk '{ printf "\\"%0200d\\"\\n", $1 }' >input
+{ head -n 100000 input; cat /dev/zero >/dev/shm/filler || true; tail -n +100001 input; } 2>full |
+    snakepit map same --quiet >output
+grep -q 'No space' full
+cmp input output
 """,
     "results": """
 for round in 1 2 3; do [ "$(snakepit exec text size:=9000000 --raw | wc -c)" = 9000001 ]; done

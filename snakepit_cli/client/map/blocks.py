@@ -49,6 +49,8 @@ class Block:
     careful: bool = False
     offset: int | None = None
     """Where the lines are in the input, when that is a file that holds them as they are."""
+    referred: bool = False
+    """It was sent as a reference."""
     tried: int = 0
     """How often its first item has been run without an answer."""
     answered: int = 0
@@ -63,7 +65,7 @@ class Block:
         """What has no answer, to be sent once more."""
         rest = self.rest
         offset = None if self.offset is None else self.offset + len(self.lines) - len(rest)
-        return Block(self.first, rest, self.count, careful, offset, tried)
+        return Block(self.first, rest, self.count, careful, offset, tried=tried)
 
 
 class Pace:
@@ -347,7 +349,7 @@ class Work:
         if error is None:
             raise PitError("internal", f"no answer to line {block.first}, and the block is over")
         too_long = error.kind == "invalid_arguments" and block.count <= self._batch
-        unreadable = error.kind == "reference_failed" and block.offset is not None
+        unreadable = error.kind == "reference_failed" and block.referred
         if error.kind not in CULPRIT | NOT_BEGUN | INNOCENT and not too_long and not unreadable:
             raise error
         rest = block.rest

@@ -9,6 +9,7 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 import snakepit_cli
@@ -20,11 +21,14 @@ from snakepit_cli.client.map.blocks import MOST_ITEMS, NOT_BEGUN, Answers, Block
 from snakepit_cli.client.map.descriptors import waits
 from snakepit_cli.client.map.fingerprint import Fingerprint
 from snakepit_cli.client.map.joblog import Done, Joblog
+from snakepit_cli.client.map.loans import Loans
 from snakepit_cli.client.segments import InputFile
 from snakepit_cli.wire import front
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # they import msgspec, which only tables need
+if TYPE_CHECKING:  # tables import msgspec, which nothing else here needs
+    from typing import Any
+
     from snakepit_cli.client.map.tables.sheet import Sheet
     from snakepit_cli.client.map.tables.table import Table
 
@@ -84,14 +88,16 @@ class Run:
         self._window = workers + _SPARE_BLOCKS
         self._ahead = _AHEAD * workers
         self._file = InputFile.behind(source) if table is None else None
-        """What blocks refer to; None when they are sent as bytes."""
+        """What blocks refer to, when that is what holds them."""
+        self._refers = True
+        """Workers can read what blocks refer to."""
         offset = None if self._file is None else self._file.offset
         self._cutter = Cutter(text=plan.text, offset=offset, batch=plan.batch)
         self._pace = Pace()
         self._order = Order(plan.ordered)
         self._work = Work(plan.retries, self.tally, envelope=plan.envelope, batch=plan.batch)
         self._out: dict[int, Block] = {}
-        self._next = 0
+        self._next = self._asked = 0
         self._pause = 0.0
         self._buffer = bytearray()
 
@@ -100,10 +106,11 @@ class Run:
         while not self._over():
             with connect() as sock, selectors.DefaultSelector() as selector:
                 selector.register(sock, selectors.EVENT_READ)
-                try:
-                    self._converse(sock, selector, progress)
-                except (ConnectionError, TimeoutError):
-                    self._lost()
+                with closing(Loans(lambda: self._ask(sock))) as self._loans:
+                    try:
+                        self._converse(sock, selector, progress)
+                    except (ConnectionError, TimeoutError):
+                        self._lost()
         self._flush()
         if self._fingerprint is not None:
             self._fingerprint.end()
@@ -234,21 +241,40 @@ class Run:
     def _send_block(self, sock: socket.socket, block: Block) -> None:
         plan = self._plan
         block.answered = 0
-        self._next = self._next % 0xFFFFFFFF + 1
-        self._out[self._next] = block
+        request = self._number()
+        self._out[request] = block
         members = front.block_members(
             block.count, item=plan.item, text=plan.text, careful=block.careful, batch=plan.batch
         )
         lines = block.lines
-        if self._file is not None and block.offset is not None:
-            members += f',"items_ref":{json.dumps(self._file.reference(block.offset, len(lines)))}'
+        if (reference := self._reference(request, block)) is not None:
+            block.referred = True
+            members += f',"items_ref":{json.dumps(reference)}'
             lines = b""
         body = front.call_body(
             plan.command, b"%b\n%b" % (plan.fixed, lines), version=snakepit_cli.__version__, cwd=cwd(),
             pool=plan.pool, session=plan.session, stream=True, block=members, references=True,
             timeout=plan.timeout, metadata=plan.metadata, nan=plan.nan,
         )  # fmt: skip
-        sock.sendall(front.frame(front.CALL, self._next, body))
+        sock.sendall(front.frame(front.CALL, request, body))
+
+    def _number(self) -> int:
+        """Of the next request."""
+        self._next = self._next % 0xFFFFFFFF + 1
+        return self._next
+
+    def _reference(self, request: int, block: Block) -> dict[str, Any] | None:
+        """To where the lines of the block are; None when it is sent as bytes."""
+        if not self._refers:
+            return None
+        if self._file is not None and block.offset is not None:
+            return self._file.reference(block.offset, len(block.lines))
+        return self._loans.lend(request, block.lines)
+
+    def _ask(self, sock: socket.socket) -> None:
+        """For our share of shared memory."""
+        self._asked = self._number()
+        sock.sendall(front.frame(front.QUERY, self._asked, b'{"op":"segments","bytes":0}'))
 
     # -------------------------------------------------------------------------------------------- in
 
@@ -282,6 +308,8 @@ class Run:
     def _frame(self, kind: int, request: int, body: bytes) -> None:
         block = self._out.get(request)
         if block is None:
+            if kind == front.RESULT and request == self._asked:
+                self._loans.granted(json.loads(body))
             return
         if kind == front.ANSWERS:
             lines, failed = front.parse_answers(body)
@@ -289,6 +317,7 @@ class Run:
             return
         if kind in {front.RESULT, front.ERROR}:
             del self._out[request]
+            self._loans.over(request, well=kind == front.RESULT)
             if kind == front.RESULT and not block.careful:
                 self._pace.learn(block.answered, float(body))
             self._ended(block, error_of(body) if kind == front.ERROR else None)
@@ -297,7 +326,7 @@ class Run:
         if error is not None and error.kind in NOT_BEGUN:
             self._pause = time.monotonic() + _PAUSE_SECONDS
         if error is not None and error.kind == "reference_failed":
-            self._file = None  # the workers cannot read it, or it changes: the others are sent as bytes
+            self._refers = False  # the workers cannot read it, or it changes: the others are sent as bytes
         answer = self._work.ended(block, error)
         if answer is not None:
             self._put(answer)
