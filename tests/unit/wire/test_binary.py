@@ -6,6 +6,7 @@ import array
 import ctypes
 import json
 import random
+import re
 import struct
 import sys
 from typing import Any
@@ -18,6 +19,7 @@ from snakepit_bridge import binary as bridge_binary
 from snakepit_bridge import parts as bridge_parts
 
 from snakepit_cli.wire import binary, parts
+from tests.harness.pit import ROOT
 
 BOTH = pytest.mark.parametrize(
     ("codec", "values"), [(binary, parts), (bridge_binary, bridge_parts)], ids=["tool", "bridge"]
@@ -296,3 +298,13 @@ def test_mutations_are_read_or_refused(codec: Any, values: Any) -> None:
             continue
         read_well += 1
     assert 100 < read_well < 9_000
+
+
+@BOTH
+def test_the_example_of_the_reference(codec: Any, values: Any) -> None:
+    page = (ROOT / "docs/reference/binary-parts.md").read_text()
+    rows = {int(row[:8], 16): bytes.fromhex(row[8:58]) for row in page.splitlines() if re.match(r"[0-9a-f]{8}  ", row)}
+    shown = b"".join(rows[at].ljust(16, b"\0") if at in rows else bytes(16) for at in range(0, max(rows), 16))
+    message = b"".join(codec.pack(b'{"$binary":0,"dtype":"uint8","shape":[2]}', [b"\2\3"]))
+    assert message == shown + rows[max(rows)]
+    assert read(message, codec, values).tolist() == [2, 3]
