@@ -176,15 +176,22 @@ def big_file(pit: Pit) -> Path:
     return path
 
 
-def test_sixty_four_mebibytes_are_too_many(warm: Pit) -> None:
-    before = warm.processes()
-    done = warm.run("exec", "echo", f"text=@{big_file(warm)}", check=False)
-    assert (done.returncode, done.stdout) == (65, "")
-    assert "67,1" in done.stderr
-    assert "max_message_bytes" in done.stderr
-    assert warm.json("exec", "echo", "text=@big.txt", check=False)["error"]["kind"] == "invalid_arguments"
-    assert warm.run("exec", "ping").returncode == 0
-    assert warm.processes() == before
+def test_sixty_four_mebibytes_are_too_many_for_a_message() -> None:
+    with Pit(SMALL + "[server]\nshared_memory_bytes = 0\n") as pit:
+        pit.run("exec", "ping")
+        before = pit.processes()
+        done = pit.run("exec", "echo", f"text=@{big_file(pit)}", check=False)
+        assert (done.returncode, done.stdout) == (65, "")
+        assert "67,1" in done.stderr
+        assert "max_message_bytes" in done.stderr
+        assert pit.json("exec", "echo", "text=@big.txt", check=False)["error"]["kind"] == "invalid_arguments"
+        assert pit.run("exec", "ping").returncode == 0
+        assert pit.processes() == before
+
+
+def test_sixty_four_mebibytes_pass_in_shared_memory(warm: Pit) -> None:
+    done = warm.run("exec", "echo", f"text=@{big_file(warm)}")
+    assert len(done.stdout) == (64 << 20) + len('{"text":""}\n')
 
 
 def test_sixty_four_mebibytes_can_be_allowed() -> None:
