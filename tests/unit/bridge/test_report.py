@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -228,3 +229,24 @@ def test_two_threads_send_each_answer_once_and_in_order(tmp_path: Path, monkeypa
     while parts := block.sent():
         lines += b"".join(part[0] for part in parts)
     assert lines.split() == [b"%d" % number for number in range(5000)]
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_forked_child_leaves_before_it_waits_for_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: bool
+) -> None:
+    """Another thread of the worker may have held it when the child was made: there it is never released."""
+
+    class Held:
+        def __enter__(self) -> None:
+            pytest.fail("the child would wait for ever")
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    block = Block(tmp_path)
+    block.report.add(b"1")
+    monkeypatch.setattr(block.report, "_lock", Held())
+    monkeypatch.setattr(reports, "leave_if_forked", lambda: sys.exit("left"))
+    with pytest.raises(SystemExit, match="left"):
+        block.report.send(last=last)

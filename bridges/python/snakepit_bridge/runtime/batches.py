@@ -116,7 +116,6 @@ class BatchRun:
         self._report.send(last=True)
 
     def _send(self) -> None:
-        leave_if_forked()  # before it waits for room that nobody grants to a child
         report = self._report
         report.send()
         if report.room <= 0:

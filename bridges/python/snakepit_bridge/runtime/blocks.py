@@ -159,7 +159,6 @@ class BlockRun:
                     report.fail(error)
 
     def _send(self) -> None:
-        leave_if_forked()  # before it waits for room that nobody grants to a child
         report = self._report
         report.send()
         if report.room <= 0:

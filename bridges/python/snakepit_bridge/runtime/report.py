@@ -10,6 +10,7 @@ from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.failures import Refusal
 from snakepit_bridge.runtime import answers
 from snakepit_bridge.runtime.calls import Call
+from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.journal import Journal
 from snakepit_bridge.runtime.standby_reader import MOMENT
 
@@ -71,7 +72,11 @@ class Report:
         self.parts.append(jsonio.dumps(facts))
 
     def send(self, *, last: bool = False) -> None:
-        """What has gathered: to the server, or into the journal. The last part leaves with the result."""
+        """What has gathered: to the server, or into the journal. The last part leaves with the result.
+
+        A child that a handler has forked leaves: the standby reader may have held the lock then, and is not there.
+        """
+        leave_if_forked()
         with self._lock:
             lines, count = self._rest()
             self.room -= len(lines) + self._taken_bytes
