@@ -48,7 +48,7 @@ func (c *Context) Path(name string) string {
 }
 
 // Call runs a command of this or another pool (empty for this one) and reads its answer into result, a pointer.
-// Arrays, Binaries and []byte travel as they are, unless whoever is called takes JSON only. Fails with *CallError.
+// Arrays, Binaries and []byte travel as they are, unless the called worker takes JSON only. Fails with *CallError.
 func (c *Context) Call(pool, command string, args, result any) error {
 	one := request{pool: pool, command: command, takesParts: result != nil && mayHaveParts(reflect.TypeOf(result), 0)}
 	var text bytes.Buffer

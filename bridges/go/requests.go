@@ -19,7 +19,7 @@ type CallError struct {
 	Message   string
 	Traceback string
 
-	wantsJSON bool // whoever was called takes no parts, and has done nothing
+	wantsJSON bool // the called worker takes no parts, and has run nothing
 }
 
 func (e *CallError) Error() string {

@@ -92,7 +92,7 @@ class CallContext:
         It inherits this call's deadline and is cancelled with it. Raises CallFailedError. Async handlers use
         `await ctx.call_async(…)`. A call that all workers of its pool wait for is refused with `call_loop`.
 
-        Arguments and results may hold arrays and bytes; arrays come read-only. Whoever takes JSON only gets lists.
+        Arguments and results may hold arrays and bytes; arrays come read-only. Workers that take only JSON get lists.
         """
         return self._ask().wait(command, arguments, pool=pool, session=session, timeout=timeout)
 

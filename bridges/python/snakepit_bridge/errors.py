@@ -17,7 +17,7 @@ class CallFailedError(Exception):
     """
 
     wants_json = False
-    """Whoever was called takes no binary arguments, and has done nothing."""
+    """The called worker takes no binary arguments, and has run nothing."""
 
     def __init__(self, kind: str, message: str, type_: str = "", traceback: str = "") -> None:
         text = f"{kind}: {type_}: {message}" if type_ else f"{kind}: {message}"

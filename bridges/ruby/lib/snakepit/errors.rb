@@ -5,7 +5,7 @@ module Snakepit
   # text alone; `type` and `remote_traceback` are those of what the other handler raised.
   class CallFailed < StandardError
     attr_reader :kind, :reason, :type, :remote_traceback
-    attr_accessor :wants_json # whoever was called takes no binary arguments, and has done nothing
+    attr_accessor :wants_json # the called worker takes no binary arguments, and has run nothing
 
     def initialize(kind, type, reason, traceback)
       super([kind, type, reason].reject(&:empty?).join(': '))
