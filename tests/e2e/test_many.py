@@ -15,6 +15,7 @@ import pytest
 
 from snakepit_cli.client.many.calls import Calls
 from snakepit_cli.client.many.pending import Pending
+from snakepit_cli.core.pace import DEEPEST
 from tests.harness.pit import Pit
 
 ADAPTER = """
@@ -111,10 +112,10 @@ def test_a_worker_that_dies_fails_its_call_alone_and_none_runs_twice(pit: Pit) -
     with calls_of(pit) as calls:
         pending = [note(calls, path, n, deadly=1500) for n in range(3000)]
         errors = {n: found.kind for n, call in enumerate(pending) if (found := call.error(60)) is not None}
-    # A call that was sent alone may have been on its way to the same worker: it has the same error, and no other has.
+    # Calls that were sent alone may have been on their way to the same worker: they have the same error, no other has.
     assert errors.pop(1500) == "worker_crashed"
     assert set(errors.values()) <= {"worker_crashed"}
-    assert len(errors) < 16
+    assert len(errors) < DEEPEST
     noted = [int(line) for line in Path(path).read_text().split()]
     assert len(noted) == len(set(noted))
     assert set(range(3000)) - errors.keys() <= set(noted)
