@@ -30,7 +30,6 @@ _LATE_SECONDS = 15.0
 _RECEIVE = 1 << 16
 """More would make each read allocate fresh pages: malloc gives such sizes to mmap."""
 
-_BY_REFERENCE = {front.RESULT_REF: front.RESULT, front.CHUNKS_REF: front.CHUNKS}
 Json = dict[str, Any]
 
 
@@ -159,7 +158,7 @@ class Connection:
                 yield from values.chunks(block)
 
     def _stream(self, command: str, args: Sequence[Buffer], header: Mapping[str, Any]) -> Generator[bytes]:
-        request = self.send_call(command, args, {**header, "stream": True})
+        request = self.send_call(command, args, {**header, "stream": True, "references": True})
         ended = False
         try:
             for kind, body in self._answers(request):
@@ -188,10 +187,14 @@ class Connection:
 
     def _send(self, kind: int, body: bytes) -> int:
         self._next += 1
-        frame = front.frame(kind, self._next, body)
+        number = self._next
+        self._send_frame(front.frame(kind, number, body))
+        return number
+
+    def _send_frame(self, frame: bytes) -> None:
+        """And before it what has been read."""
         while self._unused:
             frame = front.frame(front.RELEASE, 0, self._unused.popleft().encode()) + frame
-        number = self._next
         if not self._in_use.acquire(blocking=False):
             raise _shared()
         try:
@@ -202,7 +205,6 @@ class Connection:
             pass  # it may have said why before it closed: that is read next
         finally:
             self._in_use.release()
-        return number
 
     def _reserve(self, count: int, *, wait: float) -> Json | None:
         found: Json | None = self.query("segments", patience=wait + _QUERY_SECONDS, bytes=count, wait=wait)
@@ -218,12 +220,22 @@ class Connection:
             kind, body = self.next_about(request)
             if kind == front.ERROR:
                 raise error_of(body)
-            if kind in _BY_REFERENCE:
-                yield _BY_REFERENCE[kind], segments.mapped(json.loads(body), self._unused.append)
+            if kind == front.CHUNKS_REF:
+                yield front.CHUNKS, self._chunk(json.loads(body))
+            elif kind == front.RESULT_REF:
+                yield front.RESULT, segments.mapped(json.loads(body), self._unused.append)
             else:
                 yield kind, body
             if kind in {front.RESULT, front.RESULT_REF}:
                 return
+
+    def _chunk(self, reference: Json) -> bytes:
+        """A copy, so that the worker has its segment back at once: it makes the next chunk then, however many of those
+        before are kept."""
+        data = segments.read(reference)
+        self._unused.append(reference["path"])
+        self._send_frame(b"")
+        return data
 
     def next_about(self, request: int) -> tuple[int, bytes]:
         """The next frame about the request; those about what is followed meanwhile are kept for it."""
@@ -243,6 +255,8 @@ class Connection:
 
     def _keep(self, kind: int, about: int, body: bytes) -> None:
         others = self.kept.get(about)
+        if kind in {front.RESULT_REF, front.CHUNKS_REF}:  # of a call that was given up
+            self._unused.append(json.loads(body)["path"])
         if others is None:
             return
         if len(others) == MOST_KEPT:

@@ -212,14 +212,22 @@ class Owner:
 class Lent:
     """A payload in a segment that is being read."""
 
-    __slots__ = ("_owner", "ref")
+    __slots__ = ("_owner", "_then", "ref")
 
     def __init__(self, ref: pb.Reference, owner: Owner) -> None:
         self.ref = ref
         self._owner = owner
+        self._then: Callable[[], None] | None = None
+
+    def then(self, do: Callable[[], None]) -> None:
+        """What to do when it has been released."""
+        self._then = do
 
     def release(self) -> None:
         self._owner.release(self.ref.path)
+        then, self._then = self._then, None
+        if then is not None:
+            then()
 
 
 def _quarter(folder: Path) -> int:

@@ -215,8 +215,11 @@ class Talk:
             self._give_up()
 
     def _give_up(self) -> None:
+        self._tell(front.frame(front.CANCEL, CALL_ID, b""))
+
+    def _tell(self, frame: bytes) -> None:
         try:
-            self._sock.send(front.frame(front.CANCEL, CALL_ID, b""))
+            self._sock.send(frame)
         except OSError:
             pass  # it is over, then
 
@@ -265,6 +268,8 @@ class Talk:
                 at = after
                 if kind == front.CHUNKS:
                     chunks.append(body)
+                elif kind == front.CHUNKS_REF:
+                    chunks.append(self._read(bytes(body)))
                 elif kind == front.NOTE:
                     self._note(bytes(body))
                 elif kind in _LAST:
@@ -276,6 +281,16 @@ class Talk:
                     return body if kind == front.RESULT else _referred(bytes(body))
             self._pass_on(chunks)
             data = self._more(data[at:])
+
+    def _read(self, reference: bytes) -> bytes:
+        """Chunks in a segment, which the worker has back at once: it goes on then. Raises PitError."""
+        from snakepit_cli.client import segments
+        from snakepit_cli.client.call.query import decode
+
+        found = decode(reference)
+        data = segments.read(found)
+        self._tell(front.frame(front.RELEASE, CALL_ID, found["path"].encode()))
+        return data
 
     def _note(self, text: bytes) -> None:
         if not self._request.shared.quiet:

@@ -196,7 +196,7 @@ class Request:
             self.command, self.arguments() if lent is None else b"", version=snakepit_cli.__version__, cwd=cwd(),
             pool=self.pool, session=self.session, timeout=self.timeout, stream=self.stream, affinity=self.affinity,
             idempotent=self.idempotent, metadata=self.metadata, nan=self.nan, tool=self.tool,
-            binary=True, references=not self.stream, block=lent or "",
+            binary=True, references=True, block=lent or "",
         )  # fmt: skip
         return front.frame(front.CALL, CALL_ID, call)
 

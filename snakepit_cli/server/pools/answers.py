@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import cast
 
 from snakepit_cli.base.errors import PitError
@@ -48,8 +49,9 @@ class SegmentAnswers:
             lent.release()
 
 
-def pass_on(call: Call, chunk: pb.Chunks, lent: Lent | None) -> int:
-    """Chunks, or answers to items, to the caller; how many bytes they have."""
+def pass_on(call: Call, chunk: pb.Chunks, lent: Lent | None, read: Callable[[Call, int], None]) -> int:
+    """Chunks, or answers to items, to the caller; how many bytes the worker may be given room for. `read` is called
+    later with that of chunks in a segment: their frame is short, and says nothing about how fast the reader is."""
     block = call.header.items is not None
     call.answered += chunk.count
     if lent is None:
@@ -61,9 +63,10 @@ def pass_on(call: Call, chunk: pb.Chunks, lent: Lent | None) -> int:
     reader = cast("SegmentReader", call.caller)
     if block:
         reader.answers_ref(call.request, lent, chunk.count, chunk.failed)
-    else:
-        reader.chunks_ref(call.request, lent)
-    return int(lent.ref.length)
+        return int(lent.ref.length)
+    lent.then(partial(read, call, lent.ref.length))
+    reader.chunks_ref(call.request, lent)
+    return 0
 
 
 def end_of_block(result: pb.Result) -> bytes:
@@ -78,7 +81,8 @@ def salvage(worker: Worker, calls: Mapping[int, Call]) -> None:
     if journal is None or call is None or call.worker != worker.id or call.header.items is None:
         return
     if (lines := journal.after(call.answered)) and lines.count(b"\n") <= call.header.items - call.answered:
-        pass_on(call, pb.Chunks(lines=lines, count=lines.count(b"\n")), None)
+        call.answered += lines.count(b"\n")
+        call.caller.answers(call.request, lines, ())
 
 
 def answer(call: Call, outcome: bytes | Lent | PitError) -> None:

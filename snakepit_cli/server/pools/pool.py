@@ -289,15 +289,18 @@ class Pool:
             if chunk.HasField("lines_ref") and (lent := self._lent.lend(worker, call, chunk.lines_ref)) is None:
                 return
             if call is not None and call.worker == worker.id:
-                call.credit.use(answers.pass_on(call, chunk, lent))
+                self._chunks_read(call, answers.pass_on(call, chunk, lent, self._chunks_read))
                 if call.header.items is not None:
                     worker.requests += chunk.count
                     self._beyond += chunk.count
                     self._feed(ev.Progress(call.id))
-                if call.credit.is_due and not call.caller.congested:
-                    self._grant(call)
             elif lent is not None:
                 lent.release()
+
+    def _chunks_read(self, call: Call, size: int) -> None:
+        call.credit.use(size)
+        if call.open and call.credit.is_due and not call.caller.congested:
+            self._grant(call)
 
     def _heard_result(self, worker: Worker, result: pb.Result) -> None:
         failpoint("server.result")

@@ -44,7 +44,8 @@ def ask(capfd: pytest.CaptureFixture[str]) -> Ask:
 
 
 @pytest.fixture
-def known(fake: Fake) -> Fake:
+def known(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> Fake:
+    monkeypatch.setattr("snakepit_cli.cli.completion.candidates._SECONDS", 20.0)  # the machine may be busy
     fake.queries["status"] = {**STATUS, "pools": [POOL, {**POOL, "name": "gpu"}]}
     fake.queries["commands"] = {
         "commands": [{"name": "ping", "parameters": []}, {"name": "compute", "parameters": PARAMETERS}]

@@ -62,7 +62,10 @@ def test_chunks_go_to_their_caller(tmp_path: Path) -> None:
     async def test(_: Harness, caller: Caller, link: Link) -> None:
         link.hear(pb.FromWorker(chunks=[pb.Chunks(id=caller.call.id, lines_ref=made(link), count=1)]))
         assert [one.ref.length for one in caller.lent] == [100]
-        assert caller.call.credit.used == 100, "they count like others"
+        assert caller.call.credit.used == 0
+        caller.lent[0].release()
+        caller.lent[0].release()
+        assert caller.call.credit.used == 100, "they count when they have been read"
 
     with_a_call(test, tmp_path, references=True, stream=True)
 

@@ -36,6 +36,11 @@ class Long:
         self._answer = answer
         self._value = value
 
+    @property
+    def ends(self) -> bool:
+        """Whether it is the last of its call."""
+        return isinstance(self._answer, pb.Result)
+
     def parts(self) -> tuple[bytes, ...]:
         value, chunk = self._value, isinstance(self._answer, pb.Chunks)
         inner = pb.Chunks.LINES_FIELD_NUMBER if chunk else pb.Result.VALUE_FIELD_NUMBER
@@ -86,13 +91,22 @@ class Outbox:
             self.wake()
 
     def put_chunk(self, chunk: pb.Chunks, lines: bytes, call: Stream) -> None:
-        """Lines of a stream that are sent as they are, after the call's own `lines`: none of these may follow. The
-        caller of this wakes."""
+        """Lines of a stream that are sent as they are, after the call's own `lines`. Those that are added while it
+        waits (see `holds_results`) overtake it. The caller of this wakes."""
         if len(lines) > LONG:
             self._results.append((Long(chunk, lines), call))
             return
         chunk.lines = lines
         self._results.append((chunk, call))
+
+    def put_chunk_ref(self, chunk: pb.Chunks, call: Stream) -> None:
+        """As `put_chunk`, for lines in a segment."""
+        self._results.append((chunk, call))
+
+    @property
+    def holds_results(self) -> bool:
+        """Whether results or chunks wait that lines which are added now would overtake."""
+        return bool(self._results)
 
     def put_part(self, part: pb.Chunks, call: Stream, *, last: bool) -> None:
         """Answers of a block. The last ones wait for the block's result, which follows at once."""
@@ -166,7 +180,8 @@ class Outbox:
         if not isinstance(answer, Long) or call.lines:
             return None
         self._results.popleft()
-        self._streams.pop(call.id, None)
+        if answer.ends:
+            self._streams.pop(call.id, None)
         return answer.parts()
 
     def take(self) -> bytes | None:
@@ -237,10 +252,10 @@ class Outbox:
             if call.lines or (size > room and message.ByteSize()):
                 break  # its chunks come first; or there is no more room
             self._results.popleft()
-            self._streams.pop(call.id, None)
             if isinstance(answer, pb.Chunks):
                 message.chunks.append(answer)
             else:
+                self._streams.pop(call.id, None)
                 message.results.append(answer)
             room -= size
         return message if message.ByteSize() else None

@@ -85,14 +85,15 @@ class Segments:
         self._over = False
         self._journal: Journal | None = None
 
-    def put(self, parts: Sequence[Buffer]) -> pb.Reference | None:
-        """Writes a payload and lends it. None when it is to be sent as bytes: it is short, or there is no room."""
+    def put(self, parts: Sequence[Buffer], *, ask: bool = True) -> pb.Reference | None:
+        """Writes a payload and lends it. None when it is to be sent as bytes: it is short, or there is no room.
+        `ask`: the server is asked for more room, which may take `PATIENCE`."""
         size = sum(map(len, parts))
         if size < self.above or self._over:
             return None
         with self._lock:
             self._take_back()
-        segment = self._get(size)
+        segment = self._get(size, ask=ask)
         if segment is None:
             return None
         try:
@@ -119,7 +120,7 @@ class Segments:
                 self._held += journal.SIZE
         return None if self._over else self._journal
 
-    def _get(self, size: int) -> _Segment | None:
+    def _get(self, size: int, *, ask: bool) -> _Segment | None:
         rounded = _rounded(size)
         with self._lock:
             fitting = [one for one in self._free if one.size >= size]
@@ -131,7 +132,7 @@ class Segments:
                     return best
             while self._held + rounded > self._room and self._free:
                 self._drop(self._free.pop(0))
-        if self._held + rounded > self._room and not self._more(self._held + rounded):
+        if self._held + rounded > self._room and not (ask and self._more(self._held + rounded)):
             return None
         try:
             segment = _Segment(f"{self._prefix}{next(self._numbers)}", rounded)
