@@ -193,11 +193,11 @@ class Connection:
 
     def _send_frame(self, frame: bytes) -> None:
         """And before it what has been read."""
-        while self._unused:
-            frame = front.frame(front.RELEASE, 0, self._unused.popleft().encode()) + frame
         if not self._in_use.acquire(blocking=False):
             raise _shared()
         try:
+            while self._unused:
+                frame = front.frame(front.RELEASE, 0, self._unused.popleft().encode()) + frame
             self.sock.sendall(frame)
         except TimeoutError:
             raise _silent() from None

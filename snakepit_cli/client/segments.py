@@ -58,14 +58,17 @@ class LongResult:
         self._descriptor = _opened(reference)
 
     def begins_with(self, start: bytes) -> bool:
-        return os.pread(self._descriptor, len(start), self._start) == start
+        return _read(self._descriptor, self._path, self._start, len(start)) == start
 
     def pieces(self) -> Iterator[memoryview]:
         """Each is good until the next one."""
         piece = memoryview(bytearray(_PIECE))
         at = self._start
         while at < self._end:
-            got = os.preadv(self._descriptor, [piece[: self._end - at]], at)
+            try:
+                got = os.preadv(self._descriptor, [piece[: self._end - at]], at)
+            except OSError as error:
+                raise _failed(f"{self._path} cannot be read: {error.strerror}") from None
             if not got:
                 raise _failed(f"{self._path} ends before byte {self._end:,}")
             yield piece[:got]
@@ -134,9 +137,9 @@ def _opened(reference: Mapping[str, Any]) -> int:
     path = reference["path"]
     try:
         descriptor = os.open(path, _FLAGS)
-        about = os.fstat(descriptor)
     except OSError as error:
         raise _failed(f"{path} cannot be read: {error.strerror}") from None
+    about = os.fstat(descriptor)
     if (about.st_dev, about.st_ino) != (reference["device"], reference["inode"]):
         os.close(descriptor)
         raise _failed(f"{path} is another file by now")

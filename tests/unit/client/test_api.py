@@ -66,6 +66,7 @@ def test_a_second_thread_is_refused_and_the_first_one_gets_its_answer(fake: Fake
     try:
         asked.wait()
         wait.until(connection._in_use.locked, "the first thread to wait for its answer")
+        connection._unused.append("/dev/shm/segment")
         for attempt in (lambda: connection.call("echo"), lambda: next(connection.stream("echo"))):
             with pytest.raises(PitError, match="another thread uses this connection"):
                 attempt()
@@ -73,6 +74,9 @@ def test_a_second_thread_is_refused_and_the_first_one_gets_its_answer(fake: Fake
         go.set()
         first.join()
     assert got == [b'{"a":1}']
+    assert list(connection._unused) == ["/dev/shm/segment"], (
+        "a refused call must not take what the server is to be told"
+    )
     assert connection.call("echo", b'{"b":2}') == b'{"b":2}'
 
 

@@ -43,6 +43,16 @@ def test_a_file_that_has_become_shorter_is_named(reference: dict[str, Any], how:
     assert caught.value.kind == "reference_failed"
 
 
+@pytest.mark.parametrize("how", ["pieces", "begins_with", "bytes"])
+def test_a_read_that_fails_is_named(reference: dict[str, Any], how: str, tmp_path: Path) -> None:
+    result = LongResult(reference)
+    os.dup2(os.open(tmp_path, os.O_RDONLY), result._descriptor)  # reading a directory is an error
+    ways = {"pieces": lambda: list(result.pieces()), "begins_with": lambda: result.begins_with(b"x")}
+    with pytest.raises(PitError, match="cannot be read: Is a directory") as caught:
+        ways.get(how, lambda: bytes(result))()
+    assert caught.value.kind == "reference_failed"
+
+
 def _replace(path: Path) -> None:
     other = path.with_name("other")
     other.write_bytes(b"x" * 300_000)
