@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from array import array
 from collections.abc import Mapping
 from typing import Any
@@ -11,10 +10,8 @@ from typing import Any
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client.json_text import JsonText, PartText, encode
 from snakepit_cli.wire.binary import KEY, BinaryError, Buffer, pack
-from snakepit_cli.wire.parts import Writer
+from snakepit_cli.wire.parts import Writer, is_long
 
-SMALL = 10_240
-"""Bytes of an array that is sent as JSON."""
 _FIRST = f'"{KEY}":0'
 
 
@@ -28,7 +25,7 @@ def text(value: Any, name: str, parts: list[Buffer], kind: str = "") -> JsonText
         parts.append(value.part)
         return JsonText(value.replace(_FIRST, f'"{KEY}":{len(parts) - 1}', 1))
     value = _form(value, kind)
-    if not _is_long(value.get("data") if type(value) is dict and len(value) == 2 else value):
+    if not is_long(value.get("data") if type(value) is dict and len(value) == 2 else value):
         return JsonText(encode(value, name))
     take = Writer(_refused, parts).take
     try:
@@ -52,23 +49,14 @@ def texts(values: Mapping[str, Any], parts: list[Buffer]) -> dict[str, JsonText]
 
 def _form(value: Any, kind: str) -> Any:
     """Lists instead of what has a shape, unless it is a long array."""
-    if type(value) is array and not _is_long(value):
+    if type(value) is array and not is_long(value):
         return value.tolist()
     shape = getattr(value, "shape", None)
     if not isinstance(shape, tuple) or not callable(getattr(value, "tolist", None)) or isinstance(value, memoryview):
         return value
     tensor = kind == "tensor" or (len(shape) > 1 and not kind)
-    data = value if _is_long(value) else value.reshape(-1).tolist() if tensor else value.tolist()
+    data = value if is_long(value) else value.reshape(-1).tolist() if tensor else value.tolist()
     return {"shape": list(shape), "data": data} if tensor else data
-
-
-def _is_long(value: Any) -> bool:
-    if type(value) is array:
-        return len(value) * value.itemsize > SMALL and value.typecode != "u"
-    numpy = sys.modules.get("numpy")
-    if numpy is None or not isinstance(value, numpy.ndarray):
-        return False
-    return bool(value.nbytes > SMALL) and value.dtype.kind in "iuf" and value.dtype.itemsize <= 8
 
 
 def _refused(value: Any) -> Any:

@@ -10,11 +10,15 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple, Union
 
-__all__ = ["DTYPES", "KEY", "BinaryError", "Buffer", "Place", "is_message", "pack", "place_of", "raw", "unpack"]
+__all__ = [
+    "DTYPES", "KEY", "SMALL", "BinaryError", "Buffer", "Place", "is_message", "pack", "place_of", "raw", "unpack",
+]  # fmt: skip
 
 MAGIC = b"\0SPB"
 """No JSON text begins with a zero byte."""
 KEY = "$binary"
+SMALL = 10_240
+"""Bytes: up to this size, arrays of variables and what is shown of a part are JSON."""
 MOST_PARTS = 65_536
 MOST_DIMENSIONS = 32
 ALIGNMENT = 64

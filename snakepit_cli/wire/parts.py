@@ -10,15 +10,15 @@ from array import array
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from snakepit_cli.wire.binary import DTYPES, KEY, BinaryError, Buffer, Place, place_of, raw
+from snakepit_cli.wire.binary import DTYPES, KEY, SMALL, BinaryError, Buffer, Place, place_of, raw
 
-__all__ = ["ARROW", "Binary", "Make", "Writer", "array_of", "fill", "table_of"]
+__all__ = ["ARROW", "Binary", "Make", "Writer", "array_of", "fill", "is_long", "table_of"]
 
 ARROW = "application/vnd.apache.arrow.stream"
 _CPU = 1
 _DEVICES = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 13: "CUDA", 14: "oneAPI"}
 _NAMES: dict[Any, str] = {}
-"""Of numpy's types that have been sent."""
+"""The names of numpy's types that have been sent."""
 _TYPES: dict[str, Any] = {}
 """numpy's types that have come, by name."""
 _MISSING: set[str] = set()
@@ -220,6 +220,16 @@ def table_of(part: memoryview) -> Any:
             return reader.read_all()
     except arrow.ArrowException as error:
         raise BinaryError(f"it is no Arrow stream: {error}") from None
+
+
+def is_long(value: Any) -> bool:
+    """Whether a variable keeps the value as it is, not as JSON: it is an array of numbers of more than SMALL bytes."""
+    if type(value) is array:
+        return len(value) * value.itemsize > SMALL and value.typecode != "u"
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, numpy.ndarray):
+        return False
+    return bool(value.nbytes > SMALL) and value.dtype.kind in "iuf" and value.dtype.itemsize <= 8
 
 
 def imported(name: str) -> Any:

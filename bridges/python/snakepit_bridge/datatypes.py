@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import enum
 import math
-import sys
-from array import array
 from typing import Any, Callable, Union
 
 from snakepit_bridge.errors import InvalidValueError
+from snakepit_bridge.parts import is_long
 
 __all__ = ["TypeValidator", "VariableType", "from_json", "has_array", "to_json", "type_name"]
 
@@ -47,10 +46,6 @@ def type_name(var_type: TypeName) -> str:
         raise InvalidValueError("invalid_value", f"no type `{var_type}`; there are {known}") from None
 
 
-SMALL = 10_240
-"""Bytes of an array that is sent as JSON."""
-
-
 def to_json(value: Any, var_type: str = "") -> Any:
     """The value as JSON holds it: NaN and the infinities by name, arrays as lists, or as a tensor with its shape.
 
@@ -64,7 +59,7 @@ def to_json(value: Any, var_type: str = "") -> Any:
     if not shape:
         return to_json(value.tolist())
     tensor = var_type == "tensor" or (len(shape) > 1 and not var_type)
-    if _is_long(value):
+    if is_long(value):
         return {"shape": list(shape), "data": value} if tensor else value
     if tensor:
         return {"shape": list(shape), "data": value.reshape(-1).tolist()}
@@ -75,16 +70,7 @@ def has_array(value: Any) -> bool:
     """Whether a value that `to_json` has given is a long array, or a tensor of one."""
     if type(value) is dict:
         value = value.get("data") if len(value) == 2 else None
-    return _is_long(value)
-
-
-def _is_long(value: Any) -> bool:
-    if type(value) is array:
-        return len(value) * value.itemsize > SMALL and value.typecode != "u"
-    numpy = sys.modules.get("numpy")
-    if numpy is None or not isinstance(value, numpy.ndarray):
-        return False
-    return bool(value.nbytes > SMALL) and value.dtype.kind in "iuf" and value.dtype.itemsize <= 8
+    return is_long(value)
 
 
 def from_json(value: Any, var_type: str) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from snakepit_cli.client.call import npy
 from snakepit_cli.client.call.arguments import ArgumentsError, check_json, read_stdin, source_bytes, text_of
-from snakepit_cli.wire.binary import KEY, BinaryError, pack
+from snakepit_cli.wire.binary import KEY, SMALL, BinaryError, pack
 from snakepit_cli.wire.parts import ARROW
 
 __all__ = ["ARROW", "TYPES", "Part", "message", "read", "suffix", "variable"]
@@ -69,7 +69,7 @@ def variable(source: str, name: str, kind: str | None, *, parts: bool = False) -
     Without a type, an array of more than one dimension is a tensor. With `parts`, a long one is PartText. Raises
     ArgumentsError.
     """
-    from snakepit_cli.client.call.parted import SMALL, nested, numbers
+    from snakepit_cli.client.call.parted import nested, numbers
 
     data = source_bytes(source, name, read_stdin)
     try:

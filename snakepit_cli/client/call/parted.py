@@ -10,10 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.wire.binary import DTYPES, KEY, BinaryError, Place, place_of, unpack
+from snakepit_cli.wire.binary import DTYPES, KEY, SMALL, BinaryError, Place, place_of, unpack
 
-SMALL = 10_240
-"""Bytes of a part that JSON holds as it always did: an array as a list, bytes as base64."""
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _VALUE = rf"(?:{_STRING}|\[[\s\d,]*\])"
 # A quote inside of a string is escaped, so this begins where an object does.

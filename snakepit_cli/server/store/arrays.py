@@ -17,11 +17,9 @@ import msgspec
 
 from snakepit_cli.server.store import values
 from snakepit_cli.server.store.values import InvalidValueError
-from snakepit_cli.wire.binary import DTYPES, KEY, Buffer, Place, is_message, pack, place_of, unpack
+from snakepit_cli.wire.binary import DTYPES, KEY, SMALL, Buffer, Place, is_message, pack, place_of, unpack
 from snakepit_cli.wire.parts import fill
 
-SMALL = 10_240
-"""Bytes of an array that is kept as JSON."""
 _NUMBERS = ("int", "uint", "float")
 _MARK = f'"{KEY}":'.encode()
 

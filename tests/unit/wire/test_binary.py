@@ -308,3 +308,20 @@ def test_the_example_of_the_reference(codec: Any, values: Any) -> None:
     message = b"".join(codec.pack(b'{"$binary":0,"dtype":"uint8","shape":[2]}', [b"\2\3"]))
     assert message == shown + rows[max(rows)]
     assert read(message, codec, values).tolist() == [2, 3]
+
+
+@BOTH
+def test_what_a_variable_keeps_as_an_array(codec: Any, values: Any) -> None:
+    long, short = codec.SMALL + 1, codec.SMALL
+    kept = [
+        np.zeros(long, "u1"),
+        np.zeros(long, "f8"),
+        array.array("b", bytes(long)),
+        array.array("d", bytes(8 * long)),
+    ]
+    assert all(map(values.is_long, kept))
+    others = [
+        np.zeros(short, "u1"), array.array("b", bytes(short)), array.array("u", "x" * long), np.zeros(long, "?"),
+        np.zeros(long, "c16"), np.zeros(long, "S9"), np.zeros(long, np.longdouble), bytes(long), [0.0] * long, None,
+    ]  # fmt: skip
+    assert not any(map(values.is_long, others))
