@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.base.write_hints import write_hint
 from snakepit_cli.cli.connection import current, opened
 from snakepit_cli.cli.output import live
 from snakepit_cli.cli.output.map_progress import Picture
@@ -99,7 +100,7 @@ def _batch(given: str | int) -> int:
     except ValueError:
         count = 0
     if not 1 <= count <= MOST_BATCH:
-        raise UsageError(f"--batch: a number of items, 1 to {MOST_BATCH:,}")
+        raise UsageError(f"--batch {given}: must be a number of items from 1 to {MOST_BATCH:,}")
     return count
 
 
@@ -269,7 +270,8 @@ def _output(path: str) -> int:
     try:
         return os.open(path, _WRITE, 0o666)
     except (OSError, ValueError) as error:
-        raise PitError("output_failed", f"{path}: {getattr(error, 'strerror', error)}") from None
+        text, hint = f"{path}: {getattr(error, 'strerror', error)}", write_hint(getattr(error, "errno", None))
+        raise PitError("output_failed", text, hint=hint) from None
 
 
 def _writer(sink: int) -> Callable[[bytes], None]:
@@ -278,7 +280,8 @@ def _writer(sink: int) -> Callable[[bytes], None]:
             try:
                 data = data[os.write(sink, data) :]
             except OSError as error:
-                raise StoppedError("output_failed", f"cannot write the output: {error.strerror}") from None
+                text = f"cannot write the output: {error.strerror}"
+                raise StoppedError("output_failed", text, write_hint(error.errno)) from None
 
     return into
 

@@ -61,7 +61,7 @@ def as_pit_error(error: BaseException) -> PitError:
     if isinstance(error, ArgumentsError):
         return PitError(error.kind, error.message, hint=error.hint)
     if isinstance(error, StoppedError):
-        return PitError(error.kind, error.message)
+        return PitError(error.kind, error.message, hint=error.hint)
     return _foreign(error)
 
 

@@ -39,8 +39,10 @@ def map_(
     form_out: Annotated[
         str | None, option("--to", "Form of the output; else as --output ends.", "jsonl|csv|tsv")
     ] = None,
-    arg: Annotated[str | None, option("--arg", "The argument that an item becomes.", "NAME")] = None,
-    lines: Annotated[bool, option("--lines", "The lines are text, not JSON.")] = False,
+    arg: Annotated[
+        str | None, option("--arg", "The argument that an item becomes: with --arg a, the line 5 is a:=5.", "NAME")
+    ] = None,
+    lines: Annotated[bool, option("--lines", "The lines are strings, not JSON.")] = False,
     batch: Annotated[int | None, option("--batch", "Give the command N items at a time, as a list.", "N")] = None,
     unordered: Annotated[bool, option("--unordered/--ordered", "Print answers as they come.")] = False,
     envelope: Annotated[

@@ -48,10 +48,12 @@ def raise_interrupts() -> None:
 class StoppedError(Exception):
     """The talk ended early, not by a word of the server: `kind` is a kind of base.errors."""
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
+        self.hint = hint
+        """None for the one of the kind."""
 
 
 class RefusedError(Exception):
@@ -114,7 +116,10 @@ def write(data: bytes | memoryview) -> None:
             select([], [1], [])
             continue
         except OSError as error:
-            raise StoppedError("output_failed", f"cannot write to standard output: {error.strerror}") from None
+            from snakepit_cli.base.write_hints import write_hint
+
+            text = f"cannot write to standard output: {error.strerror}"
+            raise StoppedError("output_failed", text, write_hint(error.errno)) from None
         if written == len(data):
             return
         data = data[written:]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterable
 
+from snakepit_cli.base.write_hints import write_hint
 from snakepit_cli.client.call.arguments import ArgumentsError
 
 
@@ -15,17 +17,18 @@ def check(name: str) -> None:
     try:
         mode = _mode(name)
         if mode is not None and stat.S_ISDIR(mode):
-            raise ArgumentsError("output_failed", f"--output-file {name}: it is a directory")
+            raise _refused(f"--output-file {name}: it is a directory", errno.EISDIR)
         folder = os.path.dirname(os.path.realpath(name))
         writable = os.access(folder if mode is None or stat.S_ISREG(mode) else name, os.W_OK)
     except OSError as error:
         raise _failed(name, error) from None
     except ValueError:  # a NUL in it, for instance
-        raise ArgumentsError("output_failed", "--output-file: not the name of a file") from None
+        raise _refused("--output-file: not the name of a file", None) from None
     if not os.path.isdir(folder):
-        raise ArgumentsError("output_failed", f"--output-file {name}: there is no directory {folder}")
+        raise _refused(f"--output-file {name}: there is no directory {folder}", errno.ENOENT)
     if not writable:
-        raise ArgumentsError("output_failed", f"--output-file {name}: {folder} cannot be written")
+        what = "it" if mode is not None and not stat.S_ISREG(mode) else folder
+        raise _refused(f"--output-file {name}: {what} cannot be written", errno.EACCES)
 
 
 def write(name: str, buffers: Iterable[bytes | memoryview]) -> None:
@@ -74,4 +77,8 @@ def _mode(name: str) -> int | None:
 
 
 def _failed(name: str, error: OSError) -> ArgumentsError:
-    return ArgumentsError("output_failed", f"--output-file {name}: {error.strerror}")
+    return _refused(f"--output-file {name}: {error.strerror}", error.errno)
+
+
+def _refused(text: str, number: int | None) -> ArgumentsError:
+    return ArgumentsError("output_failed", text, write_hint(number))

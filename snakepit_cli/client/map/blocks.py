@@ -254,6 +254,8 @@ class Tally:
         """The line that takes the place of the answer, without its end."""
         self.failed += 1
         body = {**error.as_dict(), **({"line": item} if self.place is None else self.place(item))}
+        if not error.hint:
+            del body["hint"]
         if self.first_error is None or item < self._first_failed:
             self.first_error, self._first_failed = body, item
         return json.dumps({"error": body}, ensure_ascii=False, separators=(",", ":")).encode()

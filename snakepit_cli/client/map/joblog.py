@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.base.write_hints import write_hint
 from snakepit_cli.client.map.fingerprint import Checkpoint, thin
 
 VERSION = 1
@@ -101,7 +102,8 @@ class Joblog:
             while line:
                 line = line[os.write(self._descriptor, line) :]
         except OSError as error:
-            raise PitError("output_failed", f"cannot write the joblog: {error.strerror}") from None
+            text = f"cannot write the joblog: {error.strerror}"
+            raise PitError("output_failed", text, hint=write_hint(error.errno)) from None
 
 
 def start(path: str, what: dict[str, Any]) -> Joblog:
@@ -121,7 +123,7 @@ def _told(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise PitError("output_failed", f"{path}: {error.strerror}") from None
+        raise PitError("output_failed", f"{path}: {error.strerror}", hint=write_hint(error.errno)) from None
 
 
 def resume(path: str, what: dict[str, Any], *, failed_too: bool, most: int | None) -> Joblog:

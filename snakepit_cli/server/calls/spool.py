@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from snakepit_cli.base.errors import PitError
+from snakepit_cli.base.write_hints import write_hint
 
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 _MOST_BYTES = 4 << 30
@@ -80,7 +81,10 @@ class Spool:
             self._out = os.open(self._path, flags, 0o600)
             self._keep_facts()
         except OSError as error:
-            raise PitError("output_failed", f"{self._path}: {error.strerror}") from None
+            raise self._unwritten(error) from None
+
+    def _unwritten(self, error: OSError) -> PitError:
+        return PitError("output_failed", f"{self._path}: {error.strerror}", hint=write_hint(error.errno))
 
     def chunks(self, _request: int, lines: bytes) -> None:
         if self._outcome is not None:
@@ -129,7 +133,7 @@ class Spool:
             except OSError as error:
                 self._batch.clear()
                 self._outcome = None  # whatever the worker says: it is not kept
-                self._fail(PitError("output_failed", f"{self._path}: {error.strerror}"))
+                self._fail(self._unwritten(error))
                 break
             self.facts.bytes += len(batch)
             self.facts.chunks += batch.count(b"\n")

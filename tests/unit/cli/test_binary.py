@@ -336,16 +336,23 @@ def test_a_result_that_is_something_else(
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "text"),
+    ("words", "code", "text", "hint"),
     [
-        (["exec", "echo", "-o", "missing/f.bin"], 74, "there is no directory"),
-        (["exec", "echo", "-o", "."], 74, "it is a directory"),
-        (["exec", "echo", "-o", ""], 2, "--output-file needs the name of a file"),
-        (["exec", "echo", "-o", "f", "--raw"], 2, "--output-file excludes --json and --raw"),
+        (["exec", "echo", "-o", "missing/f.bin"], 74, "there is no directory", "create the directory first"),
+        (["exec", "echo", "-o", "."], 74, "it is a directory", "name a file in that directory"),
+        (["exec", "echo", "-o", "/proc/f.bin/x"], 74, "there is no directory", "create the directory first"),
+        (["exec", "echo", "-o", "/dev/null/f.bin"], 74, "Not a directory", "a part of the path is a file"),
+        (["exec", "echo", "-o", "f" * 300], 74, "File name too long", "use a shorter name"),
+        (["exec", "echo", "-o", ""], 2, "--output-file needs the name of a file", "run `snakepit exec --help`"),
+        (["exec", "echo", "-o", "f", "--raw"], 2, "--output-file excludes --json and --raw", "snakepit exec --help"),
     ],
 )
-def test_what_is_wrong_is_said_before_the_call(fake: Fake, full: Run, words: list[str], code: int, text: str) -> None:
-    assert text in said(full(*words), code)
+def test_what_is_wrong_is_said_before_the_call(
+    fake: Fake, full: Run, words: list[str], code: int, text: str, hint: str
+) -> None:
+    done = full(*words)
+    assert text in said(done, code)
+    assert f"{hint}" in done.err.partition("hint: ")[2]
     assert fake.calls == []
 
 

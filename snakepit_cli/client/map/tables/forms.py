@@ -19,7 +19,7 @@ def of_source(given: str | None, path: str, *, text: bool) -> str:
     """
     form = (LINES if text else _by_ending(path)) if given is None else given
     if form not in SOURCES:
-        raise PitError("usage", f"--from {form}: it is {_either(SOURCES)}")
+        raise PitError("usage", f"--from {form}: must be {_either(SOURCES)}")
     if text and form != LINES:
         raise PitError("usage", f"--lines: the rows of --from {form} are not lines of text")
     return form
@@ -29,8 +29,10 @@ def of_sink(given: str | None, path: str) -> str:
     """The form of the output. Raises PitError."""
     form = _by_ending(path) if given is None else given
     if form not in SINKS:
-        what = f"--output {path}: no answers are written as {form}" if given is None else f"--to {given}"
-        raise PitError("usage", f"{what}: it is {_either(SINKS)}", hint="say --to jsonl, or name another file")
+        if given is not None:
+            raise PitError("usage", f"--to {given}: must be {_either(SINKS)}")
+        text = f"--output {path}: the form of the output must be {_either(SINKS)}, not {form}"
+        raise PitError("usage", text, hint="name another file, or add --to jsonl")
     return form
 
 
