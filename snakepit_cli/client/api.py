@@ -179,7 +179,12 @@ class Connection:
             pass
 
     def send_call(self, command: str, args: Sequence[Buffer], header: Mapping[str, Any]) -> int:
-        """Sends a call whose arguments are these buffers, one after the other; the number of the request."""
+        """Sends a call whose arguments are these buffers, one after the other; the number of the request.
+
+        Raises PitError, `invalid_arguments` for arguments that are too long.
+        """
+        if (size := sum(memoryview(one).nbytes for one in args)) > front.LONGEST_ARGUMENTS:
+            raise front.too_long("the arguments have", size)
         timeout = header.get("timeout")
         self.sock.settimeout(None if timeout is None or header.get("stream") else timeout + _LATE_SECONDS)
         version = snakepit_cli.__version__

@@ -2,8 +2,8 @@
 
     frame    kind (1 byte) · length of what follows (4 bytes, big-endian) · id (4 bytes, big-endian) · body
 
-The id is chosen by the client, one for each request on a connection; answers carry it back. Imports nothing but
-`_json`, because the fast path speaks it too.
+The id is chosen by the client, one for each request on a connection; answers carry it back. Imports only
+`_json` at first, because the fast path speaks it too.
 """
 
 from __future__ import annotations
@@ -14,10 +14,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from snakepit_cli.base.errors import PitError
+
 HEADER = 9
 """Bytes before the body."""
 MOST_BATCH = 1 << 16
 """Items that a handler may be given at once."""
+LONGEST = (1 << 32) - 5
+"""Bytes of a body: its length has four bytes, and counts the id."""
+LONGEST_ARGUMENTS = LONGEST - (1 << 20)
+"""Bytes of arguments, so that there is room for the header before them."""
 
 CALL = 0x43  # C  header line (JSON) "\n" arguments (JSON)
 QUERY = 0x51  # Q  JSON {"op": …, …}
@@ -34,7 +40,17 @@ RELEASE = 0x46  # F  path of a segment that was referred to and has been read
 
 
 def frame(kind: int, request: int, body: bytes) -> bytes:
+    """Raises PitError `invalid_arguments` for a body that is too long."""
+    if len(body) > LONGEST:
+        raise too_long("the message has", len(body), LONGEST)
     return b"%c%b%b%b" % (kind, (len(body) + 4).to_bytes(4, "big"), request.to_bytes(4, "big"), body)
+
+
+def too_long(what: str, size: int, most: int = LONGEST_ARGUMENTS) -> PitError:
+    from snakepit_cli.base.errors import PitError
+
+    text = f"{what} {size:,} bytes; at most {most:,} can be sent in a message"
+    return PitError("invalid_arguments", text, hint="pass the names of files instead")
 
 
 def head(kind: int, request: int, size: int) -> bytes:

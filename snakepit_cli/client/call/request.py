@@ -191,7 +191,8 @@ class Request:
         return long_arguments.lent(sock, self.arguments(), self.timeout)
 
     def frame(self, lent: str | None = None) -> bytes:
-        """The call as it is sent; `lent` is the header member that stands for its arguments. Raises ArgumentsError."""
+        """The call as it is sent; `lent` is the header member that stands for its arguments. Raises ArgumentsError,
+        PitError."""
         call = front.call_body(
             self.command, self.arguments() if lent is None else b"", version=snakepit_cli.__version__, cwd=cwd(),
             pool=self.pool, session=self.session, timeout=self.timeout, stream=self.stream, affinity=self.affinity,

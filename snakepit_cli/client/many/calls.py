@@ -92,7 +92,7 @@ class Calls:
         """Begins a call. `header`: pool, session, metadata, nan, affinity, idempotent, tool, binary.
 
         `timeout` is in seconds from now. Raises PitError `pool_saturated` when more than `MOST_CALLS` or `MOST_BYTES`
-        have no answer.
+        have no answer, `invalid_arguments` when the arguments are too long for a message.
         """
         now = time.monotonic()
         call = Pending(self, args, now, inf if timeout is None else now + timeout)
@@ -129,6 +129,8 @@ class Calls:
     # --------------------------------------------------------------------------------- out, with the lock
 
     def _admit(self, size: int) -> None:
+        if size > front.LONGEST_ARGUMENTS:
+            raise front.too_long("the arguments have", size)
         hint = "wait for answers before you submit more"
         if self._count >= MOST_CALLS:
             raise PitError("pool_saturated", f"{self._count:,} calls have no answer; no more are allowed", hint=hint)

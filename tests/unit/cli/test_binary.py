@@ -335,6 +335,19 @@ def test_a_result_that_is_something_else(
     assert sorted(os.listdir()) == before
 
 
+@pytest.mark.parametrize("verb", ["exec", "stream"])
+def test_arguments_that_fit_into_no_frame_are_named(
+    fake: Fake, full: Run, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setattr(front, "LONGEST", 1_500_000)
+    for name in "ab":
+        Path(name).write_bytes(bytes(1_000_000))
+    done = full(verb, "echo", "a@=a", "b@=b")
+    assert said(done, 65).startswith("the message has 2,000,")
+    assert "hint: pass the names of files instead" in done.err
+    assert fake.calls == []
+
+
 @pytest.mark.parametrize(
     ("words", "code", "text", "hint"),
     [

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import mmap
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from snakepit_cli.base.errors import PitError
 from snakepit_cli.client import api
 from snakepit_cli.client.connect import process, stop
 from snakepit_cli.client.connect.find import connect
+from snakepit_cli.client.many.calls import Calls
 from snakepit_cli.wire import front
 from tests.harness import wait
 from tests.unit.client.fake import Fake, Peer, error
@@ -77,6 +79,25 @@ def test_a_second_thread_is_refused_and_the_first_one_gets_its_answer(fake: Fake
     assert list(connection._unused) == ["/dev/shm/segment"], (
         "a refused call must not take what the server is to be told"
     )
+    assert connection.call("echo", b'{"b":2}') == b'{"b":2}'
+
+
+@pytest.mark.parametrize("shape", ["an argument", "several arguments", "a stream", "many calls"])
+def test_arguments_of_more_than_four_gibibytes_are_refused_before_anything_is_sent(
+    fake: Fake, connection: api.Connection, shape: str
+) -> None:
+    fake.queries["segments"] = None  # there is no shared memory
+    half = memoryview(mmap.mmap(-1, 2 << 30))  # no page of it is used
+    attempts: dict[str, Callable[[], object]] = {
+        "an argument": lambda: connection.send_call("echo", [half, half], {}),
+        "several arguments": lambda: connection.call_value("echo", {"a": half, "b": half}),
+        "a stream": lambda: next(connection.stream_values("echo", {"a": half, "b": half})),
+        "many calls": lambda: Calls._admit(Calls.__new__(Calls), 4 << 30),
+    }
+    with pytest.raises(PitError, match=r"the arguments have 4,294,\d{3},\d{3} bytes; at most 4,293,") as raised:
+        attempts[shape]()
+    assert raised.value.kind == "invalid_arguments"
+    assert fake.calls == []
     assert connection.call("echo", b'{"b":2}') == b'{"b":2}'
 
 
