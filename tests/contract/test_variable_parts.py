@@ -297,6 +297,10 @@ def test_short_ones_go_into_files_too(pit: Pit, session: Session) -> None:
     for name, value in (("t", LONG[:2]), ("n", np.array([[1, 2], [3, 4]]))):
         pit.run("var", "get", name, "-o", f"{name}.npy", *where)
         assert np.array_equal(np.load(pit.work / f"{name}.npy"), value)
+    for odd in ('"abc"', "5", "[-1, -1]", "[1.0]", "[true]", "[[1]]", json.dumps([1] * 33)):
+        pit.run("var", "set", "odd", f'{{"shape": {odd}, "data": [1]}}', *where)
+        unfit = pit.run("var", "get", "odd", "-o", "odd.npy", *where, check=False)
+        assert (unfit.returncode, "odd.npy: the result is JSON" in unfit.stderr) == (65, True), odd
     refused = pit.run("var", "get", "x", "-o", "x.npy", *where, check=False)
     assert (refused.returncode, (pit.work / "x.npy").exists()) == (65, False)
     early = pit.run("var", "get", "t", "-o", "nowhere/x.npy", *where, check=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from snakepit_cli.cli.output import parts
 from snakepit_cli.client.call import output_file
 from snakepit_cli.client.call.arguments import members
-from snakepit_cli.client.call.parted import Part, Parted
+from snakepit_cli.client.call.parted import Part, Parted, is_shape
 
 if TYPE_CHECKING:
     from snakepit_cli.client.call.call import Result
@@ -58,6 +58,8 @@ def _of_numbers(value: Any) -> Part | None:
     shape, flat = _flat(value["data"] if tensor else value)
     if tensor:
         shape = value["shape"]
+        if not is_shape(shape):  # a variable of another type, which may hold anything
+            return None
     kinds = set(map(type, flat))
     if not isinstance(value, dict | list) or not kinds <= _WIDE.keys() or math.prod(shape) != len(flat):
         return None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.wire.binary import DTYPES, KEY, SMALL, BinaryError, Place, place_of, unpack
+from snakepit_cli.wire.binary import DTYPES, KEY, MOST_DIMENSIONS, SMALL, BinaryError, Place, place_of, unpack
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _VALUE = rf"(?:{_STRING}|\[[\s\d,]*\])"
@@ -98,6 +98,11 @@ class Parted:
 
     def _unreadable(self, why: object) -> PitError:
         return PitError("invalid_result", f"{self._what} cannot be read: {why}")
+
+
+def is_shape(value: Any) -> bool:
+    """Whether it is a shape that an array may have."""
+    return type(value) is list and len(value) <= MOST_DIMENSIONS and all(type(one) is int and one >= 0 for one in value)
 
 
 def as_json(part: Part, nan: str | None) -> str:
