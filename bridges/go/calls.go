@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"reflect"
 	"runtime/debug"
@@ -62,7 +63,7 @@ func (c *Context) Call(pool, command string, args, result any) error {
 	var failed *CallError
 	if len(parts) > 0 && errors.As(err, &failed) && failed.wantsJSON {
 		text.Reset()
-		if err := encode(&text, args, command, c.run.worker.limit(), false); err != nil {
+		if err := encode(&text, args, command, math.MaxInt, false); err != nil {
 			return err
 		}
 		one.args = bytes.TrimSuffix(text.Bytes(), []byte("\n"))
@@ -74,12 +75,12 @@ func (c *Context) Call(pool, command string, args, result any) error {
 	return receive(answer, result)
 }
 
-// form writes arguments: a message when they have parts, otherwise JSON.
+// form writes arguments: a message when they have parts, otherwise JSON. Their size is looked at when they are sent.
 func (r *run) form(out *bytes.Buffer, args, inner any, parts []part, command string) error {
 	if len(parts) > 0 {
-		return r.message(out, inner, parts, command)
+		return r.packed(out, inner, parts, command, math.MaxInt)
 	}
-	return encode(out, args, command, r.worker.limit(), false)
+	return encode(out, args, command, math.MaxInt, false)
 }
 
 // receive reads an answer into a value.
@@ -375,8 +376,12 @@ func (r *run) whole(out *bytes.Buffer, value any, command string) error {
 
 // message writes a message with parts in the place of JSON, and a line break.
 func (r *run) message(out *bytes.Buffer, value any, parts []part, command string) error {
+	return r.packed(out, value, parts, command, r.worker.limit())
+}
+
+func (r *run) packed(out *bytes.Buffer, value any, parts []part, command string, limit int) error {
 	var text bytes.Buffer
-	if err := encode(&text, value, command, r.worker.limit(), r.spec.nanIsNull); err != nil {
+	if err := encode(&text, value, command, limit, r.spec.nanIsNull); err != nil {
 		return err
 	}
 	json, err := withPlaces(bytes.TrimSuffix(text.Bytes(), []byte("\n")), parts)
@@ -384,7 +389,7 @@ func (r *run) message(out *bytes.Buffer, value any, parts []part, command string
 		return refuse(invalidResult, "`%s`: %s", command, err)
 	}
 	message := pack(json, parts)
-	if limit := r.worker.limit(); len(message)+overhead > limit {
+	if len(message)+overhead > limit {
 		return tooLarge(command, len(message), limit)
 	}
 	*out = *bytes.NewBuffer(append(message, '\n'))

@@ -3,6 +3,8 @@ package snakepit
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -87,6 +89,10 @@ func (r *run) follow(one request, take func([]byte) error, answer *[]byte) error
 	if r.ctx.Err() != nil {
 		return r.ended()
 	}
+	if size, limit := len(one.args)+len(one.query), r.worker.limit(); size > limit { // the server would end the stream
+		text := fmt.Sprintf("the request has %s bytes; %s are allowed", grouped(size), grouped(limit))
+		return &CallError{Kind: "invalid_arguments", Message: text}
+	}
 	one.parent = r.spec.id
 	from, id := r.worker.ask(one)
 	defer r.worker.withdraw(id) // does nothing when it has been answered
@@ -125,6 +131,15 @@ func (r *run) follow(one request, take func([]byte) error, answer *[]byte) error
 		}
 		return nil
 	}
+}
+
+// grouped is a number with a comma before each three digits.
+func grouped(number int) string {
+	text := strconv.Itoa(number)
+	for at := len(text) - 3; at > 0; at -= 3 {
+		text = text[:at] + "," + text[at:]
+	}
+	return text
 }
 
 // ended says why a call whose context is done can ask for nothing.

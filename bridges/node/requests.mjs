@@ -26,7 +26,7 @@ export class Requests {
 
   /** Its id; 0 when it has failed at once. */
   send(run, request, inbox) {
-    const refusal = refused(run)
+    const refusal = refused(run) ?? tooLong(run, request)
     if (refusal) {
       inbox.failed(refusal)
       return 0
@@ -97,6 +97,17 @@ function valued(value) {
   } catch (error) {
     throw errorOf('invalid_result', `the answer cannot be read: ${error.message}`)
   }
+}
+
+/** The server would end the stream. */
+function tooLong(run, { args = '', query = '' }) {
+  const size = Buffer.byteLength(args) + Buffer.byteLength(query)
+  if (!(size > run.call.limit)) return undefined
+  return errorOf('invalid_arguments', `the request has ${grouped(size)} bytes; ${grouped(run.call.limit)} are allowed`)
+}
+
+function grouped(number) {
+  return number.toLocaleString('en-US')
 }
 
 function refused(run) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -80,6 +81,10 @@ class Outer(BaseAdapter):
     @command
     def twice(self, ctx: CallContext, x: np.ndarray):
         return ctx.session.call_tool("twice", x=x)
+
+    @command
+    def keep(self, ctx: CallContext, x: np.ndarray):
+        return ctx.session.register_variable("x", "tensor", x)
 
     @command
     def own(self, ctx: CallContext, x: np.ndarray):
@@ -169,6 +174,47 @@ def test_calls_of_other_languages(connection: api.Connection, language: str) -> 
     assert found["bytes"] == b"abc"
     assert ask("json", "cat", x=ARRAY) == {"x": ARRAY.tolist()}
     assert ask("lie", "liar")[0] == "invalid_result"
+
+
+@pytest.mark.parametrize("language", ["python", "node", "ruby", "go"])
+@pytest.mark.parametrize("form", ["array", "text"])
+def test_arguments_that_are_too_long_are_refused_and_the_worker_lives(
+    pit: Pit, connection: api.Connection, language: str, form: str
+) -> None:
+    pool = "outer" if language == "python" else language
+
+    def ask(x: Any) -> Any:
+        args = {"x": x} if language == "python" else {"args": {"x": x}, "pool": "inner"}
+        return connection.call_value("ask", {"command": "kind", **args}, pool=pool)
+
+    def refusal() -> str:
+        given = np.zeros(5_000_000) if form == "array" else "x" * (32 << 20)
+        if language != "python":
+            return ": ".join(ask(given))
+        with pytest.raises(PitError) as raised:
+            ask(given)
+        return raised.value.message
+
+    assert ask(ARRAY)[1] == "float32"
+    before = restarts(pit, pool)
+    found = re.search(r"invalid_arguments: the request has ([\d,]+) bytes; 33,554,432 are allowed", refusal())
+    assert found
+    assert int(found[1].replace(",", "")) > 33_554_432
+    assert ask(ARRAY)[1] == "float32"
+    assert restarts(pit, pool) == before
+
+
+def restarts(pit: Pit, pool: str) -> int:
+    return next((one["restarts"] for one in pit.status()["pools"] if one["name"] == pool), 0)
+
+
+@pytest.mark.parametrize("way", ["keep", "twice"])
+def test_values_and_tools_too(pit: Pit, connection: api.Connection, way: str) -> None:
+    connection.call_value("offer", pool="inner", session="long")
+    before = restarts(pit, "outer")
+    with pytest.raises(PitError, match=r"the request has 40,000,\d{3} bytes"):
+        connection.call_value(way, {"x": np.zeros(5_000_000)}, pool="outer", session="long")
+    assert restarts(pit, "outer") == before
 
 
 def test_programs_get_json(connection: api.Connection) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from typing import Any, Callable, Protocol
 
 from snakepit_bridge import worker_pb2 as pb
+from snakepit_bridge.errors import CallFailedError
 from snakepit_bridge.failures import failure
 from snakepit_bridge.runtime.outbox import Outbox
 from snakepit_bridge.runtime.variable_cache import Changes, VariableCache
@@ -40,11 +42,19 @@ class Requests:
         """Functions that this worker offers."""
         self.hurry: Callable[[], None] = _nothing
         """Has the stream read at once, because a handler waits for a reply. Set by the worker."""
+        self.limit: Callable[[], int] = _unlimited
+        """How many bytes the server takes in a request. Set by the worker."""
         self.shield: Callable[[Callable[[], Any]], Any] = _run
         """Runs a function that must not be interrupted halfway. Set by the worker."""
 
     def send(self, outbox: Outbox, request: pb.Request, inbox: Inbox) -> int:
-        """Sends the request; returns its number. When the stream has ended, the request fails at once."""
+        """Sends the request; returns its number. When the stream has ended, the request fails at once.
+
+        Raises CallFailedError for one that is too long: the server would end the stream.
+        """
+        size, limit = len(request.args) + len(request.query), self.limit()
+        if size > limit:
+            raise CallFailedError("invalid_arguments", f"the request has {size:,} bytes; {limit:,} are allowed")
         request.id = number = next(self._ids)
         # A message that is interrupted halfway would break the stream.
         self.shield(lambda: self._send(outbox, request, inbox))
@@ -99,6 +109,10 @@ class Requests:
         reason = failure(pb.Failure.Kind.CANCELLED, "the server was lost before the answer came")
         reason.name = "server_restarted"
         inbox.answered(pb.Result(failure=reason))
+
+
+def _unlimited() -> int:
+    return sys.maxsize
 
 
 def _nothing() -> None:

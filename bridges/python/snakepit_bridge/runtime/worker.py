@@ -100,6 +100,7 @@ class Worker:
         self._standby = StandbyReader(self._link)
         self._link.later = self._standby.later
         self._link.requests.hurry = self._standby.hurry
+        self._link.requests.limit = self._limit
         self._ready = False
         self._runner: Runner | None = None
 

@@ -7,8 +7,12 @@ module Snakepit
   class Requests
     LOST = 'the server was lost before the answer came'
 
+    # How many bytes the server takes in a request; nil until it has said so.
+    attr_writer :limit
+
     def initialize(say)
       @say = say
+      @limit = nil
       @lock = Mutex.new
       @waiting = {}
       @next = 0
@@ -30,6 +34,7 @@ module Snakepit
     # Its id. What comes for it is put into `inbox`: [:part, lines] and at last [:result, result].
     def send(run, request, inbox)
       refuse(run)
+      fit(request)
       id = @lock.synchronize { @waiting[@next += 1] = inbox and @next }
       Snakepit.shielded { @say.call({ requests: [{ **request, id: id, parent: run.id }] }) }
       # One that lost() has not seen would wait for an answer to a stream that has ended.
@@ -39,6 +44,8 @@ module Snakepit
       withdraw(id) if id
       raise
     end
+
+    def self.grouped(number) = number.to_s.gsub(/(?<=\d)(?=(\d{3})+\z)/, ',')
 
     def withdraw(id)
       known = @lock.synchronize { @waiting.delete(id) }
@@ -77,6 +84,15 @@ module Snakepit
     end
 
     private
+
+    # The server would end the stream on a longer one. Raises CallFailed.
+    def fit(request)
+      size = request.values_at(:args, :query).compact.sum(&:bytesize)
+      return if @limit.nil? || size <= @limit
+
+      text = "the request has #{Requests.grouped(size)} bytes; #{Requests.grouped(@limit)} are allowed"
+      raise CallFailed.of('invalid_arguments', '', text, '')
+    end
 
     def refuse(run)
       return unless run.silent || run.over

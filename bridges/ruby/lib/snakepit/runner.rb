@@ -28,6 +28,7 @@ module Snakepit
     # A stream to the server begins.
     def welcome(facts)
       @limit = facts[:max_message_bytes] if facts[:max_message_bytes].positive?
+      @requests.limit = @limit
       @segments = Segments.new(facts)
       # Of calls that run side by side each would need a journal.
       @kept = Kept.new(@commands.capacity == 1 ? @segments.journal : nil)
