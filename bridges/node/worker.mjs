@@ -108,6 +108,7 @@ function answered(message) {
     kept.take(chunks[0].block)
     return
   }
+  for (const chunk of chunks) refer(chunk, 'lines', 'linesRef')
   for (const result of results) {
     kept.leave() // those of its call come before it
     refer(result, 'value', 'valueRef')

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from snakepit_cli.client.segments import read
+from snakepit_cli.wire import front
 from tests.e2e.conftest import finish, foreground
 from tests.harness import procs, wait
 from tests.harness.pit import Pit
@@ -72,6 +74,25 @@ def test_commands_are_described(pool: Language) -> None:
     assert not known["add"]["streaming"]
     add = {one["name"]: one for one in known["add"]["parameters"]}
     assert (add["a"]["required"], add["b"]["required"], add["b"]["default"]) == (True, False, 1)
+
+
+@pytest.mark.parametrize(("size", "kind"), [(1000, front.CHUNKS), (1_000_000, front.CHUNKS_REF)])
+def test_long_chunks_are_referred_to_when_their_reader_asks_for_that(pool: Language, size: int, kind: int) -> None:
+    text, header = "x" * size, {"pool": pool.name, "stream": True}
+    args = json.dumps({"value": text}).encode()
+    with pool.pit.connection() as connection:
+        for _ in range(3):
+            request = connection.send_call("echo", [args], {**header, "references": True})
+            found, body = connection.next_about(request)
+            assert found == kind
+            if kind == front.CHUNKS_REF:
+                reference = json.loads(body)
+                body = read(reference)
+                connection.sock.sendall(front.frame(front.RELEASE, request, reference["path"].encode()))
+            assert text.encode() in body
+            assert body.endswith(b"\n")
+            assert connection.next_about(request)[0] == front.RESULT
+        assert connection.next_about(connection.send_call("echo", [args], header))[0] == front.CHUNKS
 
 
 def test_a_call_its_answer_and_its_session(pool: Language) -> None:

@@ -198,7 +198,11 @@ module Snakepit
       text = (@lines << '').join("\n")
       @run.spend(@size)
       Snakepit.shielded do
-        @say.call({ chunks: [{ id: @run.id, lines: text, count: @lines.size - 1 }] }) unless @run.silent
+        unless @run.silent
+          ref = @run.put(text)
+          chunk = { id: @run.id, lines: ref ? nil : text, lines_ref: ref, count: @lines.size - 1 }
+          @say.call({ chunks: [chunk] })
+        end
         @lines = []
         @size = 0
       end
