@@ -40,7 +40,7 @@ ROOMS = {
     "warden": {"records": set(), "burial": {"records"}, "births": {"burial", "records"}},
     "client": {
         "call": {"segments", "argument_segments"}, "connect": {"api", "call"}, "map": {"api", "call", "segments"},
-        "many": {"call", "segments"},
+        "many": {"call", "segments", "argument_segments"},
         "api": {"call", "segments", "argument_segments"},
     },
     "cli": {

@@ -96,17 +96,17 @@ class ArgumentSegments:
 
     def done(self, segment: Segment) -> None:
         """The call is over."""
-        if segment.is_kept or segment.size > self._kept:
-            self._drop(segment)
+        if segment.is_kept or self._held > self._kept:
+            self.drop(segment)
         else:
             self._free.append(segment)
-        if self._room > self._kept and self._held <= self._kept:
-            self._room = self._kept
-            self._give_back(self._kept)
 
     def drop(self, segment: Segment) -> None:
         """Whoever reads it may go on, but nothing else is written into it."""
         self._drop(segment)
+        if self._room > self._kept >= self._held:
+            self._room = self._kept
+            self._give_back(self._kept)
 
     def _get(self, size: int, seconds: float) -> Segment | None:
         rounded = self._smallest if size <= self._smallest else -(-size // _STEP) * _STEP

@@ -81,10 +81,14 @@ class Segments:
         """As `Owner.grant`, but waits until there is room; requests are served in order. Less when there would be none
         even if all others had no more than their shares."""
         async with self._turn:
-            while owner.grant(size) < size <= self.quota - self._shares(owner):
+            while owner.grant(size) < size <= self.most(owner):
                 self.room.clear()
                 await self.room.wait()
         return owner.granted
+
+    def most(self, owner: Owner) -> int:
+        """Bytes that it gets when it waits for long enough."""
+        return self.quota - self._shares(owner)
 
     def _shares(self, without: Owner | None = None) -> int:
         """What the owners may have for as long as they live."""

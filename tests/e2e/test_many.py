@@ -10,12 +10,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from snakepit_cli.base import shared_memory
+from snakepit_cli.client import values
 from snakepit_cli.client.many.calls import Calls
 from snakepit_cli.client.many.pending import Pending
 from snakepit_cli.core.pace import DEEPEST
+from tests.harness import wait
 from tests.harness.pit import Pit
 
 ADAPTER = """
@@ -169,3 +173,106 @@ size = 1
                 else:
                     assert found is not None
                     assert (found.kind, "alone" in found.detail) == ("invalid_arguments", False)
+
+
+LONG = """
+import os, time
+
+def length(data, deadly=False, sleepy=False):
+    if deadly:
+        os.kill(os.getpid(), 9)
+    if sleepy:
+        time.sleep(600)
+    return memoryview(data).nbytes
+
+def first(data):
+    return bytes(data)[:8].decode()
+"""
+
+
+def long_args(data: bytes, **more: Any) -> bytes:
+    return b"".join(values.encode({"data": data, **more}))
+
+
+def long_pit(config: str = "") -> Pit:
+    pit = Pit(config)
+    pit.run("up", "--adapter", pit.adapter(LONG), "--size", "2")
+    return pit
+
+
+def segments_of(pit: Pit) -> list[str]:
+    """Those of clients."""
+    folder = shared_memory.folder(
+        (pit.folder / "state/default/cookie").read_text().strip(), f"{pit.folder}/run/default"
+    )
+    return [name for name in os.listdir(folder) if name.startswith("client")]
+
+
+@pytest.mark.parametrize(
+    "config", ["", "[server]\nshared_memory_bytes = 4000000\n", "[server]\nshared_memory_bytes = 0\n"]
+)
+def test_long_arguments_of_many_threads_each_with_its_own_answer(config: str) -> None:
+    wrong: list[object] = []
+
+    def work(calls: Calls, base: int) -> None:
+        data = [b"%08d" % n + bytes(200_000 + n) for n in range(base, base + 40)]
+        pending = [calls.submit("first", long_args(one), timeout=60) for one in data]
+        wrong.extend(n for n, call in enumerate(pending, base) if call.result(60) != b'"%08d"' % n)
+
+    with long_pit(config) as pit, calls_of(pit) as calls:
+        threads = [threading.Thread(target=work, args=(calls, base)) for base in range(0, 160, 40)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert not any(thread.is_alive() for thread in threads)
+        assert wrong == []
+        calls.close()
+        wait.until(lambda: not segments_of(pit), "the segments to go")
+
+
+def test_arguments_that_no_message_holds_wait_for_room() -> None:
+    with (
+        long_pit("[server]\nshared_memory_bytes = 40000000\nmax_message_bytes = 1000000\n") as pit,
+        calls_of(pit) as calls,
+    ):
+        pending = [calls.submit("length", long_args(bytes(10_000_000))) for _ in range(6)]
+        assert [call.result(60) for call in pending] == [b"10000000"] * 6
+        found = calls.submit("length", long_args(bytes(41_000_000))).error(60)
+        assert found is not None
+        assert (found.kind, "1,000,000 are allowed" in found.message) == ("invalid_arguments", True)
+        with pit.connection() as greedy:
+            assert greedy.query("segments", bytes=25_000_000)["bytes"] == 25_000_000
+            late = calls.submit("length", long_args(bytes(20_000_000)), timeout=0.5)
+            found = late.error(60)
+            assert found is not None
+            assert found.kind == "queue_timeout"
+            waits = calls.submit("length", long_args(bytes(20_000_000)), timeout=60)
+            greedy.close()
+            assert waits.result(60) == b"20000000"
+
+
+def test_a_worker_dies_with_long_arguments_and_calls_are_cancelled() -> None:
+    with long_pit() as pit, calls_of(pit) as calls:
+        data = bytes(2_000_000)
+        deadly = calls.submit("length", long_args(data, deadly=True))
+        found = deadly.error(60)
+        assert found is not None
+        assert found.kind == "worker_crashed"
+        sleepy = [calls.submit("length", long_args(data, sleepy=True)) for _ in range(2)]
+        wait.until(lambda: len([w for w in pit.json("workers") if w["state"] == "busy"]) == 2, "both to run")
+        assert all(call.cancel() for call in sleepy)
+        assert calls.submit("length", long_args(data), timeout=60).result(60) == b"2000000"
+        rest = [calls.submit("length", long_args(data, sleepy=True)) for _ in range(9)]
+        calls.close()
+        assert {found.kind for call in rest if (found := call.error(20)) is not None} == {"cancelled"}
+        wait.until(lambda: not segments_of(pit), "the segments to go")
+
+
+def test_programs_get_long_arguments_as_bytes() -> None:
+    with Pit() as pit:
+        pit.run("up", "--adapter", "exec:cat", "--size", "1")
+        with calls_of(pit) as calls:
+            args = json.dumps({"item": "x" * 300_000}).encode()
+            pending = [calls.submit("line", args) for _ in range(5)]
+            assert {call.result(60) for call in pending} == {json.dumps("x" * 300_000).encode()}

@@ -23,10 +23,11 @@ from typing import Any
 
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.client import segments
-from snakepit_cli.client.call.request import cwd
+from snakepit_cli.client.argument_segments import Segment
 from snakepit_cli.client.error_frames import error_of
 from snakepit_cli.client.many import groups
 from snakepit_cli.client.many.groups import Group
+from snakepit_cli.client.many.lender import Lender, Put
 from snakepit_cli.client.many.pending import Pending
 from snakepit_cli.wire import front
 
@@ -48,6 +49,10 @@ class _Sent:
     group: Group
     calls: list[Pending]
     block: bool
+    held: bool
+    """It is not sent yet: its arguments are being put into shared memory."""
+    segment: Segment | None = None
+    """Where the arguments are, if they are not in the frame."""
     answered: int = 0
 
 
@@ -65,7 +70,7 @@ class Calls:
         self._next = 0
         self._count = self._bytes = 0
         """Of the calls without an answer, and of their arguments."""
-        self._outgoing: list[bytes] = []
+        self._outgoing: list[bytes | memoryview] = []
         """What the socket has not taken yet."""
         self._look_at = inf
         """When something is to be looked after."""
@@ -73,6 +78,9 @@ class Calls:
         self._settled: list[Pending] = []
         """Whose callbacks are to be called."""
         self._buffer = bytearray()
+        self._lender = Lender(self)
+        self._inline: set[object] = set()
+        """Pools whose workers take no references."""
         self._thread = threading.Thread(target=self._read, name="snakepit-calls", daemon=True)
         self._thread.start()
 
@@ -87,6 +95,7 @@ class Calls:
         self._end(PitError("cancelled", "the connection has been closed"))
         if threading.current_thread() is not self._thread:
             self._thread.join()
+            self._lender.join()
 
     def submit(self, command: str, args: bytes = b"{}", *, timeout: float | None = None, **header: Any) -> Pending:
         """Begins a call. `header`: pool, session, metadata, nan, affinity, idempotent, tool, binary.
@@ -96,7 +105,7 @@ class Calls:
         """
         now = time.monotonic()
         call = Pending(self, args, now, inf if timeout is None else now + timeout)
-        key = _key(command, args, timeout, header)
+        key = groups.key(command, args, timeout, header)
         with self.lock:
             if self._gone is not None:
                 raise self._gone.with_traceback(None)
@@ -161,14 +170,23 @@ class Calls:
         tries = len(calls) == 1 and groups.crowded(group)
         group.trying = group.trying or tries
         block = tries or len(calls) > 1
-        self._next = self._next % 0xFFFFFFFF + 1
-        self._out[self._next] = _Sent(group, calls, block)
+        held = not block and group.header.get("pool") not in self._inline and self._lender.takes(len(calls[0].args))
+        request = self._number()
+        self._out[request] = _Sent(group, calls, block, held)
         group.out += 1
         for call in calls:
-            call.request = self._next
-        self._outgoing.append(front.frame(front.CALL, self._next, group.body(calls, now, block=block)))
+            call.request = request
+        if held:
+            self._lender.give(request, calls[0])
+        else:
+            self._outgoing.append(front.frame(front.CALL, request, group.body(calls, now, block=block)))
         if group.timeout is not None:
-            self._look(calls[0].deadline + (0.0 if block else _LATE_SECONDS))
+            self._look(calls[0].deadline + (0.0 if block or held else _LATE_SECONDS))
+
+    def _number(self) -> int:
+        """Of the next request."""
+        self._next = self._next % 0xFFFFFFFF + 1
+        return self._next
 
     def _look(self, instant: float) -> None:
         """Something is to be looked after then."""
@@ -182,14 +200,14 @@ class Calls:
 
     def _flush(self) -> None:
         """Sends what the socket takes; the rest is the reading thread's."""
-        data = b"".join(self._outgoing)
+        data = self._outgoing[0] if len(self._outgoing) == 1 else b"".join(self._outgoing)
         try:
             sent = self._sock.send(data)
         except BlockingIOError:
             sent = 0
         except OSError:
             sent = len(data)  # the end is read
-        self._outgoing = [data[sent:]] if sent < len(data) else []
+        self._outgoing = [memoryview(data)[sent:]] if sent < len(data) else []
         if self._outgoing and threading.get_ident() != self._thread.ident:
             self._ring()
 
@@ -197,9 +215,35 @@ class Calls:
         sent = self._out.pop(request)
         sent.group.out -= 1
         sent.group.trying = sent.group.trying and not sent.block
-        self._outgoing.append(front.frame(front.CANCEL, request, b""))
-        self._flush()
+        self._return(sent, well=False)
+        if not sent.held:
+            self._outgoing.append(front.frame(front.CANCEL, request, b""))
+            self._flush()
         self._look(0.0)  # another may leave in its place
+
+    # ----------------------------------------------------------------------- for the lender, with the lock
+
+    def ask(self, query: dict[str, Any]) -> int:
+        request = self._number()
+        if self._gone is None:
+            self._outgoing.append(front.frame(front.QUERY, request, json.dumps(query).encode()))
+            self._flush()
+        return request
+
+    def lent(self, request: int, put: Put | None) -> bool:
+        if (sent := self._out.get(request)) is None:
+            return False
+        sent.held, place = False, ""
+        if put is not None:
+            sent.segment, place = put[0], f'"args_ref":{json.dumps(put[1])}'
+        body = sent.group.body(sent.calls, time.monotonic(), block=False, place=place)
+        self._outgoing.append(front.frame(front.CALL, request, body))
+        self._flush()
+        return True
+
+    def _return(self, sent: _Sent, *, well: bool) -> None:
+        if sent.segment is not None:
+            self._lender.take_back(sent.segment, well=well)
 
     # ---------------------------------------------------------------------------------- in, by the thread
 
@@ -275,7 +319,7 @@ class Calls:
             if sent is not None:
                 self._answers(sent, segments.read(reference), failed)
         elif sent is None:
-            return
+            self._lender.answered(request, body if kind == front.RESULT else None)
         elif kind == front.ANSWERS:
             self._answers(sent, *front.parse_answers(body))
         elif kind in {front.RESULT, front.ERROR}:
@@ -300,6 +344,11 @@ class Calls:
 
     def _ended(self, sent: _Sent, body: bytes, error: PitError | None) -> None:
         if not sent.block:
+            self._return(sent, well=error is None)
+            if sent.segment is not None and error is not None and error.kind == "reference_failed":
+                self._inline.add(sent.group.header.get("pool"))
+                self._again(sent.group, sent.calls)
+                return
             self._settle(sent.calls[0], body if error is None else b"", error)
             return
         group, rest = sent.group, sent.calls[sent.answered :]
@@ -342,12 +391,15 @@ class Calls:
             self._pump(group, now)
 
     def _overdue(self, request: int, sent: _Sent, now: float) -> None:
-        due = sent.calls[sent.answered].deadline + (0.0 if sent.block else _LATE_SECONDS)
+        due = sent.calls[sent.answered].deadline + (0.0 if sent.block or sent.held else _LATE_SECONDS)
         if now < due:
             self._look(due)
             return
         if sent.block:
             error = PitError("worker_timeout", f"no answer within {sent.group.timeout:g} s")
+        elif sent.held:
+            text = f"not begun within {sent.group.timeout:g} s: shared memory has no room for its arguments"
+            error = PitError("queue_timeout", text)
         else:
             error = PitError("unavailable", "the server does not answer", hint="read `snakepit logs server`")
         for call in sent.calls[sent.answered :]:
@@ -377,8 +429,10 @@ class Calls:
             if self._gone is None:
                 self._gone = error
                 for sent in self._out.values():
+                    self._return(sent, well=False)
                     for call in sent.calls[sent.answered :]:
                         self._settle(call, b"", error)
+                self._lender.end()
                 for group in self._groups.values():
                     for call in group.waiting:
                         self._settle(call, b"", error)
@@ -388,14 +442,6 @@ class Calls:
                     self._ring()
             settled = self._taken()
         _call_back(settled)
-
-
-def _key(command: str, args: bytes, timeout: float | None, header: dict[str, Any]) -> tuple[Any, ...]:
-    """Calls of the same key may share a block."""
-    if labels := header.get("metadata"):
-        rest = {**header, "metadata": None}
-        return command, cwd(), timeout, groups.fits(args), *rest.items(), *labels.items()
-    return command, cwd(), timeout, groups.fits(args), *header.items()
 
 
 def _call_back(settled: list[Pending]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import snakepit_cli
+from snakepit_cli.client.call.request import cwd
 from snakepit_cli.client.many.pending import Pending
 from snakepit_cli.wire import front
 
@@ -116,14 +117,15 @@ class Group:
                 taken.append(call)
         return taken
 
-    def body(self, calls: list[Pending], now: float, *, block: bool) -> bytes:
-        """Of the frame with which these leave."""
+    def body(self, calls: list[Pending], now: float, *, block: bool, place: str = "") -> bytes:
+        """Of the frame with which these leave. `place`: the header member that says where the arguments are."""
         timeout = None if self.timeout is None else max(calls[0].deadline - now, 1e-3)
         version = snakepit_cli.__version__
         if not block:
             return front.call_body(
-                self.command, calls[0].args, version=version, cwd=self.cwd, timeout=timeout, **self.header
-            )
+                self.command, b"" if place else calls[0].args, version=version, cwd=self.cwd, timeout=timeout,
+                block=place, **self.header,
+            )  # fmt: skip
         # The item's name is that of the argument that it becomes when it is no object. It is one.
         members = front.block_members(len(calls), item="item", text=False, careful=True, calls=True)
         lines = b"\n".join([call.args for call in calls])
@@ -131,6 +133,14 @@ class Group:
             self.command, b"{}\n%b\n" % lines, version=version, cwd=self.cwd, timeout=timeout, stream=True,
             references=True, block=members, **self.header,
         )  # fmt: skip
+
+
+def key(command: str, args: bytes, timeout: float | None, header: dict[str, Any]) -> tuple[Any, ...]:
+    """Calls of the same key may share a block."""
+    if labels := header.get("metadata"):
+        rest = {**header, "metadata": None}
+        return command, cwd(), timeout, fits(args), *rest.items(), *labels.items()
+    return command, cwd(), timeout, fits(args), *header.items()
 
 
 def fits(args: bytes) -> bool:

@@ -247,7 +247,8 @@ class Connection(asyncio.Protocol):
         if asked.wait:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(segments.grant(self._owner, asked.bytes), asked.wait)
-        return {**self._owner.facts(), "longest": self._host.max_message_bytes}
+        most = segments.most(self._owner)
+        return {**self._owner.facts(), "longest": self._host.max_message_bytes, "most": most}
 
     async def _say(self, request: int, lines: bytes) -> None:
         self.chunks(request, lines)

@@ -119,3 +119,21 @@ def test_dropped_and_closed_ones_are_removed(tmp_path: Path) -> None:
     server.segments.done(other[0])
     server.segments.close()
     assert server.names() == []
+
+
+def test_of_many_segments_as_many_are_kept_as_the_share_holds(tmp_path: Path) -> None:
+    server = Server(tmp_path, kept=2 * MB)
+    puts = [server.put(MB) for _ in range(5)]
+    for put in puts:
+        assert put is not None
+        server.segments.done(put[0])
+    assert len(server.names()) == 2
+    assert server.given_back == [2 * MB]
+
+
+def test_room_of_a_dropped_segment_is_given_back(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    put = server.put(40 * MB)
+    assert put is not None
+    server.segments.drop(put[0])
+    assert server.given_back == [8 * MB]

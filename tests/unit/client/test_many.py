@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -26,16 +26,30 @@ class Server(Peer):
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
         sock.settimeout(20)
+        self.room: Callable[[int], Any] = lambda _: None
+        """What a query for so many bytes of shared memory is answered with."""
 
     def call(self) -> tuple[int, dict[str, Any], list[bytes]]:
-        """The next call: number, header, arguments of each item."""
+        """The next call: number, header, arguments of each item. Queries before it are answered."""
         frame = self.read()
+        while frame is not None and frame[0] == front.QUERY:
+            self.send(front.RESULT, frame[1], self.room(json.loads(frame[2])["bytes"]))
+            frame = self.read()
         assert frame is not None
         kind, request, body = frame
         assert kind == front.CALL
         line, _, args = body.partition(b"\n")
         header = json.loads(line)
         return request, header, args.split(b"\n")[1:-1] if "items" in header else [args]
+
+    def asked(self) -> int:
+        """The bytes that the next frame asks for."""
+        frame = self.read()
+        assert frame is not None
+        assert frame[0] == front.QUERY
+        count: int = json.loads(frame[2])["bytes"]
+        self.send(front.RESULT, frame[1], self.room(count))
+        return count
 
     def cancelled(self) -> int:
         frame = self.read()
