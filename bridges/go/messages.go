@@ -98,18 +98,20 @@ const (
 
 // Numbers of the fields of Request.
 const (
-	fieldRequestId             = 1
-	fieldRequestParent         = 2
-	fieldRequestPool           = 3
-	fieldRequestCommand        = 4
-	fieldRequestArgs           = 5
-	fieldRequestSession        = 6
-	fieldRequestTimeoutSeconds = 7
-	fieldRequestQuery          = 8
-	fieldRequestStream         = 9
-	fieldRequestCreditBytes    = 10
-	fieldRequestTool           = 11
-	fieldRequestTakesParts     = 12
+	fieldRequestId              = 1
+	fieldRequestParent          = 2
+	fieldRequestPool            = 3
+	fieldRequestCommand         = 4
+	fieldRequestArgs            = 5
+	fieldRequestSession         = 6
+	fieldRequestTimeoutSeconds  = 7
+	fieldRequestQuery           = 8
+	fieldRequestStream          = 9
+	fieldRequestCreditBytes     = 10
+	fieldRequestTool            = 11
+	fieldRequestTakesParts      = 12
+	fieldRequestArgsRef         = 13
+	fieldRequestTakesReferences = 14
 )
 
 // Numbers of the fields of Credit.
@@ -130,6 +132,7 @@ const (
 	fieldFromWorkerInvalidated  = 8
 	fieldFromWorkerCredits      = 9
 	fieldFromWorkerSegmentBytes = 10
+	fieldFromWorkerReleased     = 11
 )
 
 // Numbers of the fields of Welcome.

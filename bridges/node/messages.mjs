@@ -88,6 +88,8 @@ export const Request = {
   10: ['creditBytes', 'number'],
   11: ['tool', 'flag'],
   12: ['takesParts', 'flag'],
+  13: ['argsRef', Reference],
+  14: ['takesReferences', 'flag'],
 }
 export const Credit = {
   1: ['id', 'number'],
@@ -104,6 +106,7 @@ export const FromWorker = {
   8: ['invalidated', 'number', 'many'],
   9: ['credits', Credit, 'many'],
   10: ['segmentBytes', 'number'],
+  11: ['released', 'text', 'many'],
 }
 export const Welcome = {
   1: ['protocol', 'number'],

@@ -227,6 +227,11 @@ class Lent:
         """What to do when it has been released."""
         self._then = do
 
+    def drop(self) -> None:
+        """Releases it, although it may still be read: its owner does not write to a file that has lost its name."""
+        _unlink(self.ref.path)
+        self.release()
+
     def release(self) -> None:
         self._owner.release(self.ref.path)
         then, self._then = self._then, None

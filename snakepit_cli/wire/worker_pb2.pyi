@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class FromWorker(_message.Message):
-    __slots__ = ("hello", "start_failure", "results", "chunks", "pong", "requests", "withdrawals", "invalidated", "credits", "segment_bytes")
+    __slots__ = ("hello", "start_failure", "results", "chunks", "pong", "requests", "withdrawals", "invalidated", "credits", "segment_bytes", "released")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     START_FAILURE_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -19,6 +19,7 @@ class FromWorker(_message.Message):
     INVALIDATED_FIELD_NUMBER: _ClassVar[int]
     CREDITS_FIELD_NUMBER: _ClassVar[int]
     SEGMENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RELEASED_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     start_failure: StartFailure
     results: _containers.RepeatedCompositeFieldContainer[Result]
@@ -29,7 +30,8 @@ class FromWorker(_message.Message):
     invalidated: _containers.RepeatedScalarFieldContainer[int]
     credits: _containers.RepeatedCompositeFieldContainer[Credit]
     segment_bytes: int
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., start_failure: _Optional[_Union[StartFailure, _Mapping]] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunks, _Mapping]]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., requests: _Optional[_Iterable[_Union[Request, _Mapping]]] = ..., withdrawals: _Optional[_Iterable[int]] = ..., invalidated: _Optional[_Iterable[int]] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., segment_bytes: _Optional[int] = ...) -> None: ...
+    released: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., start_failure: _Optional[_Union[StartFailure, _Mapping]] = ..., results: _Optional[_Iterable[_Union[Result, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunks, _Mapping]]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., requests: _Optional[_Iterable[_Union[Request, _Mapping]]] = ..., withdrawals: _Optional[_Iterable[int]] = ..., invalidated: _Optional[_Iterable[int]] = ..., credits: _Optional[_Iterable[_Union[Credit, _Mapping]]] = ..., segment_bytes: _Optional[int] = ..., released: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("token", "worker", "language", "runtime", "protocol_min", "protocol_max", "capacity", "commands", "pid", "sessions", "tools", "runs_batches")
@@ -196,7 +198,7 @@ class Chunks(_message.Message):
     def __init__(self, id: _Optional[int] = ..., lines: _Optional[bytes] = ..., count: _Optional[int] = ..., failed: _Optional[_Iterable[int]] = ..., lines_ref: _Optional[_Union[Reference, _Mapping]] = ...) -> None: ...
 
 class Request(_message.Message):
-    __slots__ = ("id", "parent", "pool", "command", "args", "session", "timeout_seconds", "query", "stream", "credit_bytes", "tool", "takes_parts")
+    __slots__ = ("id", "parent", "pool", "command", "args", "session", "timeout_seconds", "query", "stream", "credit_bytes", "tool", "takes_parts", "args_ref", "takes_references")
     ID_FIELD_NUMBER: _ClassVar[int]
     PARENT_FIELD_NUMBER: _ClassVar[int]
     POOL_FIELD_NUMBER: _ClassVar[int]
@@ -209,6 +211,8 @@ class Request(_message.Message):
     CREDIT_BYTES_FIELD_NUMBER: _ClassVar[int]
     TOOL_FIELD_NUMBER: _ClassVar[int]
     TAKES_PARTS_FIELD_NUMBER: _ClassVar[int]
+    ARGS_REF_FIELD_NUMBER: _ClassVar[int]
+    TAKES_REFERENCES_FIELD_NUMBER: _ClassVar[int]
     id: int
     parent: int
     pool: str
@@ -221,7 +225,9 @@ class Request(_message.Message):
     credit_bytes: int
     tool: bool
     takes_parts: bool
-    def __init__(self, id: _Optional[int] = ..., parent: _Optional[int] = ..., pool: _Optional[str] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ..., query: _Optional[bytes] = ..., stream: _Optional[bool] = ..., credit_bytes: _Optional[int] = ..., tool: _Optional[bool] = ..., takes_parts: _Optional[bool] = ...) -> None: ...
+    args_ref: Reference
+    takes_references: bool
+    def __init__(self, id: _Optional[int] = ..., parent: _Optional[int] = ..., pool: _Optional[str] = ..., command: _Optional[str] = ..., args: _Optional[bytes] = ..., session: _Optional[str] = ..., timeout_seconds: _Optional[float] = ..., query: _Optional[bytes] = ..., stream: _Optional[bool] = ..., credit_bytes: _Optional[int] = ..., tool: _Optional[bool] = ..., takes_parts: _Optional[bool] = ..., args_ref: _Optional[_Union[Reference, _Mapping]] = ..., takes_references: _Optional[bool] = ...) -> None: ...
 
 class Pong(_message.Message):
     __slots__ = ("nonce",)

@@ -10,7 +10,9 @@ from typing import Protocol
 from snakepit_cli import __version__
 from snakepit_cli.base.errors import PitError
 from snakepit_cli.server.calls.call import Call, Caller, Header, Runner
+from snakepit_cli.server.segments import Lent
 from snakepit_cli.wire import worker_pb2 as pb
+from snakepit_cli.wire.reference import from_message
 
 _MOST = 10_000
 """Requests of one worker that have no answer yet."""
@@ -58,7 +60,8 @@ class Host(Protocol):
 class Asked:
     """One request of a worker, and where its answer goes."""
 
-    def __init__(self, request: pb.Request, parent: Call | None, worker: NestedCalls) -> None:
+    def __init__(self, request: pb.Request, parent: Call | None, worker: NestedCalls, lent: Lent | None) -> None:
+        """`lent` holds its arguments when they are in a segment."""
         self.query = request.query
         self.session = parent.header.session or "" if parent is not None else ""
         """That of the call within which it is made."""
@@ -75,6 +78,7 @@ class Asked:
         self._room = request.credit_bytes if request.stream else 0
         self.size = len(request.query) + len(request.args)
         """Bytes."""
+        self._lent = lent
         self._wake = asyncio.Event()
 
     # -- the caller of a call --
@@ -89,16 +93,32 @@ class Asked:
             text = f"{unread:,} bytes of answers to this worker wait; {most:,} are allowed"
             self.error(request, PitError("pool_saturated", text, hint="await answers before you ask for more"))
             return
-        self._worker.over(request)
+        self._over(request)
         self.link.reply(pb.Result(id=request, value=value))
+
+    def result_ref(self, request: int, lent: Lent) -> None:
+        self._over(request)
+        self._worker.refer(request, lent)
+
+    def _over(self, request: int) -> None:
+        self._worker.over(request)
+        if self._lent is not None:
+            self._lent.release()
 
     def error(self, request: int, error: PitError) -> None:
         self._worker.over(request)
+        if self._lent is not None:
+            self._lent.drop()  # what was called may go on, and read its arguments
         self.link.reply(pb.Result(id=request, failure=_failure(error)))
 
     def chunks(self, request: int, lines: bytes) -> None:
         self._room -= len(lines)
         self.link.reply_chunks(request, lines)
+
+    def chunks_ref(self, request: int, lent: Lent) -> None:
+        """None come, as `answers_ref`: a request that streams takes no references."""
+
+    def answers_ref(self, request: int, lent: Lent, count: int, failed: Sequence[int]) -> None: ...
 
     def note(self, request: int, text: str) -> None:
         """No user waits for it."""
@@ -141,19 +161,23 @@ class NestedCalls:
         self._running: dict[int, Asked] = {}
         self._held = 0
         """Bytes of them."""
+        self._lent: dict[str, Lent] = {}
+        """Replies that the worker has not read, by path."""
         self.most_unread = _UNREAD * host.max_message_bytes
         self.has_asked = False
         """Whether it has ever made a request. Until then it grants no room and confirms no invalidation."""
 
-    def ask(self, request: pb.Request, parent: Call | None, own_pool: str) -> None:
-        """`parent` is the call within which it is made, None when that is over."""
+    def ask(self, request: pb.Request, parent: Call | None, own_pool: str, lent: Lent | None) -> None:
+        """`parent` is the call within which it is made, None when that is over; `lent` holds its arguments, or none."""
         self.has_asked = True
-        asked = Asked(request, parent, self)
+        asked = Asked(request, parent, self, lent)
+        refusal = self._too_many(asked.size)
         if request.id in self._running:
-            self.link.reply(_refusal(request.id, PitError("usage", f"request {request.id} is still running")))
-            return
-        if (refusal := self._too_many(asked.size)) is not None:
-            self.link.reply(_refusal(request.id, refusal))
+            refusal = PitError("usage", f"request {request.id} is still running")
+        if refusal is not None:
+            self.link.reply(pb.Result(id=request.id, failure=_failure(refusal)))
+            if lent is not None:
+                lent.release()
             return
         self._running[request.id] = asked
         self._held += asked.size
@@ -185,6 +209,21 @@ class NestedCalls:
         asked.cancel = lambda: pool.cancel(call)
         asked.resume = lambda: pool.resume(call)
 
+    def refer(self, request: int, lent: Lent) -> None:
+        """Replies with a segment, which the worker releases."""
+        self._lent[lent.ref.path] = lent
+        self.link.reply(pb.Result(id=request, value_ref=lent.ref))
+
+    def heard(self, message: pb.FromWorker) -> None:
+        """What it says about replies."""
+        for path in message.released:
+            if (lent := self._lent.pop(path, None)) is not None:
+                lent.release()
+        for credit in message.credits:
+            self.grant(credit.id, credit.bytes)
+        if message.invalidated:
+            self.obeyed(message.invalidated)
+
     def withdraw(self, request: int) -> None:
         if known := self._running.get(request):
             known.cancel()
@@ -200,6 +239,8 @@ class NestedCalls:
         """The worker is gone."""
         for asked in list(self._running.values()):
             asked.cancel()
+        while self._lent:
+            self._lent.popitem()[1].release()
         self._host.gone(self.link, self.name)
 
     def over(self, request: int) -> None:
@@ -209,10 +250,6 @@ class NestedCalls:
         self._held -= known.size
         if known.parent is not None:
             known.parent.children.pop(request, None)
-
-
-def _refusal(request: int, error: PitError) -> pb.Result:
-    return pb.Result(id=request, failure=_failure(error))
 
 
 def _failure(error: PitError) -> pb.Failure:
@@ -248,6 +285,8 @@ def _header(request: pb.Request, parent: Call | None, own_pool: str) -> Header:
             timeout=min(left, default=None),
             stream=request.stream,
             binary=request.takes_parts,
+            references=request.takes_references and not request.stream,
+            args_ref=from_message(request.args_ref) if request.HasField("args_ref") else None,
             metadata=None if parent is None else parent.header.metadata,
         )
     except ValueError as error:

@@ -269,16 +269,14 @@ class Pool:
             self._heard_chunks(worker, message)
         for request in message.requests:
             parent = self._calls.get(request.parent)
-            worker.ask(request, parent if parent is not None and parent.worker == worker.id else None, self.spec.name)
+            parent = parent if parent is not None and parent.worker == worker.id else None
+            worker.ask(request, parent, self.spec.name, self._lent.lend)
         if message.segment_bytes and worker.segments is not None and worker.link is not None:
             worker.link.segment_bytes(worker.segments.grant(message.segment_bytes))
         for number in message.withdrawals:
             worker.withdraw(number)
         if (nested := worker.nested) is not None and nested.has_asked:
-            for credit in message.credits:
-                nested.grant(credit.id, credit.bytes)
-            if message.invalidated:
-                nested.obeyed(message.invalidated)
+            nested.heard(message)
         for result in message.results:
             self._heard_result(worker, result)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from snakepit_cli.core.events import Gate
 from snakepit_cli.server.calls.call import Call
 from snakepit_cli.server.calls.nested_calls import NestedCalls
-from snakepit_cli.server.segments import Owner
+from snakepit_cli.server.segments import Lent, Owner
 from snakepit_cli.server.workers.worker_link import Link
 from snakepit_cli.wire import worker_pb2 as pb
+
+Lend = Callable[["Worker", "Call | None", pb.Reference], "Lent | None"]
+"""Takes what a worker refers to. None when it must not: it is ended then."""
 
 
 @dataclass
@@ -41,9 +44,14 @@ class Worker:
     cpu: float = 0.0
     """Processor seconds that it and its children had used then."""
 
-    def ask(self, request: pb.Request, parent: Call | None, pool: str) -> None:
+    def ask(self, request: pb.Request, parent: Call | None, pool: str, lend: Lend) -> None:
+        lent = None
+        if request.HasField("args_ref") and (lent := lend(self, None, request.args_ref)) is None:
+            return
         if self.nested is not None:
-            self.nested.ask(request, parent, pool)
+            self.nested.ask(request, parent, pool, lent)
+        elif lent is not None:
+            lent.release()
 
     def interrupt(self, call: int) -> None:
         if self.link is not None:

@@ -34,7 +34,7 @@ class Worker:
         self.link.step(self.wake, 0)
         self.peer.accept()
         self.outbox = self.current()
-        self.asker = Asker(self.link.requests, self.outbox, 7)
+        self.asker = Asker(self.link.requests, self.outbox, 7, None)
 
     def current(self) -> Outbox:
         assert self.link._stream is not None

@@ -29,6 +29,8 @@ class Link:
         self.welcomed: pb.Welcome | None = None
         self.segments_released: list[str] = []
         self.calls: list[int] = []
+        self.sent: dict[int, dict[str, Any]] = {}
+        """What else is said of each of them."""
         self.take_parts: list[int] = []
         self.cancelled: list[int] = []
         self.pings = 0
@@ -41,10 +43,11 @@ class Link:
         self.hear: Callable[[pb.FromWorker], None]
         self.fails: Exception | None = None
 
-    def call(self, call_id: int, command: str, args: bytes, *, takes_parts: bool, **_: Any) -> None:
+    def call(self, call_id: int, command: str, args: bytes, *, takes_parts: bool, **more: Any) -> None:
         if self.fails is not None:
             raise self.fails
         self.calls.append(call_id)
+        self.sent[call_id] = more
         if takes_parts:
             self.take_parts.append(call_id)
         if command == "echo":

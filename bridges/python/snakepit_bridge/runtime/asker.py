@@ -13,10 +13,12 @@ from snakepit_bridge.datatypes import has_array
 from snakepit_bridge.errors import CallFailedError, InvalidValueError, error_of
 from snakepit_bridge.runtime import own_tools
 from snakepit_bridge.runtime.forks import is_forked
-from snakepit_bridge.runtime.nested_values import decode, encode
+from snakepit_bridge.runtime.long_replies import LongReply, Reply
+from snakepit_bridge.runtime.nested_values import Arguments, decode
 from snakepit_bridge.runtime.outbox import Outbox
 from snakepit_bridge.runtime.replies import Replies
-from snakepit_bridge.runtime.requests import Requests
+from snakepit_bridge.runtime.requests import Put, Requests, nothing
+from snakepit_bridge.runtime.segments import Segments
 from snakepit_bridge.runtime.variable_cache import Change, Changes, VariableCache
 from snakepit_bridge.tools import OfferedTools, ToolCall
 
@@ -26,10 +28,12 @@ __all__ = ["Asker"]
 class Asker:
     """Makes the requests of one call's handler. From any thread."""
 
-    def __init__(self, requests: Requests, outbox: Outbox, parent: int) -> None:
+    def __init__(self, requests: Requests, outbox: Outbox, parent: int, segments: Segments | None) -> None:
+        """`segments` are for long arguments; None when there is no shared memory."""
         self._requests = requests
         self._outbox = outbox
         self._parent = parent
+        self._segments = segments
 
     @property
     def tools(self) -> OfferedTools:
@@ -41,30 +45,18 @@ class Asker:
 
     def wait(self, command: str, args: dict[str, Any], **more: Any) -> Any:
         """The value of a command. Blocks. Raises CallFailedError."""
-        request = self._call(command, encode(args), more)
-        try:
-            return decode(self._wait(request))
-        except CallFailedError as error:
-            if not error.wants_json:
-                raise
-        return decode(self._wait(self._call(command, jsonio.dumps(args), more)))
+        return self._run(self._call(command, more), Arguments(args, self._segments))
 
     async def later(self, command: str, args: dict[str, Any], **more: Any) -> Any:
         """`wait` for an event loop."""
-        request = self._call(command, encode(args), more)
-        try:
-            return decode(await self._later(request))
-        except CallFailedError as error:
-            if not error.wants_json:
-                raise
-        return decode(await self._later(self._call(command, jsonio.dumps(args), more)))
+        return await self._run_later(self._call(command, more), Arguments(args, self._segments))
 
     def query(self, query: dict[str, Any] | ToolCall) -> Any:
         """The answer to a query. Blocks. Raises CallFailedError."""
         if isinstance(query, ToolCall) and (own := self.tools.get(query.session, query.name)) is not None:
             return own_tools.run(own, query, self)
         if isinstance(query, ToolCall):
-            return decode(self._wait(self._query(query)))
+            return self._run(self._tool(query), _arguments(query, self._segments))
         return _answer(self._wait(self._query(query), _changes(query)))
 
     async def query_later(self, query: dict[str, Any] | ToolCall) -> Any:
@@ -72,18 +64,44 @@ class Asker:
         if isinstance(query, ToolCall) and (own := self.tools.get(query.session, query.name)) is not None:
             return await own_tools.run_later(own, query, self)
         if isinstance(query, ToolCall):
-            return decode(await self._later(self._query(query)))
+            return await self._run_later(self._tool(query), _arguments(query, self._segments))
         return _answer(await self._later(self._query(query), _changes(query)))
 
     def stream(self, query: dict[str, Any] | ToolCall) -> Replies:
         """The answers to a query that has many."""
         _refuse_in_fork()
-        return Replies(self._requests, self._outbox, self._query(query))
+        if not isinstance(query, ToolCall):
+            return Replies(self._requests, self._outbox, self._query(query))
+        request = self._tool(query)
+        _arguments(query, None).put(request)
+        return Replies(self._requests, self._outbox, request)
 
-    def _wait(self, request: pb.Request, changes: Changes = None) -> bytes:
+    def _run(self, request: pb.Request, arguments: Arguments) -> Any:
+        request.takes_references = self._can_read
+        while True:
+            try:
+                return decode(self._wait(request, put=arguments.put))
+            except CallFailedError as error:  # noqa: PERF203 - seldom a second time
+                if not arguments.other_form(error):
+                    raise
+
+    async def _run_later(self, request: pb.Request, arguments: Arguments) -> Any:
+        request.takes_references = self._can_read
+        while True:
+            try:
+                return decode(await self._later(request, put=arguments.put))
+            except CallFailedError as error:  # noqa: PERF203 - seldom a second time
+                if not arguments.other_form(error):
+                    raise
+
+    @property
+    def _can_read(self) -> bool:
+        return self._segments is not None and self._segments.can_be_read
+
+    def _wait(self, request: pb.Request, changes: Changes = None, put: Put = nothing) -> bytes:
         _refuse_in_fork()
         inbox = _Waiting(changes)
-        number = self._requests.send(self._outbox, request, inbox)
+        number = self._requests.send(self._outbox, request, inbox, put)
         try:
             self._requests.hurry()
             result = inbox.came.get()
@@ -92,10 +110,10 @@ class Asker:
             raise
         return _value(result)
 
-    async def _later(self, request: pb.Request, changes: Changes = None) -> bytes:
+    async def _later(self, request: pb.Request, changes: Changes = None, put: Put = nothing) -> bytes:
         _refuse_in_fork()
         inbox = _Awaited(changes)
-        number = self._requests.send(self._outbox, request, inbox)
+        number = self._requests.send(self._outbox, request, inbox, put)
         try:
             self._requests.hurry()
             result = await inbox.came
@@ -104,17 +122,17 @@ class Asker:
             raise
         return _value(result)
 
-    def _call(self, command: str, args: bytes, more: dict[str, Any]) -> pb.Request:
+    def _call(self, command: str, more: dict[str, Any]) -> pb.Request:
         return pb.Request(
-            parent=self._parent, command=command, args=args, pool=more["pool"], session=more["session"],
+            parent=self._parent, command=command, pool=more["pool"], session=more["session"],
             timeout_seconds=more["timeout"] or 0.0, takes_parts=True,
         )  # fmt: skip
 
-    def _query(self, query: dict[str, Any] | ToolCall) -> pb.Request:
+    def _tool(self, call: ToolCall) -> pb.Request:
+        return pb.Request(parent=self._parent, command=call.name, tool=True, takes_parts=True)
+
+    def _query(self, query: dict[str, Any]) -> pb.Request:
         try:
-            if isinstance(query, ToolCall):
-                data = encode(query.arguments)
-                return pb.Request(parent=self._parent, command=query.name, args=data, tool=True, takes_parts=True)
             return pb.Request(parent=self._parent, query=_encoded(query), takes_parts=True)
         except jsonio.NoJsonForm as error:
             raise InvalidValueError("invalid_value", str(error)) from None
@@ -125,9 +143,9 @@ class _Waiting:
 
     def __init__(self, changes: Changes) -> None:
         self.changes = changes
-        self.came: queue.SimpleQueue[pb.Result] = queue.SimpleQueue()
+        self.came: queue.SimpleQueue[Reply] = queue.SimpleQueue()
 
-    def answered(self, result: pb.Result) -> None:
+    def answered(self, result: Reply) -> None:
         self.came.put(result)
 
     def part(self, chunks: pb.Chunks) -> None:
@@ -140,9 +158,9 @@ class _Awaited:
     def __init__(self, changes: Changes) -> None:
         self.changes = changes
         self._loop = asyncio.get_running_loop()
-        self.came: asyncio.Future[pb.Result] = self._loop.create_future()
+        self.came: asyncio.Future[Reply] = self._loop.create_future()
 
-    def answered(self, result: pb.Result) -> None:
+    def answered(self, result: Reply) -> None:
         try:
             self._loop.call_soon_threadsafe(_deliver, self.came, result)
         except RuntimeError:  # the loop was closed meanwhile: no handler waits
@@ -150,6 +168,13 @@ class _Awaited:
 
     def part(self, chunks: pb.Chunks) -> None:
         """Only what has asked for a stream gets parts."""
+
+
+def _arguments(call: ToolCall, segments: Segments | None) -> Arguments:
+    try:
+        return Arguments(call.arguments, segments)
+    except jsonio.NoJsonForm as error:
+        raise InvalidValueError("invalid_value", str(error)) from None
 
 
 def _changes(query: dict[str, Any] | ToolCall) -> Changes:
@@ -174,12 +199,14 @@ def _encoded(query: dict[str, Any]) -> bytes:
         raise jsonio.NoJsonForm(str(error)) from None
 
 
-def _deliver(came: asyncio.Future[pb.Result], result: pb.Result) -> None:
+def _deliver(came: asyncio.Future[Reply], result: Reply) -> None:
     if not came.done():
         came.set_result(result)
 
 
-def _value(result: pb.Result) -> bytes:
+def _value(result: Reply) -> bytes:
+    if isinstance(result, LongReply):
+        return result.value
     if result.HasField("failure"):
         said = result.failure
         error = error_of(said.name or "command_failed", said.message, said.type, said.traceback)

@@ -130,7 +130,7 @@ class Call:
         if self._context is None:
             spec = self._spec
             deadline = self.arrived + spec.timeout_seconds if spec.timeout_seconds > 0 else None
-            asker = Asker(self.requests, self.outbox, self.id) if self.requests is not None else None
+            asker = Asker(self.requests, self.outbox, self.id, self._segments) if self.requests is not None else None
             self._context = CallContext(spec.command, spec.session, spec.cwd, deadline, asker, _texts(spec.metadata))
             if self.cancelled:
                 self._context.cancel()

@@ -13,6 +13,7 @@ from snakepit_bridge.runtime import http2
 from snakepit_bridge.runtime.calls import Call, CallTable
 from snakepit_bridge.runtime.forks import leave_if_forked
 from snakepit_bridge.runtime.http2 import GatewayStream
+from snakepit_bridge.runtime.long_replies import fetched
 from snakepit_bridge.runtime.outbox import Outbox
 from snakepit_bridge.runtime.requests import Requests
 from snakepit_bridge.runtime.segments import Segments
@@ -215,7 +216,7 @@ class Link:
         for part in message.reply_chunks:
             self.requests.part(part)
         for result in message.replies:
-            self.requests.replied(result)
+            self.requests.replied(fetched(result, outbox) if result.HasField("value_ref") else result)
         for invalidation in message.invalidations:
             self.requests.cache.drop(invalidation.session, invalidation.names)
             outbox.put_invalidated(invalidation.id)

@@ -62,6 +62,7 @@ class Outbox:
         self._credits: deque[tuple[int, int]] = deque()
         self._invalidated: deque[int] = deque()
         self._segment_bytes: deque[int] = deque()
+        self._released: deque[str] = deque()
         self.closing = False
         """Nothing will be added any more: end the worker's half of the stream when all is said."""
         self.ended = False
@@ -137,6 +138,12 @@ class Outbox:
         if self.idle:
             self.wake()
 
+    def put_released(self, path: str) -> None:
+        """A reply in a segment has been read."""
+        self._released.append(path)
+        if self.idle:
+            self.wake()
+
     def put_segment_bytes(self, count: int) -> None:
         """Asks for room in shared memory."""
         self._segment_bytes.append(count)
@@ -168,7 +175,7 @@ class Outbox:
         """There is something to say. The transport asks again after it has set `idle`."""
         if self._results or self._pongs or self._requests or self._withdrawals or self._first is not None:
             return True
-        if self._credits or self._invalidated or self._segment_bytes:
+        if self._credits or self._invalidated or self._segment_bytes or self._released:
             return True
         return any(call.lines for call in list(self._streams.values()))
 
@@ -215,10 +222,12 @@ class Outbox:
             message = message or pb.FromWorker()
             while self._withdrawals:
                 message.withdrawals.append(self._withdrawals.popleft())
-        if self._invalidated or self._credits or self._segment_bytes:
+        if self._invalidated or self._credits or self._segment_bytes or self._released:
             message = message or pb.FromWorker()
             while self._segment_bytes:
                 message.segment_bytes = self._segment_bytes.popleft()
+            while self._released:
+                message.released.append(self._released.popleft())
             while self._invalidated:
                 message.invalidated.append(self._invalidated.popleft())
             while self._credits:

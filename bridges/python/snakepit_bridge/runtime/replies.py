@@ -11,6 +11,7 @@ from typing import Any, Callable
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.binary import is_message
 from snakepit_bridge.errors import error_of
+from snakepit_bridge.runtime.long_replies import Reply
 from snakepit_bridge.runtime.nested_values import decode
 from snakepit_bridge.runtime.outbox import Outbox
 from snakepit_bridge.runtime.requests import Requests
@@ -119,8 +120,9 @@ class _Inbox:
         self.came: queue.SimpleQueue[pb.Chunks | pb.Result] = queue.SimpleQueue()
         self._notify: Callable[[], None] | None = None
 
-    def answered(self, result: pb.Result) -> None:
-        self._put(result)
+    def answered(self, result: Reply) -> None:
+        if isinstance(result, pb.Result):  # as they all are: a stream takes no references
+            self._put(result)
 
     def part(self, chunks: pb.Chunks) -> None:
         self._put(chunks)

@@ -9,11 +9,20 @@ from typing import Any, Callable, Protocol
 from snakepit_bridge import worker_pb2 as pb
 from snakepit_bridge.errors import CallFailedError
 from snakepit_bridge.failures import failure
+from snakepit_bridge.runtime.long_replies import Reply
 from snakepit_bridge.runtime.outbox import Outbox
 from snakepit_bridge.runtime.variable_cache import Changes, VariableCache
 from snakepit_bridge.tools import OfferedTools
 
 __all__ = ["Inbox", "Requests"]
+
+
+Put = Callable[[pb.Request], object]
+"""Adds the arguments to a request."""
+
+
+def nothing(*_: object) -> None:
+    """What is called when there is nothing to do."""
 
 
 class Inbox(Protocol):
@@ -23,7 +32,7 @@ class Inbox(Protocol):
     def changes(self) -> Changes:
         """The variables that the request changes."""
 
-    def answered(self, result: pb.Result) -> None:
+    def answered(self, result: Reply) -> None:
         """Called once, with the reply."""
 
     def part(self, chunks: pb.Chunks) -> None:
@@ -40,27 +49,29 @@ class Requests:
         """Values of variables that handlers have read."""
         self.tools = OfferedTools()
         """Functions that this worker offers."""
-        self.hurry: Callable[[], None] = _nothing
+        self.hurry: Callable[[], None] = nothing
         """Has the stream read at once, because a handler waits for a reply. Set by the worker."""
         self.limit: Callable[[], int] = _unlimited
         """How many bytes the server takes in a request. Set by the worker."""
         self.shield: Callable[[Callable[[], Any]], Any] = _run
         """Runs a function that must not be interrupted halfway. Set by the worker."""
 
-    def send(self, outbox: Outbox, request: pb.Request, inbox: Inbox) -> int:
-        """Sends the request; returns its number. When the stream has ended, the request fails at once.
+    def send(self, outbox: Outbox, request: pb.Request, inbox: Inbox, put: Put = nothing) -> int:
+        """Sends the request; returns its number. `put` adds its arguments. When the stream has ended, the request fails
+        at once.
 
         Raises CallFailedError for one that is too long: the server would end the stream.
         """
+        request.id = number = next(self._ids)
+        # A message that is interrupted halfway would break the stream; a segment would not come back.
+        self.shield(lambda: self._send(outbox, request, inbox, put))
+        return number
+
+    def _send(self, outbox: Outbox, request: pb.Request, inbox: Inbox, put: Put) -> None:
+        put(request)
         size, limit = len(request.args) + len(request.query), self.limit()
         if size > limit:
             raise CallFailedError("invalid_arguments", f"the request has {size:,} bytes; {limit:,} are allowed")
-        request.id = number = next(self._ids)
-        # A message that is interrupted halfway would break the stream.
-        self.shield(lambda: self._send(outbox, request, inbox))
-        return number
-
-    def _send(self, outbox: Outbox, request: pb.Request, inbox: Inbox) -> None:
         # The transport sets `ended` before it calls `lost`. So `lost` finds what is added before this looks at `ended`.
         self._waiting[request.id] = inbox
         if not outbox.ended:
@@ -82,7 +93,7 @@ class Requests:
         if self._waiting.pop(number, None) is not None:
             outbox.put_withdrawal(number, later=True)
 
-    def replied(self, result: pb.Result) -> None:
+    def replied(self, result: Reply) -> None:
         inbox = self._waiting.pop(result.id, None)
         if inbox is None:
             return
@@ -113,10 +124,6 @@ class Requests:
 
 def _unlimited() -> int:
     return sys.maxsize
-
-
-def _nothing() -> None:
-    """No standby reader: the stream is read anyway."""
 
 
 def _run(action: Callable[[], Any]) -> Any:

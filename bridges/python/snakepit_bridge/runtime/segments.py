@@ -56,6 +56,11 @@ class _Segment:
                 view = view[written:]
         return at
 
+    @property
+    def is_nameless(self) -> bool:
+        """Whether its name has been removed, because what it holds may be read although it was released."""
+        return os.fstat(self.descriptor).st_nlink == 0
+
     def remove(self) -> None:
         with contextlib.suppress(OSError):
             os.unlink(self.path)
@@ -83,6 +88,8 @@ class Segments:
         self._lock = threading.Lock()
         """Held where `_free`, `_back` or `_held` is changed: the reading thread takes back the last of a burst."""
         self._over = False
+        self.can_be_read = bool(self._folder) and os.access(self._folder, os.R_OK | os.X_OK)
+        """Whether segments of other workers are within reach."""
         self._journal: Journal | None = None
 
     def put(self, parts: Sequence[Buffer], *, ask: bool = True) -> pb.Reference | None:
@@ -153,7 +160,7 @@ class Segments:
     def _take_back(self) -> None:
         while self._back:
             segment = self._lent.pop(self._back.popleft(), None)
-            if segment is not None and segment.size > self._kept:
+            if segment is not None and (segment.size > self._kept or segment.is_nameless):
                 self._drop(segment)
             elif segment is not None:
                 self._free.append(segment)
@@ -173,7 +180,7 @@ class Segments:
         with self._lock:
             for path in paths:
                 segment = self._lent.get(path)
-                if segment is not None and segment.size > self._kept:
+                if segment is not None and segment.size > self._kept and not segment.is_nameless:
                     with contextlib.suppress(OSError):
                         os.ftruncate(segment.descriptor, 0)  # its memory is free at once, not with the next payload
                 self._back.append(path)

@@ -90,7 +90,9 @@ module Snakepit
       9 => [:stream, :flag],
       10 => [:credit_bytes, :number],
       11 => [:tool, :flag],
-      12 => [:takes_parts, :flag]
+      12 => [:takes_parts, :flag],
+      13 => [:args_ref, REFERENCE],
+      14 => [:takes_references, :flag]
     }.freeze
     CREDIT = {
       1 => [:id, :number],
@@ -106,7 +108,8 @@ module Snakepit
       7 => [:withdrawals, :number, true],
       8 => [:invalidated, :number, true],
       9 => [:credits, CREDIT, true],
-      10 => [:segment_bytes, :number]
+      10 => [:segment_bytes, :number],
+      11 => [:released, :text, true]
     }.freeze
     WELCOME = {
       1 => [:protocol, :number],
