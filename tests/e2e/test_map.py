@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -231,3 +232,24 @@ def test_every_item_has_one_line_whoever_is_killed(whom: str, tmp_path: Path):
         else:
             assert lost <= {"worker_crashed"}
             assert len(good) >= count - 2
+
+
+@pytest.mark.parametrize("size", [30_000_000, 20_000, 0])
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_an_input_that_becomes_shorter_is_not_taken_for_a_whole_one(pit: Pit, form: str, size: int):
+    source, out = pit.work / f"shrinking.{form}", pit.work / "shrunk"
+    source.write_text(("item\n" if form == "csv" else "") + f'"{"x" * 10_000}"\n' * 4_000)
+    out.unlink(missing_ok=True)
+    argv = ["map", "slow", "seconds:=0.0005", "--input", source.name, "--to", "jsonl", "--output", out.name]
+    run = pit.start(*argv)
+    wait.until(lambda: out.exists() and out.stat().st_size > 0, "answers in the output")
+    os.truncate(source, size)
+    code, _, error = finish(run)
+    assert code == 66
+    assert f"shortened to {size:,} bytes" in error
+    assert "do not change the file meanwhile" in error
+
+
+def test_files_of_the_kernel_have_no_size(pit: Pit):
+    done = pit.run("map", "same", "--lines", "--input", "/proc/cpuinfo")
+    assert len(done.stdout.splitlines()) == len(Path("/proc/cpuinfo").read_text().splitlines())

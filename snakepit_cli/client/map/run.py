@@ -18,7 +18,7 @@ from snakepit_cli.client import segments
 from snakepit_cli.client.call.request import cwd
 from snakepit_cli.client.error_frames import error_of
 from snakepit_cli.client.map.blocks import MOST_ITEMS, NOT_BEGUN, Answers, Block, Cutter, Order, Pace, Tally, Work
-from snakepit_cli.client.map.descriptors import waits
+from snakepit_cli.client.map.descriptors import read, waits
 from snakepit_cli.client.map.fingerprint import Fingerprint
 from snakepit_cli.client.map.joblog import Done, Joblog
 from snakepit_cli.client.map.loans import Loans
@@ -130,11 +130,7 @@ class Run:
         if self._table is not None:
             self._read_rows(self._table)
             return
-        try:
-            data = os.read(self._source, _READ)
-        except OSError as error:
-            raise PitError("input_not_found", f"cannot read the input: {error.strerror}") from None
-        self._cutter.feed(data)
+        self._cutter.feed(read(self._source, _READ, self.tally.size))
 
     def _read_rows(self, table: Table) -> None:
         table.forget(min([self._cutter.line, *self._order.waiting(), *(one.first for one in self._work.again),

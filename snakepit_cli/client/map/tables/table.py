@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.client.map.descriptors import is_file, waits
+from snakepit_cli.client.map.descriptors import is_file, read, waits
 from snakepit_cli.client.map.tables.columns import Columns, check_names
 from snakepit_cli.client.map.tables.items import Faults, Places
 from snakepit_cli.client.map.tables.rows import RowParser, Rows
@@ -72,10 +72,7 @@ class CsvTable(Table):
             return None
         # A few bytes may become many: the names of the columns are in every line.
         most = _LEAST_READ if self._columns is None else min(_READ, int(_MOST_LINES / self._columns.growth))
-        try:
-            data = os.read(self._descriptor, max(_LEAST_READ, most))
-        except OSError as error:
-            raise PitError("input_not_found", f"cannot read the input: {error.strerror}") from None
+        data = read(self._descriptor, max(_LEAST_READ, most), self._size)
         self._ended = not data
         self._taken += len(data)
         lines = self._lines(self._parser.feed(data) if data else self._parser.end())
