@@ -60,7 +60,10 @@ def current(entry: str) -> bool:
 def cache() -> str:
     """Where programs are kept: never in a home of another user, which `sudo` may leave. Raises PermissionError."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    if not _is_mine(base):
+    if _is_mine(base):
+        if "HOME" not in os.environ:  # the go tool does not look it up, as `expanduser` does
+            os.environ.setdefault("GOCACHE", os.path.join(base, "go-build"))
+    else:
         base = f"/tmp/snakepit-{os.geteuid()}"  # noqa: S108 - checked below
         os.makedirs(base, 0o700, exist_ok=True)
         if os.lstat(base).st_uid != os.geteuid():

@@ -132,9 +132,21 @@ def test_nothing_is_kept_in_a_home_of_another_user(tmp_path: Path, monkeypatch: 
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert launch["cache"]() == f"{tmp_path}/.cache/snakepit/go"
+    assert "GOCACHE" not in os.environ  # the go tool's own
     monkeypatch.setitem(launch["cache"].__globals__, "_is_mine", lambda _: False)
     assert not launch["cache"]().startswith(str(tmp_path))
     assert not os.environ["GOCACHE"].startswith(str(tmp_path))
     another = os.geteuid() + 1
     monkeypatch.setattr(os, "geteuid", lambda: another)
     assert not launch["_is_mine"](str(tmp_path / "not" / "there"))
+
+
+def test_without_a_home_in_the_environment_the_go_tool_is_told_of_a_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under cron and systemd. The go tool, other than Python, does not ask who the user is."""
+    launch = runpy.run_path(str(ROOT / "bridges" / "go" / "launch.py"), run_name="launch")
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.setattr(os.path, "expanduser", lambda _: str(tmp_path))
+    assert launch["cache"]() == f"{tmp_path}/.cache/snakepit/go"
+    assert os.environ == {"GOCACHE": f"{tmp_path}/.cache/go-build"}
