@@ -45,7 +45,7 @@ KINDS: dict[str, Kind] = {
     "history_lost": Kind(69, False, "that version is not kept any more", "see `snakepit var history`"),
     "state_unavailable": Kind(74, True, "the file with the sessions cannot be used", "free some disk space, or check its permissions; `snakepit status` names the state directory"),
     "internal": Kind(70, False, "a bug in snakepit", "report it, with the output of `snakepit logs server`"),
-    "invalid_result": Kind(70, False, "the handler returned something that has no JSON form", "return numbers, strings, lists, dicts, booleans or null"),
+    "invalid_result": Kind(70, False, "the handler returned something that has no JSON form", "return numbers, strings, lists, dicts, booleans, null, arrays or bytes; stream what is too long for a message"),
     "worker_crashed": Kind(71, True, "the worker died during the call", "read `snakepit logs WORKER`; a new worker takes its place"),
     "worker_unresponsive": Kind(71, True, "the worker neither answered nor computed", "read `snakepit logs WORKER`; a new worker takes its place"),
     "worker_oom": Kind(71, True, "the worker was killed for using too much memory", "give it less to do at once, or more memory"),

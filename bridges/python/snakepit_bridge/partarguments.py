@@ -26,13 +26,19 @@ def read(data: Buffer, forms: Mapping[str, Form]) -> dict[str, Any]:
         found = fill(args, parts, _usual)
         return found
     wanted = {
-        inner[KEY]: forms[name]
+        inner[KEY]: (name, forms[name])
         for name, inner in args.items()
         if name in forms and type(inner) is dict and type(inner.get(KEY)) is int
     }
 
     def make(place: Place, part: memoryview) -> Any:
-        return wanted.get(place.part, _usual)(place, part)
+        if place.part not in wanted:
+            return _usual(place, part)
+        name, form = wanted[place.part]
+        try:
+            return form(place, part)
+        except BinaryError as error:
+            raise BinaryError(f"`{name}`: {error}") from None
 
     found = fill(args, parts, make)
     return found

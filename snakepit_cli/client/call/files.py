@@ -23,6 +23,8 @@ TYPES = {
 }  # fmt: skip
 """Content types by the end of a file's name. Ours, so that they are the same on every machine."""
 
+_HINT = "a file of another name is sent as it is, as bytes"
+
 
 class Part:
     """A binary argument."""
@@ -53,12 +55,12 @@ def read(source: str, key: str, stdin: Callable[[], bytes]) -> str | Part:
     data = source_bytes(source, key, stdin)
     end = suffix(source)
     if end == ".json":
-        return check_json(text_of(data, source, key), key)
+        return check_json(text_of(data, source, key), key if source == "-" else f"{key}: {source}")
     if end == ".npy" or (source == "-" and data[:6] == npy.MAGIC):
         try:
             dtype, shape, elements = npy.parse(data)
         except npy.NotUsableError as error:
-            raise ArgumentsError("invalid_arguments", f"{key}: {source}: {error}") from None
+            raise ArgumentsError("invalid_arguments", f"{key}: {source}: {error}", _HINT) from None
         return Part(elements, f',"dtype":{quote(dtype)},"shape":[{",".join(map(str, shape))}]')
     return Part(data, f',"type":{quote(TYPES[end])}' if end in TYPES else "")
 

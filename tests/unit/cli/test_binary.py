@@ -81,11 +81,15 @@ def test_a_stream_takes_them_too(fake: Fake, run: Run) -> None:
         (["x@="], 2, "x@= needs the name of a file, or `-` for standard input"),
         (["x@=no.npy"], 65, "x: no.npy: it is no .npy file"),
         (["x=@photo.png"], 65, "x: photo.png is not UTF-8 text"),
+        (["x@=no.json"], 65, "x: no.json: not JSON at character 0"),
     ],
 )
 def test_what_cannot_be_sent_is_named(fake: Fake, run: Run, words: list[str], code: int, text: str) -> None:
-    Path("no.npy").write_bytes(b"text")
-    assert said(run("exec", "echo", *words), code) == text
+    for name in ("no.npy", "no.json"):
+        Path(name).write_bytes(b"text")
+    done = run("exec", "echo", *words)
+    assert said(done, code) == text
+    assert "snakepit commands" not in done.err or ".npy" not in text
     assert fake.calls == []
 
 
