@@ -17,6 +17,7 @@ from snakepit_cli.client.call.request import Request, Shared
 from snakepit_cli.client.connect.find import connect
 
 if TYPE_CHECKING:
+    from snakepit_cli.base.errors import PitError
     from snakepit_cli.client import api
 
 _SECONDS = 5.0
@@ -58,9 +59,18 @@ def after_refusal(request: Request, refusal: RefusedError, talk: Talking = conve
 
     error = as_pit_error(refusal)
     if error.kind != "version_skew" or error.detail.get("busy") is not False or not request.shared.start:
-        raise refusal
+        raise _with_files(error, request) if error.kind == "invalid_arguments" else refusal
     _replace(request.shared)
     return _once(request, talk)
+
+
+def _with_files(error: PitError, request: Request) -> PitError:
+    """The error, in which an argument that came from a file is named with that."""
+    for item in request.items:
+        key, _, file = item.partition("@=")
+        if file and key.isidentifier():
+            error.message = error.message.replace(f": `{key}`", f": `{key}` ({file})", 1)
+    return error
 
 
 def _once(request: Request, talk: Talking) -> int:

@@ -193,5 +193,7 @@ def parse(data: Buffer, bound: Bound) -> dict[str, Any]:
     """The arguments of a call, or the refusal that says why they are none."""
     try:
         return bound.read_parts(data) if is_message(data) else jsonio.loads_object(bytes(data))
-    except (jsonio.InvalidJson, BinaryError) as error:
+    except BinaryError as error:
+        raise Refusal(failure(pb.Failure.Kind.INVALID_ARGUMENTS, f"`{bound.command.name}`: {error}")) from None
+    except jsonio.InvalidJson as error:
         raise Refusal(failure(pb.Failure.Kind.INVALID_ARGUMENTS, str(error))) from None

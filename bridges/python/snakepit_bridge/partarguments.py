@@ -10,7 +10,7 @@ from typing import Any, Callable
 from snakepit_bridge import jsonio
 from snakepit_bridge.annotations import resolved, union_of
 from snakepit_bridge.binary import KEY, BinaryError, Buffer, Place, unpack
-from snakepit_bridge.parts import Binary, array_of, fill, imported, table_of
+from snakepit_bridge.parts import ARROW, Binary, array_of, fill, imported, table_of
 
 __all__ = ["forms_of", "read"]
 
@@ -18,7 +18,8 @@ Form = Callable[[Place, memoryview], Any]
 
 
 def read(data: Buffer, forms: Mapping[str, Form]) -> dict[str, Any]:
-    """The arguments. `forms` are those of parameters that want another one. Raises BinaryError, InvalidJson."""
+    """The arguments. `forms` are those of parameters that want another one. Raises BinaryError, which names the
+    argument that does not fit, and InvalidJson."""
     text, parts = unpack(data)
     args = jsonio.loads_object(bytes(text))
     found: dict[str, Any]
@@ -26,17 +27,17 @@ def read(data: Buffer, forms: Mapping[str, Form]) -> dict[str, Any]:
         found = fill(args, parts, _usual)
         return found
     wanted = {
-        inner[KEY]: (name, forms[name])
+        inner[KEY]: name
         for name, inner in args.items()
         if name in forms and type(inner) is dict and type(inner.get(KEY)) is int
     }
 
     def make(place: Place, part: memoryview) -> Any:
-        if place.part not in wanted:
+        name = wanted.get(place.part)
+        if name is None:
             return _usual(place, part)
-        name, form = wanted[place.part]
         try:
-            return form(place, part)
+            return forms[name](place, part)
         except BinaryError as error:
             raise BinaryError(f"`{name}`: {error}") from None
 
@@ -81,24 +82,33 @@ def _array(place: Place, part: memoryview) -> Any:
     if place.dtype:
         return array_of(place, part)
     numpy = imported("numpy")
-    if numpy is None or bytes(part[:6]) != b"\x93NUMPY":
-        raise BinaryError("it is no array; send the file as .npy")
+    if numpy is None:
+        raise BinaryError("an array needs numpy here: install it with `pip install numpy`")
+    if bytes(part[:6]) != b"\x93NUMPY":
+        raise BinaryError(f"must be an array, such as a .npy file; it is {_described(place, part)}")
     import io
 
     try:
         found = numpy.load(io.BytesIO(part), allow_pickle=False)
     except Exception as error:  # noqa: BLE001 - whatever a broken head makes of numpy
-        raise BinaryError(f"it is no array: {error}") from None
+        raise BinaryError(f"must be an array of numbers; the .npy file cannot be used: {error}") from None
     found.flags.writeable = False
     return found
 
 
-def _table(_: Place, part: memoryview) -> Any:
+def _described(place: Place, part: memoryview) -> str:
+    what = f"an array of {place.dtype}" if place.dtype else place.type
+    return what or f"{part.nbytes:,} bytes of an unknown type"
+
+
+def _table(place: Place, part: memoryview) -> Any:
+    if place.dtype or (place.type and place.type != ARROW):
+        raise BinaryError(f"must be an Arrow table, such as an .arrow stream; it is {_described(place, part)}")
     return table_of(part)
 
 
-def _batch(_: Place, part: memoryview) -> Any:
-    table = table_of(part).combine_chunks()
+def _batch(place: Place, part: memoryview) -> Any:
+    table = _table(place, part).combine_chunks()
     batches = table.to_batches()
     return batches[0] if batches else imported("pyarrow").RecordBatch.from_pylist([], schema=table.schema)
 

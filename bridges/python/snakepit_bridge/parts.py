@@ -219,7 +219,7 @@ def table_of(part: memoryview) -> Any:
         with arrow.ipc.open_stream(arrow.py_buffer(part)) as reader:
             return reader.read_all()
     except arrow.ArrowException as error:
-        raise BinaryError(f"it is no Arrow stream: {error}") from None
+        raise BinaryError(f"not an Arrow stream: {error}") from None
 
 
 def is_long(value: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from snakepit_cli.base.errors import PitError
 from snakepit_cli.client import values
 from snakepit_cli.wire import front
 from snakepit_cli.wire.binary import is_message
@@ -337,6 +338,17 @@ def test_a_result_that_is_something_else(
     assert said(done, 65) == f"--output-file {name}: the result is {what}"
     assert hint in done.err
     assert sorted(os.listdir()) == before
+
+
+@pytest.mark.parametrize("verb", ["exec", "stream"])
+def test_an_argument_that_does_not_fit_is_named_with_its_file(fake: Fake, full: Run, verb: str) -> None:
+    said_by_worker = "`echo`: `image`: must be an array, such as a .npy file; it is 4 bytes of an unknown type"
+    fake.answers["echo"] = lambda peer, request, *_: peer.send(
+        front.ERROR, request, PitError("invalid_arguments", said_by_worker).as_dict()
+    )
+    Path("pictures.py").write_bytes(b"text")
+    done = full(verb, "echo", "image@=pictures.py", "n=1")
+    assert said(done, 65) == said_by_worker.replace("`image`", "`image` (pictures.py)")
 
 
 @pytest.mark.parametrize("verb", ["exec", "stream"])

@@ -167,7 +167,7 @@ def test_tables_travel_as_arrow_streams() -> None:
         [(kind, data)] = read(written([one]))
         assert kind == parts.ARROW
         assert parts.table_of(memoryview(data)) == table
-    assert "no Arrow stream" in error(parts.table_of, memoryview(b"nothing"))
+    assert "not an Arrow stream" in error(parts.table_of, memoryview(b"nothing"))
 
 
 @pytest.fixture
