@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -144,6 +145,19 @@ class TestColdStarts:
             assert int(pit.run("exec", "threads").stdout) >= 1
             wait.until(lambda: len(pit.processes()) == 5, "the useless template to be gone")
 
+    @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="numpy starts no thread on one processor")
+    def test_numpy_starts_none_when_its_note_is_followed(self) -> None:
+        pytest.importorskip("numpy")
+        with Pit("[pools.default]\nsize = 1\n") as pit:
+            name = pit.adapter("import numpy\nclass A:\n    def execute_a(self): return 1\n")
+            note = next(line for line in pit.run("up", "--adapter", name).stderr.splitlines() if "note:" in line)
+            assert "started a thread (of a C library): each worker imports the adapter by itself" in note
+            assert note.count("of a C library") == 1
+            option = re.search(r"numpy starts none with (--env OPENBLAS_NUM_THREADS=1),", note)
+            assert option
+            up = pit.run("up", "other", "--adapter", name, "--size", "1", *option[1].split())
+            assert "note:" not in up.stderr
+
     def test_cold_workers_have_the_same_marks(self) -> None:
         with Pit(PATIENT) as pit:
             name = pit.adapter(
@@ -181,6 +195,7 @@ def test_a_pool_that_cannot_replace_its_workers_says_why_and_heals_by_itself() -
 
 HOUSE = """
 import os
+import re
 
 class House:
     def __init__(self):

@@ -11,7 +11,7 @@ import os
 import stat
 import threading
 
-__all__ = ["Snapshot", "other_threads"]
+__all__ = ["Snapshot", "advice", "other_threads"]
 
 _PLAIN_DEVICES = frozenset({"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"})
 """Reading and writing these changes nothing that another process sees."""
@@ -97,13 +97,34 @@ def _children() -> list[str]:
 
 
 def other_threads() -> list[str]:
-    """Names of all threads but this one, those of C libraries included."""
+    """Names of all threads but this one. One of a C library has none, unless the library has given it one."""
     named = {one.native_id: one.name for one in threading.enumerate()}
     try:
         numbers = [int(one) for one in os.listdir("/proc/self/task")]
     except OSError:
         return [name for number, name in named.items() if number != threading.get_native_id()]
-    return [named.get(one) or _name(f"/proc/self/task/{one}") or str(one) for one in numbers if one != os.getpid()]
+    own, others = _name("/proc/self"), [one for one in numbers if one != os.getpid()]
+    return [named.get(one) or _of_library(_name(f"/proc/self/task/{one}"), own) for one in others]
+
+
+def _of_library(name: str, own: str) -> str:
+    """A thread that nobody names has the name of the process, which says nothing."""
+    return name if name and name != own else "of a C library"
+
+
+def advice(threads: list[str]) -> str:
+    """How to have an import start none of these threads; empty when that is not known."""
+    if any(name in {one.name for one in threading.enumerate()} for name in threads) or not _has_openblas():
+        return ""
+    return "numpy starts none with --env OPENBLAS_NUM_THREADS=1, but then computes on one processor"
+
+
+def _has_openblas() -> bool:
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+            return any("openblas" in line for line in maps)
+    except OSError:
+        return False
 
 
 def _name(folder: str) -> str:

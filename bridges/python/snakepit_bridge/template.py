@@ -308,7 +308,7 @@ def _serve_adapter(go: dict[str, Any], channel: socket.socket) -> NoReturn:
     from snakepit_bridge.describe import commands_of
     from snakepit_bridge.failures import Refusal
     from snakepit_bridge.resolve import no_commands, own_argv, resolve
-    from snakepit_bridge.sharing import Snapshot, other_threads
+    from snakepit_bridge.sharing import Snapshot, advice, other_threads
 
     own_argv(go["adapter"])
     before, template = Snapshot(), os.getpid()
@@ -325,7 +325,7 @@ def _serve_adapter(go: dict[str, Any], channel: socket.socket) -> NoReturn:
     threads = other_threads()
     if threads:
         reason = "importing the adapter started a thread"
-        send(channel, {"ready": False, "threads": threads, "reason": reason})
+        send(channel, {"ready": False, "threads": threads, "reason": reason, "advice": advice(threads)})
         os._exit(0)
     _freeze()  # also closes what nothing refers to any more
     if obstacle := before.obstacle():

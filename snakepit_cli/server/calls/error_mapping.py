@@ -104,5 +104,7 @@ def of_exit(worker: str, message: dict[str, Any], *, attached: bool) -> Failure:
 def why_cold(message: Mapping[str, Any]) -> str:
     """Why a template cannot be used and workers are started one by one."""
     reason = str(message.get("reason") or "the template could not be used")
-    threads = message.get("threads")
-    return f"{reason} ({', '.join(map(str, threads))})" if threads else reason
+    if threads := message.get("threads"):
+        reason += f" ({', '.join(dict.fromkeys(map(str, threads)))})"
+    what = f"{reason}: each worker imports the adapter by itself, so it starts later, but calls are as fast"
+    return f"{what}; {message['advice']}" if message.get("advice") else what

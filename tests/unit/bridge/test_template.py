@@ -177,6 +177,7 @@ def test_an_adapter_that_starts_a_thread_is_refused(pit: Pit, tmp_path: Path) ->
     assert answer["ready"] is False
     assert answer["threads"] == ["lurker"]
     assert "started a thread" in answer["reason"]
+    assert not answer["advice"]
     assert pit.do("wait", pid=pit.pids[-1]) == 0
 
 

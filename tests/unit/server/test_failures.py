@@ -93,8 +93,10 @@ def test_only_what_ran_can_end_before_it_was_ready(message: dict[str, object], a
     [
         ({}, "the template could not be used"),
         ({"reason": "it is gone"}, "it is gone"),
-        ({"reason": "a thread", "threads": ["poller", 17]}, "a thread (poller, 17)"),
+        ({"reason": "a thread", "threads": ["poller", 17, "poller"]}, "a thread (poller, 17)"),
     ],
 )
-def test_why_workers_start_cold(message: dict[str, object], words: str) -> None:
-    assert error_mapping.why_cold(message) == words
+@pytest.mark.parametrize("advice", ["", "do this"])
+def test_why_workers_start_cold(message: dict[str, object], words: str, advice: str) -> None:
+    what = f"{words}: each worker imports the adapter by itself, so it starts later, but calls are as fast"
+    assert error_mapping.why_cold({**message, "advice": advice}) == (f"{what}; {advice}" if advice else what)
