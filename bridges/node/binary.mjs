@@ -89,13 +89,13 @@ export function placeOf(found, parts) {
     return { part, dtype: '', shape: [], type }
   }
   if (typeof dtype !== 'string' || !Object.hasOwn(SIZES, dtype)) {
-    throw new BinaryError(`${where}: ${String(dtype).slice(0, 40)} is none of the types ${Object.keys(SIZES).join(', ')}`)
+    throw new BinaryError(`${where}: its dtype must be one of ${Object.keys(SIZES).join(', ')}, not ${String(dtype).slice(0, 40)}`)
   }
   if (!Array.isArray(shape) || shape.length > MOST_DIMENSIONS || !shape.every((one) => Number.isInteger(one) && one >= 0)) {
     throw new BinaryError(`${where}: its shape must be a list of at most ${MOST_DIMENSIONS} whole numbers`)
   }
   if (shape.reduce((product, one) => product * one, SIZES[dtype]) !== parts[part].length) {
-    throw new BinaryError(`${where}: ${dtype} [${String(shape).slice(0, 100)}] has not the ${parts[part].length} bytes that came`)
+    throw new BinaryError(`${where}: ${dtype} [${String(shape).slice(0, 100)}] does not fit the ${parts[part].length} bytes that came`)
   }
   return { part, dtype, shape, type: '' }
 }

@@ -52,7 +52,7 @@ class Connection:
         self._unused: deque[str] = deque()
         """Segments with results that nobody uses any more: the server is told with the next frame."""
         self.kept: dict[int, deque[tuple[int, bytes]]] = {}
-        """Of each query that is followed: frames that came during other requests."""
+        """Frames about each followed query that came during other requests."""
 
     def __enter__(self) -> Connection:
         return self
@@ -197,7 +197,7 @@ class Connection:
         return number
 
     def _send_frame(self, frame: bytes) -> None:
-        """And before it what has been read."""
+        """Sends a frame, and before it which segments have been read."""
         if not self._in_use.acquire(blocking=False):
             raise _shared()
         try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ABOVE = 128 << 10
 """Bytes. Shorter arguments are sent as they are."""
 WAIT_SECONDS = 60.0
-"""Of a call without a timeout, for room."""
+"""How long a call without a timeout waits for room."""
 _SMALLEST = 1 << 20
 _STEP = 4 << 20
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -35,7 +35,7 @@ class Segment:
             raise
 
     def write(self, buffers: Sequence[Buffer]) -> dict[str, Any]:
-        """The reference to them. Raises OSError."""
+        """Writes them one after the other; the reference to them. Raises OSError."""
         at = 0
         for one in buffers:
             view = memoryview(one).cast("B")
@@ -48,7 +48,7 @@ class Segment:
 
     @property
     def is_kept(self) -> bool:
-        """Whether a handler still uses what it holds: the worker has removed its name then."""
+        """Whether a handler still uses its content: then the worker has removed the file's name."""
         return os.fstat(self.descriptor).st_nlink == 0
 
     def remove(self) -> None:
@@ -64,7 +64,7 @@ class Reserve(Protocol):
 
 
 class ArgumentSegments:
-    """Those of one connection. The server removes them when that ends."""
+    """The segments of one connection. The server removes them when the connection ends."""
 
     def __init__(self, reserve: Reserve, give_back: Callable[[int], object], *, smallest: int = _SMALLEST) -> None:
         """`give_back` tells the server how many bytes are enough from now on; `smallest` is the size of a segment for
@@ -75,7 +75,7 @@ class ArgumentSegments:
         self._numbers = itertools.count(1)
         self._free: list[Segment] = []
         self._held = 0
-        """Bytes of all of them."""
+        """Bytes of all segments, used and free."""
         self._room = self._kept = 0
         self._prefix = ""
         self._none = False
@@ -84,8 +84,8 @@ class ArgumentSegments:
     def put(
         self, buffers: Sequence[Buffer], size: int, seconds: float = WAIT_SECONDS
     ) -> tuple[Segment, dict[str, Any]] | None:
-        """Writes arguments of so many bytes. None when they are to be sent as bytes. Those that are too long for that
-        may have to wait for room, up to `seconds`."""
+        """Writes arguments of `size` bytes. None when they are to be sent as bytes. Arguments that are too long for
+        that may wait for room, up to `seconds`."""
         if self._none or (segment := self._get(size, seconds)) is None:
             return None
         try:
@@ -95,14 +95,14 @@ class ArgumentSegments:
             return None
 
     def done(self, segment: Segment) -> None:
-        """The call is over."""
+        """The call is over: the segment can be used again, unless that would keep too much."""
         if segment.is_kept or self._held > self._kept:
             self.drop(segment)
         else:
             self._free.append(segment)
 
     def drop(self, segment: Segment) -> None:
-        """Whoever reads it may go on, but nothing else is written into it."""
+        """Gives the segment up: a worker may still read it, so nothing else is written into it."""
         self._drop(segment)
         if self._room > self._kept >= self._held:
             self._room = self._kept
@@ -126,7 +126,7 @@ class ArgumentSegments:
         return segment
 
     def _more(self, size: int, wanted: int, seconds: float) -> bool:
-        """What can travel as bytes does not wait for room."""
+        """Asks for more room. Arguments that can travel as bytes do not wait for it."""
         facts = self._reserve(wanted, wait=0.0)
         if facts is not None and facts["bytes"] < wanted and size > facts["longest"]:
             facts = self._reserve(wanted, wait=seconds)

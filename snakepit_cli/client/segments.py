@@ -48,8 +48,8 @@ class InputFile:
 
 
 class LongResult:
-    """What a reference of the server stands for, to be read in small pieces: they stay in the processor's cache, and no
-    page is mapped for being used once. Raises PitError `reference_failed`, as its methods do."""
+    """The range of a file that a reference of the server names. Read in small pieces, which stay in the processor's
+    cache: to map a page costs more than to read it once. All of it raises PitError `reference_failed`."""
 
     def __init__(self, reference: Mapping[str, Any]) -> None:
         self._path: str = reference["path"]

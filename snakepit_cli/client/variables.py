@@ -48,7 +48,7 @@ def texts(values: Mapping[str, Any], parts: list[Buffer]) -> dict[str, JsonText]
 
 
 def _form(value: Any, kind: str) -> Any:
-    """Lists instead of what has a shape, unless it is a long array."""
+    """The value with lists in the place of short arrays; long arrays stay as they are."""
     if type(value) is array and not is_long(value):
         return value.tolist()
     shape = getattr(value, "shape", None)

@@ -48,11 +48,11 @@ class Journal(NamedTuple):
 
 
 class ForeignSegmentError(Exception):
-    """An owner refers to what is no segment of its own."""
+    """An owner refers to a file that is not one of its segments."""
 
 
 class Segments:
-    """One for the server. `folder` None: there is no shared memory, and every payload travels as bytes."""
+    """The segments of one server. `folder` None: there is no shared memory, and every payload travels as bytes."""
 
     def __init__(self, folder: Path | None, quota: int | None = None) -> None:
         """`quota`: bytes of all segments together; None for a quarter of the file system. Raises OSError."""
@@ -60,13 +60,13 @@ class Segments:
         self.quota = 0 if folder is None else _quarter(folder) if quota is None else quota
         self.owners: dict[str, Owner] = {}
         self.room = asyncio.Event()
-        """There may be more than before."""
+        """Set when there may be more room than before."""
         self._turn = asyncio.Lock()
         self._numbers = itertools.count(1)
 
     @classmethod
     def of(cls, folder: str | None, quota: int | None) -> Segments:
-        """Without shared memory where there is none."""
+        """Segments in the instance's folder of shared memory; without shared memory where there is none."""
         try:
             return cls(None if folder is None else Path(folder), quota)
         except OSError:
@@ -74,7 +74,7 @@ class Segments:
 
     @property
     def granted(self) -> int:
-        """Bytes that owners may have."""
+        """Bytes that all owners together may have."""
         return sum(one.granted for one in self.owners.values())
 
     async def grant(self, owner: Owner, size: int) -> int:
@@ -91,7 +91,7 @@ class Segments:
         return self.quota - self._shares(owner)
 
     def _shares(self, without: Owner | None = None) -> int:
-        """What the owners may have for as long as they live."""
+        """Bytes that are promised to the owners for as long as they live."""
         return sum(one.kept for one in self.owners.values() if one is not without)
 
     @property
@@ -100,11 +100,11 @@ class Segments:
 
     def owner(self, name: str, tell: Callable[[str], None] | None = None) -> Owner:
         """A new owner. `tell` is called with the path of each segment of its that was released."""
-        # Half of the quota is for whoever needs more than its share.
+        # Half of the quota is for owners that need more than their share.
         kept = min(self.quota // _PARTS, _MOST_KEPT, self.free, max(0, self.quota // 2 - self._shares()))
         owner = Owner(self, f"{name}-{next(self._numbers)}-", kept, tell)
         self.owners[owner.prefix] = owner
-        self.room.set()  # who waits looks again whether there can be enough for it
+        self.room.set()  # waiting owners look again whether there can be enough for them
         return owner
 
 
@@ -114,17 +114,17 @@ class Owner:
     def __init__(self, segments: Segments, prefix: str, kept: int, tell: Callable[[str], None] | None) -> None:
         self._segments = segments
         self.kept = kept
-        """Bytes that it may have for as long as it lives."""
+        """Bytes that it may use for as long as it lives."""
         self.prefix = prefix
-        """What the names of its segments begin with; a number follows."""
+        """The names of its segments begin with this; a number follows."""
         self.granted = kept
-        """Bytes that it may have."""
+        """Bytes that it may use now."""
         self._tell = tell
         self._lent: dict[str, int] = {}
-        """Bytes of those of its segments that are being read, by path."""
+        """Length of each of its segments that is being read, by path."""
 
     def facts(self) -> dict[str, Any]:
-        """For a client that makes them."""
+        """What a client is told that it may make."""
         return {"folder": str(self._segments.folder), "name": self.prefix, "bytes": self.granted, "kept": self.kept}
 
     def introduce(self, welcome: pb.Welcome) -> None:
@@ -146,7 +146,7 @@ class Owner:
             self._segments.room.set()
 
     def journal(self) -> Journal | None:
-        """What it had worked out and not sent when it ended. None when there is nothing like that."""
+        """Answers that it had made and not sent when it ended; None when it kept no journal."""
         if self._segments.folder is None:
             return None
         try:
@@ -173,7 +173,7 @@ class Owner:
         folder = self._segments.folder
         number = ref.path.removeprefix(f"{folder}/{self.prefix}")
         if folder is None or not (number.isascii() and number.isdecimal()) or len(number) == len(ref.path):
-            raise ForeignSegmentError("it refers to a file that is no segment of its own")
+            raise ForeignSegmentError("it refers to a file that is not one of its segments")
         if ref.path in self._lent:
             raise ForeignSegmentError("it refers to a segment that is being read")
         try:
@@ -186,7 +186,7 @@ class Owner:
             raise ForeignSegmentError("it refers to bytes that its segment does not have")
 
     def release(self, path: str) -> None:
-        """Nobody reads it any more. Nothing when that is known."""
+        """The reader has released the segment. Does nothing when it has done so before."""
         if self._lent.pop(path, None) is None:
             return
         if not self._lent:

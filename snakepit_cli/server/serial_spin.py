@@ -15,20 +15,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 _SPIN_SECONDS = 80e-6
-"""After the last message. The answer of a quick command, and the call after it, come within that."""
+"""How long the loop polls after the last message. A quick command's answer, and the next call, come within that."""
 _ROW = 16
 """Calls in a row before it begins: a client that makes a few is not worth it."""
 _PAUSE_SECONDS = 2e-3
-"""Between two calls of a row, at most."""
+"""The longest pause between two calls of a row."""
 _SAMPLED = 8
-"""Calls after which it is looked how many processes want a processor."""
+"""After so many calls each, the number of processes that want a processor is read."""
 _CHECKED = 64
-"""Calls after which it is decided whether one is free."""
+"""After so many calls each, it is decided whether a processor is free."""
 _REST_SECONDS = (0.05, 3.2)
-"""Without polling, the first time and at most; twice as long each time."""
+"""How long it does not poll: the first time, and at most. It doubles each time."""
 _LOAD = "/proc/loadavg"
 _QUOTA = "/sys/fs/cgroup/cpu.max"
-"""Of a container."""
+"""The limit of a container."""
 
 
 class SerialSpin:
@@ -108,7 +108,7 @@ def _running() -> int:
 
 
 def _processors() -> int:
-    """That this process may use, and that its container pays for."""
+    """How many processors this process may use, within the limit of its container."""
     found = len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
     try:
         quota, period = Path(_QUOTA).read_text().split()

@@ -40,7 +40,7 @@ DTYPES: dict[str, tuple[int, str]] = {
 
 
 class BinaryError(ValueError):
-    """The bytes are no message with parts, or the values cannot be one."""
+    """The bytes are not a message with parts, or the values cannot be sent as one."""
 
 
 class Place(NamedTuple):
@@ -135,10 +135,10 @@ def place_of(found: dict[str, Any], parts: Sequence[memoryview]) -> Place:
             raise BinaryError(f"{where}: its type is not a string")
         return Place(index, "", (), kind)
     if type(dtype) is not str or dtype not in DTYPES:
-        raise BinaryError(f"{where}: {str(dtype)[:40]} is none of the types {', '.join(DTYPES)}")
+        raise BinaryError(f"{where}: its dtype must be one of {', '.join(DTYPES)}, not {str(dtype)[:40]}")
     if type(shape) is not list or len(shape) > MOST_DIMENSIONS or any(type(n) is not int or n < 0 for n in shape):
         raise BinaryError(f"{where}: its shape must be a list of at most {MOST_DIMENSIONS} whole numbers")
     wanted = prod(shape) * DTYPES[dtype][0]
     if wanted != len(parts[index]) or prod(max(n, 1) for n in shape) > _MOST_BYTES // 16:
-        raise BinaryError(f"{where}: {dtype} {str(shape)[:100]} has not the {len(parts[index]):,} bytes that came")
+        raise BinaryError(f"{where}: {dtype} {str(shape)[:100]} does not fit the {len(parts[index]):,} bytes that came")
     return Place(index, dtype, tuple(shape), "")

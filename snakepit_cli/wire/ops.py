@@ -123,7 +123,7 @@ class Segments(Op, frozen=True, kw_only=True):
     """A client asks for room in shared memory, for its arguments."""
 
     bytes: Annotated[int, Meta(ge=0, le=1 << 62, description="a whole number, at least 0")]
-    """Of all its segments together."""
+    """The bytes of all its segments together."""
     wait: Seconds = 0.0
     """How long the answer may take until there is room."""
 

@@ -32,7 +32,7 @@ ReferenceField = Annotated[
     Reference,
     Meta(description="a reference: an absolute `path`, and `device`, `inode`, `offset` and `length`, whole numbers"),
 ]
-"""In a header."""
+"""A reference as a header holds it."""
 
 
 def from_message(ref: pb.Reference) -> Reference:

@@ -1,4 +1,4 @@
-"""Calls that handlers make: arrays and bytes travel as they are, JSON goes to whoever takes nothing else."""
+"""Calls that handlers make: arrays and bytes travel as they are, JSON goes to workers that take nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long arrays as variables: kept and sent as they are, the same from every door; JSON for whoever takes no parts."""
+"""Long arrays as variables: kept and sent as they are from every door; JSON for readers that take no parts."""
 
 from __future__ import annotations
 

@@ -37,9 +37,9 @@ test('what does not fit is refused', () => {
     ['{"$binary":1}', bytes, /names the part 1/],
     ['{"$binary":0,"more":1}', bytes, /other keys/],
     ['{"$binary":0,"type":1}', bytes, /not a string/],
-    ['{"$binary":0,"dtype":"int128","shape":[1]}', bytes, /none of the types/],
+    ['{"$binary":0,"dtype":"int128","shape":[1]}', bytes, /must be one of/],
     ['{"$binary":0,"dtype":"int64","shape":[1.5]}', bytes, /whole numbers/],
-    ['{"$binary":0,"dtype":"int64","shape":[2]}', bytes, /has not the 8 bytes/],
+    ['{"$binary":0,"dtype":"int64","shape":[2]}', bytes, /does not fit the 8 bytes/],
     ['[{"$binary":0},{"$binary":0}]', [...bytes, ...bytes], /two places/],
   ]) {
     assert.throws(() => received(pack(text, parts)), (error) => error instanceof BinaryError && what.test(error.message))

@@ -52,7 +52,7 @@ class Form(Protocol):
 
 
 class Writer:
-    """Takes parts out of a value while it is encoded: `take` is the encoder's hook for what is no JSON type."""
+    """Takes parts out of a value while it is encoded: `take` is the encoder's hook for what JSON does not have."""
 
     __slots__ = ("_otherwise", "_refusal", "parts")
 

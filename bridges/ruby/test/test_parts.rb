@@ -33,7 +33,7 @@ class PartsTest < Minitest::Test
       '{"$binary":1}' => 'names the part 1', '{"$binary":-1}' => 'names the part -1', '{"$binary":1.0}' => 'names the part',
       '{"$binary":0,"more":1}' => 'other keys', '{"$binary":0,"type":1}' => 'not a string',
       '{"$binary":0,"dtype":"int64","shape":[1.5]}' => 'whole numbers', '{"$binary":0,"dtype":"int64"}' => 'whole numbers',
-      '{"$binary":0,"dtype":"int64","shape":[2]}' => 'has not the 8 bytes', '{"$binary":0,"dtype":"int","shape":[1]}' => 'none of',
+      '{"$binary":0,"dtype":"int64","shape":[2]}' => 'does not fit the 8 bytes', '{"$binary":0,"dtype":"int","shape":[1]}' => 'must be one of',
     }.each do |text, words|
       error = assert_raises(Message::Malformed, text) { Parts.received(Message.pack(text, eight)) }
       assert_includes(error.message, words)

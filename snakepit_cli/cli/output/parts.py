@@ -51,7 +51,7 @@ def show_chunk(request: Request, body: bytes | memoryview, picker: Picker | None
 
 
 def json_of(body: bytes | memoryview) -> bytes:
-    """The JSON of a chunk with parts as a line, with what stands for these. Raises PitError."""
+    """The JSON of a chunk with parts, as a line; objects stand for the parts. Raises PitError."""
     return _chunk(body).text.encode() + b"\n"
 
 

@@ -1,4 +1,4 @@
-"""Long arguments of `exec` and `stream`, in shared memory: nobody copies them, and no message need hold them."""
+"""Long arguments of `exec` and `stream` in shared memory: the server does not copy them, and no message holds them."""
 
 from __future__ import annotations
 

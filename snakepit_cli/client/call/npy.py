@@ -13,13 +13,13 @@ _LETTERS = {name: letter for letter, name in _KINDS.items()}
 
 
 class NotUsableError(ValueError):
-    """The file is no such array; the text says why."""
+    """The file does not hold an array that can be sent; the text says why."""
 
 
 def parse(data: bytes) -> tuple[str, list[int], memoryview]:
     """Type, shape and elements of the array. Raises NotUsableError."""
     if data[:6] != MAGIC or len(data) < 12:
-        raise NotUsableError("it is no .npy file")
+        raise NotUsableError("it is not a .npy file")
     start, width = (10, 2) if data[6] == 1 else (12, 4)
     size = int.from_bytes(data[8 : 8 + width], "little")
     end = start + size
@@ -57,11 +57,11 @@ def _type(letters: object) -> str:
             return name
         if name in DTYPES:
             raise NotUsableError("the array is big-endian; save array.astype(array.dtype.newbyteorder('<'))")
-    raise NotUsableError("the array holds no numbers; only numbers and booleans can be sent")
+    raise NotUsableError("the array must hold numbers or booleans")
 
 
 def head(dtype: str, shape: tuple[int, ...]) -> bytes:
-    """What comes before the elements in a file."""
+    """The bytes before the elements in a .npy file."""
     size = DTYPES[dtype][0]
     letters = f"{'|' if size == 1 else '<'}{_LETTERS[dtype.rstrip('0123456789')]}{size}"
     inner = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")

@@ -27,7 +27,7 @@ class Part:
 
     @classmethod
     def array(cls, dtype: str, shape: Sequence[int], data: memoryview) -> Part:
-        """One that was in no message, or has another shape than there."""
+        """A part that did not come in a message, or has another shape than in its message."""
         return cls(Place(0, dtype, tuple(shape), ""), data)
 
     @property
@@ -106,7 +106,7 @@ def is_shape(value: Any) -> bool:
 
 
 def as_json(part: Part, nan: str | None) -> str:
-    """JSON for whoever reads text: a list, base64, or an object with the base64 and what it is. Raises PitError."""
+    """A part in printed JSON: a list, base64, or an object with the base64 and what it is. Raises PitError."""
     place = part.place
     if place.dtype and part.small and (found := part.numbers()) is not None:
         try:

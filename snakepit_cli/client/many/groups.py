@@ -24,16 +24,16 @@ LONGEST = 64 << 10
 AIM_SECONDS = 0.002
 """How long a block should take. A call waits for those before it."""
 QUICK_SECONDS = 0.0001
-"""What takes longer gains nothing from a block."""
+"""A command that takes longer gains nothing from a block."""
 GROWTH = 8
 PATIENCE = 0.005
 """Seconds that a call waits for company."""
 MOST_BLOCKS = 8
-"""Blocks out at a time, but for those whose calls have waited for `PATIENCE`."""
+"""Blocks under way at a time. Calls that have waited for `PATIENCE` do not count."""
 MOST_OUT = 256
-"""Frames of a group out at a time. What is more waits here: the server's queue is for others, too."""
+"""Frames of a group under way at a time. More calls wait here: the server's queue is for other clients, too."""
 _CROWD = 4
-"""Calls out at a time before it is tried whether the command is quick."""
+"""Calls under way at a time before a block is tried, to see whether the command is quick."""
 _TRIED = 100
 """Calls of a command that was not quick before that is tried again."""
 _FIRM = frozenset({"strict_queue", "strict_fail_fast"})
@@ -45,7 +45,7 @@ class Pace:
     def __init__(self) -> None:
         self.items = 1
         self._calls = 0
-        """That leave alone before it is tried again how quick they are."""
+        """Calls that still leave alone before a block is tried again."""
 
     def learn(self, count: int, seconds: float) -> None:
         each = seconds / max(count, 1)
@@ -55,7 +55,7 @@ class Pace:
             self.items = max(2, min(int(AIM_SECONDS / max(each, 1e-6)), self.items * GROWTH, MOST_TOGETHER))
 
     def slow(self) -> None:
-        """From now on each leaves alone, for a while."""
+        """From now on each call leaves alone, for a while."""
         self.items = 1
         self._calls = _TRIED
 
@@ -68,26 +68,26 @@ class Pace:
 
 @dataclass(slots=True)
 class Group:
-    """Calls that are alike but for their arguments. With the lock of who owns it."""
+    """Calls that differ only in their arguments. Its owner holds a lock around each method."""
 
     command: str
     header: Mapping[str, Any]
-    """Without the timeout."""
+    """The header of each call, without the timeout."""
     cwd: str
     timeout: float | None
     """Seconds of each of its calls, from when it came: so they expire in the order in which they came."""
     alone: bool
-    """None of them shares a block."""
+    """Whether each call leaves alone, never in a block."""
     waiting: deque[Pending] = field(default_factory=deque)
-    """Those that were not sent. Settled ones are left in it until they would be."""
+    """Calls that have not been sent. Settled ones stay here until it is their turn."""
     pace: Pace = field(default_factory=Pace)
     out: int = 0
     """Frames without a final answer."""
     trying: bool = False
-    """A block is out that shows how quick the command is."""
+    """A block is under way that shows how quick the command is."""
 
     def leaving(self, now: float, *, answered: bool = False) -> int:
-        """How many of those that wait leave now as one frame. `answered`: an answer has just come."""
+        """How many waiting calls leave now as one frame. `answered`: an answer has just come."""
         waiting, items = len(self.waiting), self.pace.items
         if not waiting or self.out >= MOST_OUT:
             return 0
@@ -99,13 +99,13 @@ class Group:
         return 0
 
     def patience(self) -> float:
-        """The instant at which something becomes of the first that waits: it leaves, or it is too late."""
+        """When the first waiting call leaves at the latest, or its time is over."""
         first = self.waiting[0]
         together = self.out < MOST_OUT and self.pace.items > 1
         return min(first.since + PATIENCE, first.deadline) if together else first.deadline
 
     def take(self, count: int) -> list[Pending]:
-        """The first ones that wait; fewer when some of them are settled."""
+        """Removes the first `count` waiting calls and returns those that are not settled."""
         waiting, size = self.waiting, 0
         taken: list[Pending] = []
         for _ in range(count):
@@ -118,7 +118,8 @@ class Group:
         return taken
 
     def body(self, calls: list[Pending], now: float, *, block: bool, place: str = "") -> bytes:
-        """Of the frame with which these leave. `place`: the header member that says where the arguments are."""
+        """Makes the body of the frame in which these calls leave. `place`: the header member that refers to the
+        arguments."""
         timeout = None if self.timeout is None else max(calls[0].deadline - now, 1e-3)
         version = snakepit_cli.__version__
         if not block:
@@ -126,7 +127,7 @@ class Group:
                 self.command, b"" if place else calls[0].args, version=version, cwd=self.cwd, timeout=timeout,
                 block=place, **self.header,
             )  # fmt: skip
-        # The item's name is that of the argument that it becomes when it is no object. It is one.
+        # `item` names the argument that an item becomes unless it is an object. These are objects.
         members = front.block_members(len(calls), item="item", text=False, careful=True, calls=True)
         lines = b"\n".join([call.args for call in calls])
         return front.call_body(

@@ -42,7 +42,7 @@ def read(descriptor: int, most: int, begun: int | None) -> bytes:
 
 
 def widen(descriptor: int) -> None:
-    """Lets a pipe hold as much as any process may ask for: who is at its other end has not to wait for us so often."""
-    with contextlib.suppress(OSError):  # it is no pipe, or this user has too many of them
+    """Lets a pipe hold as much as any process may ask for, so that the process at its other end waits less often."""
+    with contextlib.suppress(OSError):  # it is not a pipe, or this user has too many large ones
         if fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) < _PIPE:
             fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE)

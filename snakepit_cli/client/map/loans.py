@@ -1,4 +1,4 @@
-"""Blocks that are in no file, as those of a pipe or a table: lent to the workers in segments of ours."""
+"""Blocks of `map` that are not in a file, such as those of a pipe or a table: workers read them in our segments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Loans:
-    """Those of one connection. There are as many as blocks that are out, and they are used again: a ring."""
+    """The lent blocks of one connection. Each block under way has a segment, which is used again afterwards."""
 
     def __init__(self, ask: Callable[[], None]) -> None:
         """`ask` asks the server for our share of shared memory; `granted` is told its answer. Nobody waits for that:
@@ -23,7 +23,7 @@ class Loans:
         self._facts: dict[str, Any] | None = None
         self._segments = ArgumentSegments(self._share, lambda _: None, smallest=LARGEST_BYTES)
         self._lent: dict[int, Segment] = {}
-        """By the number of the request."""
+        """The segment of each block under way, by the number of its request."""
 
     def granted(self, facts: dict[str, Any] | None) -> None:
         """None when there is no shared memory."""

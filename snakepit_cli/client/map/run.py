@@ -88,7 +88,7 @@ class Run:
         self._window = workers + _SPARE_BLOCKS
         self._ahead = _AHEAD * workers
         self._file = InputFile.behind(source) if table is None else None
-        """What blocks refer to, when that is what holds them."""
+        """The input, when it is a file that holds the blocks as they are: they refer to it."""
         self._refers = True
         """Workers can read what blocks refer to."""
         offset = None if self._file is None else self._file.offset
@@ -255,12 +255,12 @@ class Run:
         sock.sendall(front.frame(front.CALL, request, body))
 
     def _number(self) -> int:
-        """Of the next request."""
+        """The number of the next request."""
         self._next = self._next % 0xFFFFFFFF + 1
         return self._next
 
     def _reference(self, request: int, block: Block) -> dict[str, Any] | None:
-        """To where the lines of the block are; None when it is sent as bytes."""
+        """A reference to the lines of the block; None when it is sent as bytes."""
         if not self._refers:
             return None
         if self._file is not None and block.offset is not None:
@@ -268,7 +268,7 @@ class Run:
         return self._loans.lend(request, block.lines)
 
     def _ask(self, sock: socket.socket) -> None:
-        """For our share of shared memory."""
+        """Asks the server for our share of shared memory."""
         self._asked = self._number()
         sock.sendall(front.frame(front.QUERY, self._asked, b'{"op":"segments","bytes":0}'))
 

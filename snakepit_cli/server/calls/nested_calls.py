@@ -64,7 +64,7 @@ class Asked:
         """`lent` holds its arguments when they are in a segment."""
         self.query = request.query
         self.session = parent.header.session or "" if parent is not None else ""
-        """That of the call within which it is made."""
+        """The session of the call within which it is made."""
         self.takes_parts = request.takes_parts
         """Its answer may be a message with parts."""
         self.source = worker.name

@@ -30,7 +30,7 @@ class _Array(NamedTuple):
     place: Place
     part: memoryview
     shape: Any
-    """What a tensor says; None for an embedding."""
+    """The shape that a tensor states; None for an embedding."""
 
 
 def fitting(type_: str, value: bytes, constraints: Mapping[str, Any]) -> bytes:

@@ -195,7 +195,7 @@ class Asked:
     count: int
     block: bool
     answers: list[bytes] = field(default_factory=list)
-    """Those that have not been passed on."""
+    """Answers that have not been passed on."""
     size: int = 0
     """Bytes of these."""
     passed: int = 0
@@ -211,7 +211,7 @@ class Asked:
         return self.count - self.passed - len(self.answers)
 
     def pause(self, now: float) -> float:
-        """Seconds for which nothing need be read: then half of the rest has come, or as much as may gather."""
+        """Seconds until it is worth reading: then half of the missing answers have come, or as much as may gather."""
         taken = now - self.begun
         return min(_LONGEST, taken / (self.count - self.left) * self.left / 2, taken * _GATHERED / (self.heard + 1))
 
@@ -408,5 +408,5 @@ def _value(line: bytes, *, text: bool) -> bytes:
     except UnicodeDecodeError:
         raise UnsendableError("the answer is not UTF-8", Kind.INVALID_RESULT) from None
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise UnsendableError(f"the answer is no JSON: {error}", Kind.INVALID_RESULT) from None
+        raise UnsendableError(f"the answer is not JSON: {error}", Kind.INVALID_RESULT) from None
     return line

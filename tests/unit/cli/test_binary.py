@@ -80,7 +80,7 @@ def test_a_stream_takes_them_too(fake: Fake, run: Run) -> None:
     [
         (["x@=missing.npy"], 66, "x: missing.npy: No such file or directory"),
         (["x@="], 2, "x@= needs the name of a file, or `-` for standard input"),
-        (["x@=no.npy"], 65, "x: no.npy: it is no .npy file"),
+        (["x@=no.npy"], 65, "x: no.npy: it is not a .npy file"),
         (["x=@photo.png"], 65, "x: photo.png is not UTF-8 text"),
         (["x@=no.json"], 65, "x: no.json: not JSON at character 0"),
     ],

@@ -1,4 +1,4 @@
-"""Pipes that hold more, so that nobody waits for whoever is at the other end."""
+"""Pipes that hold more, so that the process at the other end waits less often."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blocks of a pipe in shared memory: a ring of segments, none of which is written while somebody may read it."""
+"""Blocks of a pipe in shared memory: a ring of segments, none of which is written while a worker may read it."""
 
 from __future__ import annotations
 

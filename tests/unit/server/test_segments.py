@@ -59,11 +59,11 @@ def hard_link(ref: pb.Reference, other: pb.Reference) -> pb.Reference:
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        (lambda ref, _: changed(ref, path="/etc/passwd"), "no segment of its own"),
-        (lambda _, other: other, "no segment of its own"),
-        (lambda ref, _: changed(ref, path=f"{ref.path}/../lock"), "no segment of its own"),
-        (lambda ref, _: changed(ref, path=f"{ref.path}x"), "no segment of its own"),
-        (lambda ref, _: changed(ref, path=ref.path[:-1]), "no segment of its own"),
+        (lambda ref, _: changed(ref, path="/etc/passwd"), "not one of its segments"),
+        (lambda _, other: other, "not one of its segments"),
+        (lambda ref, _: changed(ref, path=f"{ref.path}/../lock"), "not one of its segments"),
+        (lambda ref, _: changed(ref, path=f"{ref.path}x"), "not one of its segments"),
+        (lambda ref, _: changed(ref, path=ref.path[:-1]), "not one of its segments"),
         (lambda ref, _: changed(ref, path=f"{ref.path}7"), "cannot be read"),
         (lambda ref, _: changed(ref, inode=ref.inode + 1), "not the one at its path"),
         (lambda ref, _: changed(ref, device=ref.device + 1), "not the one at its path"),

@@ -42,7 +42,7 @@ Encode = Callable[[Any, str, int], Chunk]
 
 
 def chunk_encoder(call: Call) -> Encode:
-    """Gives the refusal of what has no form, and of what is too long."""
+    """The encoder for the chunks of a call. It refuses a chunk that has no JSON form or is too long."""
     encode: Encode = partial(answers.encode, nan_is_null=True) if call.nan_is_null else answers.encode
     if not call.takes_parts:
         return encode
@@ -79,7 +79,7 @@ def chunk_encoder(call: Call) -> Encode:
 
 
 def _is_plain(values: Collection[Any], deeper: int = _DEEP) -> bool:
-    """Whether it is seen quickly that there is nothing but JSON in these."""
+    """Whether a quick look shows that the values hold nothing but JSON."""
     if len(values) > _WIDE:
         return False
     for one in values:

@@ -13,7 +13,7 @@ from snakepit_bridge.failures import Refusal, failure
 
 __all__ = ["block_lines", "forget", "read", "view"]
 
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # nothing waits for the writer of a FIFO
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # opening a FIFO does not wait for its writer
 
 
 def _opened(ref: pb.Reference) -> int:
@@ -61,8 +61,8 @@ def view(ref: pb.Reference) -> memoryview:
 
 
 def forget(ref: pb.Reference) -> None:
-    """The call that came with it is over. Where a handler has kept what it was given the file is removed: its owner
-    does not write it again then, and the memory is free when the handler drops it."""
+    """The call whose arguments are in the segment is over. When a handler has kept them, the file is removed: then its
+    owner does not write into it again, and the memory is freed when the handler drops them."""
     if _kept.pop(ref.path, None) is not None:
         with contextlib.suppress(OSError):
             os.unlink(ref.path)

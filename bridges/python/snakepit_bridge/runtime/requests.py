@@ -40,7 +40,7 @@ class Inbox(Protocol):
 
 
 class Requests:
-    """Those of one worker. From any thread."""
+    """The open requests of one worker. From any thread."""
 
     def __init__(self) -> None:
         self._ids = itertools.count(1)

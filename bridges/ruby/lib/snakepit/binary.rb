@@ -77,13 +77,13 @@ module Snakepit
 
     # The shape of a part.
     def checked(at, dtype, shape, size)
-      malformed("part #{at}: #{dtype.to_s[0, 40]} is none of the types #{SIZES.keys.join(', ')}") unless SIZES.key?(dtype)
+      malformed("part #{at}: its dtype must be one of #{SIZES.keys.join(', ')}, not #{dtype.to_s[0, 40]}") unless SIZES.key?(dtype)
       unless shape.is_a?(Array) && shape.size <= MOST_DIMENSIONS && shape.all? { |n| n.is_a?(Integer) && n >= 0 }
         malformed("part #{at}: its shape must be a list of at most #{MOST_DIMENSIONS} whole numbers")
       end
       return shape if shape.inject(SIZES[dtype], :*) == size
 
-      malformed("part #{at}: #{dtype} #{shape.to_s[0, 100]} has not the #{size} bytes that came")
+      malformed("part #{at}: #{dtype} #{shape.to_s[0, 100]} does not fit the #{size} bytes that came")
     end
 
     def malformed(words) = raise(Malformed, words)

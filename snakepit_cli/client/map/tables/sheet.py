@@ -20,7 +20,7 @@ ERROR = "error"
 """The last column: what went wrong. Empty for an item that did not fail."""
 LINE = "line"
 RESULT = "result"
-"""The only column of answers that are no objects."""
+"""The only column when answers are not objects."""
 MOST_HELD = 10_000
 """Items that may fail before the first answer says what the columns are."""
 _HINT = "write it with --to jsonl"
@@ -52,7 +52,7 @@ class Sheet:
         self._decoder = msgspec.json.Decoder()
 
     def rows(self, parts: Iterable[Answers]) -> list[Answers]:
-        """The same as rows. Failures before the first answer are held back. Raises PitError."""
+        """Makes rows of these answers. Failures before the first answer are held back. Raises PitError."""
         out = []
         for part in parts:
             if not part.lines:  # done by an earlier run
@@ -66,7 +66,7 @@ class Sheet:
         return out
 
     def rest(self) -> bytes:
-        """What was held back, when no answer has come: rows without columns."""
+        """The failures that were held back, when no answer has come: rows without columns."""
         held, self._held = self._held, []
         return b"".join(self._as_rows(one).lines for one in held)
 
@@ -173,18 +173,18 @@ class Sheet:
             return PitError("invalid_result", "the answer cannot be written as a row", hint=_HINT)
 
     def _row(self, value: Any, names: tuple[str, ...]) -> list[Any]:
-        """Raises PitError."""
+        """The fields of an answer, by its columns. Raises PitError for one that does not fit them."""
         if isinstance(value, PitError):
             raise value
         if self._single:
             return [_field(value), ""]
         if not isinstance(value, dict):
-            raise PitError("invalid_result", "the answer is no object, as the first was", hint=_HINT)
+            raise PitError("invalid_result", "the answer is not an object, but the first one was", hint=_HINT)
         if tuple(value) == names:
             row = [*value.values(), ""]
             return row if _PLAIN.issuperset(map(type, row)) else [_field(one) for one in row]
         if unknown := [name for name in value if name not in names]:
-            text = f"the answer has a member `{unknown[0]}`, which is no column: the first answer has none"
+            text = f"the answer has a member `{unknown[0]}`, which is not a column: the first answer did not have it"
             raise PitError("invalid_result", text, hint=_HINT)
         return [*(_field(value.get(name)) for name in names), ""]
 
@@ -200,7 +200,7 @@ class _Lines:
 
 
 def _field(value: Any) -> Any:
-    """null is an empty field; what has parts is JSON text."""
+    """The field of a value: null is empty; lists and objects are JSON text."""
     kind = type(value)
     if kind in _PLAIN:
         return value

@@ -89,8 +89,8 @@ def test_an_answer_that_does_not_fit_fails_alone() -> None:
     assert found.failed == (2, 3, 5)
     assert found.lines.decode().splitlines() == [
         "line,a,error", "2,1,",
-        '3,,"invalid_result: the answer has a member `x`, which is no column: the first answer has none"',
-        '4,,"invalid_result: the answer is no object, as the first was"', "5,3,", "6,,command_failed: bad",
+        '3,,"invalid_result: the answer has a member `x`, which is not a column: the first answer did not have it"',
+        '4,,"invalid_result: the answer is not an object, but the first one was"', "5,3,", "6,,command_failed: bad",
     ]  # fmt: skip
     assert tally.failed == 3
     assert tally.first_error is not None
