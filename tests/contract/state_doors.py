@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -20,7 +21,7 @@ ADAPTERS = {
     "node": f"node:{FOLDER}/door.mjs",
     "ruby": f"ruby:{FOLDER}/door.rb:Door",
     "go": f"go:{FOLDER}/go",
-    "lines": f"exec-json:{sys.executable} {FOLDER}/door_lines.py",
+    "lines": f"exec-json:{shlex.join([sys.executable, f'{FOLDER}/door_lines.py'])}",
 }
 RAISED = dict.fromkeys(ADAPTERS, "IndexError") | {"node": "RangeError", "go": "main.RangeError"}
 DIALLING = [name for name in ADAPTERS if name != "lines"]

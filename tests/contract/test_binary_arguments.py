@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ from tests.contract.test_languages import ADAPTERS, Language
 from tests.harness.pit import Pit
 
 FOLDER = Path(__file__).parent
-PROGRAMS = {"filter": "exec:cat", "program": f"exec-json:{sys.executable} {FOLDER.parent}/puppets/doors/door_lines.py"}
+LINES = shlex.join([sys.executable, f"{FOLDER.parent}/puppets/doors/door_lines.py"])
+PROGRAMS = {"filter": "exec:cat", "program": f"exec-json:{LINES}"}
 CONFIG = "".join(
     f'[pools.{name}]\nadapter = "{adapter}"\nsize = 1\n' for name, adapter in {**ADAPTERS, **PROGRAMS}.items()
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,9 +139,8 @@ def test_a_plain_class_whose_methods_take_the_session(pit: Pit) -> None:
 @pytest.mark.parametrize("pool", ["simple", "dials", "lines"])
 def test_a_simple_handler_as_an_adapter_and_as_a_program(pit: Pit, pool: str) -> None:
     if pool == "lines":
-        pit.run(
-            "up", "lines", "--size", "1", "--adapter", f"exec-json:{sys.executable} {EXAMPLES}/my_simple_adapter.py"
-        )
+        line = shlex.join([sys.executable, f"{EXAMPLES}/my_simple_adapter.py"])
+        pit.run("up", "lines", "--size", "1", "--adapter", f"exec-json:{line}")
     assert names(pit, pool) == ["letters", "uppercase", "word_count"]
     assert pit.json("exec", "uppercase", "text=hello", "--pool", pool) == {"result": "HELLO"}
     assert pit.json("exec", "word_count", "text=a b a", "--pool", pool) == {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,12 +132,12 @@ WORKERS = {
 @pytest.mark.parametrize("adapter", WORKERS)
 def test_the_examples(pit: Pit, pool: str, adapter: str) -> None:
     command, *args, wanted = WORKERS[adapter]
-    up(pit, adapter.format(EXAMPLES))
+    up(pit, adapter.format(shlex.quote(str(EXAMPLES))))
     assert pit.run("exec", command, *filter(None, args), "--pool", pool).stdout == wanted
 
 
 def test_a_program_of_many_commands(pit: Pit, pool: str) -> None:
-    up(pit, f"exec-json:perl {EXAMPLES}/worker.pl", 2)
+    up(pit, f"exec-json:perl {shlex.quote(str(EXAMPLES))}/worker.pl", 2)
     assert pit.run("stream", "countdown", "from:=3", "--pool", pool).stdout == "3\n2\n1\n"
     assert pit.run("stream", "add", "a:=1", "b:=1", "--pool", pool).stdout == "2\n"
     items = "".join(f'{{"a":{n},"b":1}}\n' for n in range(500))
