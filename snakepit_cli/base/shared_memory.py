@@ -13,7 +13,7 @@ import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from snakepit_cli.base import paths
@@ -29,18 +29,22 @@ def name(secret: str) -> str:
     return f"snakepit-{os.geteuid()}-{hashlib.sha256(secret.encode()).hexdigest()[:16]}"
 
 
-def folder(secret: str, runtime: str) -> Path:
-    """Where the segments of the instance with this cookie are. Made, for us alone. Raises paths.PathError."""
-    chosen = SHARED / name(secret)
+def folder(secret: str, runtime: str, note: Callable[[str], object] = lambda _: None) -> Path:
+    """Where the segments of the instance with this cookie are. Made, for us alone. Raises paths.PathError.
+
+    `note` is called with the reason when they are not in /dev/shm although there is one.
+    """
+    chosen, other = SHARED / name(secret), Path(runtime) / "segments"
     try:
         if SHARED.is_dir():  # it is not ours to make
             paths.secure(str(chosen))
             return chosen
-    except paths.PathError:
-        pass
-    chosen = Path(runtime) / "segments"
-    paths.secure(str(chosen))
-    return chosen
+    except paths.PathError as error:
+        note(
+            f"{error}; long payloads are in {other} instead: remove {chosen} and restart to have them in shared memory"
+        )
+    paths.secure(str(other))
+    return other
 
 
 def claim(chosen: Path) -> int | None:
@@ -72,7 +76,12 @@ def clear(chosen: Path) -> None:
 
 
 def remove(chosen: Path) -> None:
-    """With all that is in it. The caller has its lock, which goes last: nobody else claims or removes it meanwhile."""
+    """With all that is in it. The caller has its lock, which goes last: nobody else claims or removes it meanwhile.
+
+    Nothing when another user has put something else in its place.
+    """
+    if not paths.is_ours(str(chosen)):
+        return
     try:
         clear(chosen)
         (chosen / _LOCK).unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from snakepit_cli.base import shared_memory
+from snakepit_cli.base import paths, shared_memory
 from snakepit_cli.base.paths import PathError
 
 
@@ -18,7 +18,7 @@ class Segments:
         self._lock: int | None = None
         self._note = note
         try:
-            self.folder: Path | None = shared_memory.folder(secret, str(runtime))
+            self.folder: Path | None = shared_memory.folder(secret, str(runtime), note)
             self._lock = shared_memory.claim(self.folder)
         except (OSError, PathError) as error:
             note(f"there is no shared memory: {error}")
@@ -30,9 +30,10 @@ class Segments:
         if self.folder is None:
             return None
         try:
-            os.makedirs(self.folder, 0o700, exist_ok=True)
+            # It may have been removed since, and another user may have put something in its place.
+            paths.secure(str(self.folder))
             shared_memory.clear(self.folder)
-        except OSError as error:
+        except (OSError, PathError) as error:
             self._note(f"there is no shared memory: {error}")
             return None
         return str(self.folder)
