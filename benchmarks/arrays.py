@@ -20,11 +20,13 @@ from snakepit_cli.client import api
 from snakepit_cli.client.api import Connection
 
 _POOL = "arrays"
+_OTHER_POOL = "other-arrays"
 _ADAPTER = Path(__file__).parent / "adapters" / "arrays.py"
 _SIZES = {"800 B": 800, "20 KB": 20_000, "80 KB": 80_000, "320 KB": 320_000, "8 MB": 8_000_000}
 _ORIGINAL = {"800 B": 1.83, "20 KB": 2.44, "80 KB": 3.55, "320 KB": 8.49, "8 MB": 196.0}
 """Milliseconds (p50) of Snakepit 0.4's quickest way there and back: `binary_parameters` up, base64 down. Measured once,
 on two cores."""
+_CHUNKS = 10
 _LONG = 10_000
 _SHORT = 10
 """Times as many trials of what is shorter."""
@@ -32,11 +34,13 @@ _PIECE = 1 << 20
 
 
 def measure(instance: Instance, trials: Trials) -> list[Row]:
-    instance.up(_POOL, str(_ADAPTER))
+    for pool in (_POOL, _OTHER_POOL):
+        instance.up(pool, str(_ADAPTER))
     rows = []
     with instance.connect() as connection:
         for name, size in _SIZES.items():
             rows += _size(connection, name, size, trials.arrays * (_SHORT if size < _LONG else 1))
+        rows += _other_ways(connection, trials.arrays)
         rows += _memory(connection, trials.largest_array)
     return rows
 
@@ -59,6 +63,27 @@ def _size(connection: Connection, name: str, size: int, trials: int) -> list[Row
         Row(f"array of {name}", mine, "ms", trials, Peer("a pipe, there and back", pipe)),
         Row(f"array of {name} as JSON", text, "ms", trials, Peer("the array", mine)),
         Row(f"array of {name}, and the original", mine, "ms", trials, Peer("the original", _ORIGINAL[name])),
+    ]
+
+
+def _other_ways(connection: Connection, trials: int) -> list[Row]:
+    """Arrays of 8 MB as chunks of a stream, and between two workers."""
+    numbers = array("d", [0.1]) * 1_000_000
+
+    def call() -> None:
+        connection.call_value("same", {"data": numbers}, pool=_POOL)
+
+    def stream() -> None:
+        for _ in connection.stream_values("chunks", {"data": numbers, "n": _CHUNKS}, pool=_POOL):
+            pass
+
+    called, streamed = (median(one) * 1e3 for one in _in_turns([call, stream], max(trials // 3, 1)))
+    arguments = {"data": numbers, "pool": _OTHER_POOL, "n": trials}
+    between = median(connection.call_value("between", arguments, pool=_POOL)) * 1e3
+    there_and_back = Peer("array of 8 MB, there and back", called)
+    return [
+        Row("chunk of 8 MB", streamed / _CHUNKS, "ms", trials, there_and_back),
+        Row("array of 8 MB to another worker and back", between, "ms", trials, there_and_back),
     ]
 
 
