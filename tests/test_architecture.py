@@ -39,9 +39,9 @@ ROOMS = {
     },
     "warden": {"records": set(), "burial": {"records"}, "births": {"burial", "records"}},
     "client": {
-        "call": {"segments", "argument_segments"}, "connect": {"api", "call"}, "map": {"api", "call", "segments"},
+        "call": {"segments", "argument_segments"}, "connect": {"api", "call"}, "map": {"call", "segments"},
         "many": {"call", "segments", "argument_segments"},
-        "api": {"call", "segments", "argument_segments"},
+        "api": {"call", "segments", "argument_segments", "map"},
     },
     "cli": {
         "completion": {"front_page"}, "output": set(), "connection": {"output"},
@@ -51,7 +51,7 @@ ROOMS = {
 BELOW = {
     "server": {"coalescer", "malloc_tuning", "operations", "peers", "segments", "serial_spin"},
     "warden": {"loop", "limits"},
-    "client": {"values", "segments", "argument_segments", "error_frames", "following", "json_text"},
+    "client": {"values", "segments", "argument_segments", "error_frames", "following", "frame_stream", "json_text"},
     "cli": {"front_page", "help", "options", "parameters", "mapping", "multi_tail"},
 }  # fmt: skip
 STANDARD_ONLY = ("base", "core", "warden")

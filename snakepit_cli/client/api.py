@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -19,33 +19,33 @@ from snakepit_cli.client.argument_segments import ABOVE, WAIT_SECONDS, ArgumentS
 from snakepit_cli.client.call.request import Request, cwd
 from snakepit_cli.client.error_frames import error_of
 from snakepit_cli.client.following import MOST_KEPT, Following
+from snakepit_cli.client.frame_stream import RECEIVE, FrameStream, silent
 from snakepit_cli.launch.environment import UMASK, for_workers, umask
 from snakepit_cli.wire import front
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from snakepit_cli.client.map.library import Options
     from snakepit_cli.wire.binary import Buffer
 
 _QUERY_SECONDS = 10.0
 _LATE_SECONDS = 15.0
-_RECEIVE = 1 << 16
-"""More would make each read allocate fresh pages: malloc gives such sizes to mmap."""
 
 Json = dict[str, Any]
 
 
-class Connection:
+class Connection(FrameStream):
     """Owns the socket. Answers to requests that were given up or are not waited for are dropped.
 
     One thread at a time may use it: another one is refused with `usage`. For many threads there is `many.calls.Calls`.
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
+        super().__init__(sock)
         self._next = 0
         self._in_use = Lock()
         """Held while a frame is sent, and while an answer is waited for."""
-        self._buffer = b""
-        self._at = 0
         self._segments = ArgumentSegments(self._reserve, self._give_back)
         self._inline: set[str | None] = set()
         """Pools whose workers take no references."""
@@ -69,7 +69,7 @@ class Connection:
         """Until the server has closed it, which it does when it ends; gives up after `seconds`."""
         self.sock.settimeout(seconds + _LATE_SECONDS)
         try:
-            while self.sock.recv(_RECEIVE):
+            while self.sock.recv(RECEIVE):
                 pass
         except OSError:
             pass
@@ -157,6 +157,13 @@ class Connection:
             for block in blocks:
                 yield from values.chunks(block)
 
+    def map(self, command: str, items: Iterable[Any], **options: Unpack[Options]) -> Generator[Any]:
+        """Runs a command for each of many items: the answers as Python values, in the order of the items. See
+        `map.library.mapped`, which says what the options are. Raises PitError."""
+        from snakepit_cli.client.map.library import mapped
+
+        return mapped(self, command, items, **options)
+
     def _stream(self, command: str, args: Sequence[Buffer], header: Mapping[str, Any]) -> Generator[bytes]:
         request = self.send_call(command, args, {**header, "stream": True, "references": True})
         ended = False
@@ -205,7 +212,7 @@ class Connection:
                 frame = front.frame(front.RELEASE, 0, self._unused.popleft().encode()) + frame
             self.sock.sendall(frame)
         except TimeoutError:
-            raise _silent() from None
+            raise silent() from None
         except OSError:
             pass  # it may have said why before it closed: that is read next
         finally:
@@ -270,43 +277,10 @@ class Connection:
         else:
             others.append((kind, body))
 
-    def _frame(self) -> tuple[int, int, bytes]:
-        head = self._take(front.HEADER)
-        size = int.from_bytes(head[1:5], "big") - 4
-        return head[0], int.from_bytes(head[5:9], "big"), self._take(size)
-
-    def _take(self, size: int) -> bytes:
-        got = len(self._buffer) - self._at
-        if got < size:
-            parts = [self._buffer[self._at :]]
-            while got < size:
-                parts.append(self._receive())
-                got += len(parts[-1])
-            self._buffer, self._at = b"".join(parts), 0
-        self._at += size
-        return self._buffer[self._at - size : self._at]
-
-    def _receive(self) -> bytes:
-        try:
-            data = self.sock.recv(_RECEIVE)
-        except TimeoutError:
-            raise _silent() from None
-        except OSError:
-            data = b""
-        if not data:
-            raise PitError("server_restarted", "the connection was lost before the answer came")
-        return data
-
 
 def _shared() -> PitError:
     hint = "make a connection for each thread, or use Calls"
     return PitError("usage", "another thread uses this connection", hint=hint)
-
-
-def _silent() -> PitError:
-    return PitError(
-        "unavailable", "the server does not answer", hint="read `snakepit logs server`; end it with `snakepit down`"
-    )
 
 
 # ---------------------------------------------------------------------------------------------- requests

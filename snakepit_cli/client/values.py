@@ -25,7 +25,7 @@ def encode(arguments: Mapping[str, Any]) -> list[Buffer]:
 
 
 def _encoder(parts: list[Buffer]) -> json.JSONEncoder:
-    take = Writer(_form, parts).take
+    take = Writer(form, parts).take
     return json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=take)
 
 
@@ -63,7 +63,7 @@ def chunks(block: bytes) -> Iterator[Any]:
         yield decode(line, "a chunk")
 
 
-def _form(value: Any) -> Any:
+def form(value: Any) -> Any:
     if hasattr(type(value), "dtype") and not getattr(value, "ndim", 1):  # a number of numpy
         return value.item()
     raise TypeError(f"{type(value).__qualname__} has no JSON form")

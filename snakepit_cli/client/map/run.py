@@ -8,9 +8,10 @@ import select
 import selectors
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import snakepit_cli
 from snakepit_cli.base.errors import PitError
@@ -27,10 +28,20 @@ from snakepit_cli.wire import front
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # tables import msgspec, which nothing else here needs
-    from typing import Any
+    from collections.abc import Iterable
+    from typing import Any, Protocol
 
-    from snakepit_cli.client.map.tables.sheet import Sheet
     from snakepit_cli.client.map.tables.table import Table
+
+    class Sheet(Protocol):
+        """Makes something else of answers."""
+
+        def rows(self, parts: Iterable[Answers]) -> list[Answers]:
+            """In the order in which they are to be written."""
+
+        def rest(self) -> bytes:
+            """What is left at the end."""
+
 
 _READ = 1 << 18
 _RECEIVE = 1 << 18
@@ -103,12 +114,18 @@ class Run:
 
     def run(self, connect: Callable[[], socket.socket], progress: Callable[[Tally], None]) -> None:
         """Until everything is answered. A connection that breaks is made anew. Raises PitError, StoppedError."""
+        with closing(self.turns(connect)) as turns:
+            for _ in turns:
+                progress(self.tally)
+
+    def turns(self, connect: Callable[[], socket.socket]) -> Generator[None]:
+        """As `run`, but stops whenever answers may have come, until it is asked to go on."""
         while not self._over():
             with connect() as sock, selectors.DefaultSelector() as selector:
                 selector.register(sock, selectors.EVENT_READ)
-                with closing(Loans(lambda: self._ask(sock))) as self._loans:
+                with closing(Loans(partial(self._ask, sock))) as self._loans:
                     try:
-                        self._converse(sock, selector, progress)
+                        yield from self._converse(sock, selector)
                     except (ConnectionError, TimeoutError):
                         self._lost()
         self._flush()
@@ -154,9 +171,7 @@ class Run:
         for block in lost:
             self._ended(block, error)
 
-    def _converse(
-        self, sock: socket.socket, selector: selectors.BaseSelector, progress: Callable[[Tally], None]
-    ) -> None:
+    def _converse(self, sock: socket.socket, selector: selectors.BaseSelector) -> Generator[None]:
         reading = False
         while not self._over():
             self._send(sock)
@@ -176,7 +191,7 @@ class Run:
                     self._receive(sock)
                 else:
                     self._read()
-            progress(self.tally)
+            yield
 
     # ------------------------------------------------------------------------------------------- out
 
