@@ -83,7 +83,7 @@ def _suite(suite: str, trials: int, seed: int, without: str | None, jobs: int) -
     counts = sum((Counter(one.counts) for one in outcomes), Counter())
     shown = "".join(f"; {figure}: {spread(values)}" for figure, values in figures.items())
     print(f"{suite:20} {trials} trials, {failed} failed{shown}", flush=True)
-    if counts and len(counts) < 12:
+    if counts and len(counts) < 16:
         print("    " + ", ".join(f"{number} {what}" for what, number in sorted(counts.items())), flush=True)
     for one in bad:
         print(f"    seed {one.seed}: {'; '.join(one.failures)}", flush=True)

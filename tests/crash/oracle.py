@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from snakepit_cli.base import identity as ident
 from tests.crash.decoys import Decoys
@@ -66,11 +66,11 @@ class Oracle:
 
     # ------------------------------------------------------------------------------------ the product
 
-    def start(self, *argv: str, **env: str) -> subprocess.Popen[str]:
+    def start(self, *argv: str, stdin: IO[str] | int | None = None, **env: str) -> subprocess.Popen[str]:
         """A `snakepit` command, running. It belongs to the oracle, not to the instance."""
         client = subprocess.Popen(
             [sys.executable, "-m", "snakepit_cli", *argv], cwd=self.work, env={**self.env, **env}, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         self.clients.append(client)
         return client

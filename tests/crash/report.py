@@ -16,7 +16,7 @@ _SUITES = (
     "| suite | what it does, and what must be true | trials | failed | figures, in ms unless named | counted |",
     "|---|---|---|---|---|---|",
 )
-_KINDS = 12
+_KINDS = 16
 """More counts than that are a list of cases, not a summary."""
 _CONTROLS = ("| without | suite | trials | red |", "|---|---|---|---|")
 
