@@ -49,7 +49,7 @@ class InputFile:
 
 class LongResult:
     """The range of a file that a reference of the server names. Read in small pieces, which stay in the processor's
-    cache: to map a page costs more than to read it once. All of it raises PitError `reference_failed`."""
+    cache: to map a page costs more than to read it once. All of it raises PitError `server_restarted`."""
 
     def __init__(self, reference: Mapping[str, Any]) -> None:
         self._path: str = reference["path"]
@@ -83,7 +83,7 @@ class LongResult:
 
 
 def read(reference: Mapping[str, Any]) -> bytes:
-    """What a reference of the server stands for. Raises PitError `reference_failed`."""
+    """What a reference of the server stands for. Raises PitError `server_restarted`."""
     descriptor = _opened(reference)
     try:
         return _read(descriptor, reference["path"], reference["offset"], reference["length"])
@@ -105,7 +105,7 @@ def _read(descriptor: int, path: str, offset: int, length: int) -> bytes:
 
 def mapped(reference: Mapping[str, Any], released: Callable[[str], object] | None = None) -> memoryview:
     """What a reference of the server stands for, without a copy: a segment never gets shorter while it is read.
-    `released` is called with its path when nobody uses it any more. Raises PitError `reference_failed`."""
+    `released` is called with its path when nobody uses it any more. Raises PitError `server_restarted`."""
     path, start = reference["path"], reference["offset"]
     descriptor = _opened(reference)
     try:
@@ -133,7 +133,7 @@ def _view(
 
 
 def _opened(reference: Mapping[str, Any]) -> int:
-    """The file, if it still is the one. Raises PitError `reference_failed`."""
+    """The file, if it still is the one. Raises PitError `server_restarted`."""
     path = reference["path"]
     try:
         descriptor = os.open(path, _FLAGS)
@@ -149,4 +149,5 @@ def _opened(reference: Mapping[str, Any]) -> int:
 def _failed(message: str) -> PitError:
     from snakepit_cli.base.errors import PitError
 
-    return PitError("reference_failed", message)
+    # Not `reference_failed`: that says that nothing has run.
+    return PitError("server_restarted", f"the answer is lost: {message}")

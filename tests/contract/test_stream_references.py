@@ -183,7 +183,7 @@ def test_a_segment_that_has_gone_is_named(pit: Pit, connection: api.Connection) 
     os.kill(worker["pid"], signal.SIGKILL)
     with pytest.raises(PitError) as raised:
         list(found)
-    assert raised.value.kind in {"worker_crashed", "reference_failed"}
+    assert raised.value.kind in {"worker_crashed", "server_restarted"}
     pit.until_pool("the worker to be replaced", "default", ready=1)
 
 

@@ -313,7 +313,11 @@ class Run:
         _, failed, text = front.parse_answers_ref(body)
         reference = json.loads(text)
         if (block := self._out.get(request)) is not None:
-            self._put(self._work.answers(block, segments.read(reference), failed))
+            try:
+                lines = segments.read(reference)
+            except PitError as error:  # its server has ended, and the next one has removed it
+                raise ConnectionResetError(error.message) from None
+            self._put(self._work.answers(block, lines, failed))
         sock.sendall(front.frame(front.RELEASE, request, reference["path"].encode()))
 
     def _frame(self, kind: int, request: int, body: bytes) -> None:

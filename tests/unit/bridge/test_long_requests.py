@@ -93,5 +93,5 @@ def test_a_reply_is_read_and_released(tmp_path: Path) -> None:
     ref.length = 3
     failed = fetched(pb.Result(id=8, value_ref=ref), outbox)
     assert isinstance(failed, pb.Result)
-    assert (failed.id, failed.failure.name) == (8, "reference_failed")
+    assert (failed.id, failed.failure.name) == (8, "server_restarted")
     assert pb.FromWorker.FromString(outbox.take() or b"").released == [ref.path]

@@ -273,3 +273,32 @@ def test_pools_that_up_has_made_are_not_ended_for_another_version(wardened: tupl
     assert "`snakepit down`" in raised.value.hint
     assert [one["op"] for one in fake.asked] == ["status"]
     assert warden.process.poll() is None
+
+
+@pytest.mark.parametrize(("kind", "found", "runs"), [("result", "server_restarted", 1), ("error", None, 2)])
+def test_only_a_call_that_has_not_run_is_sent_again(
+    fake: Fake, tmp_path: Path, kind: str, found: str | None, runs: int
+) -> None:
+    """An answer that is lost may not be taken for arguments that could not be read."""
+    gone = {"path": str(tmp_path / "gone"), "device": 1, "inode": 1, "offset": 0, "length": 5}
+
+    def answer(peer: Peer, request: int, header: dict[str, Any], args: bytes) -> None:
+        if args:
+            peer.send(front.RESULT, request, b"1")
+        elif kind == "result":
+            peer.send(front.RESULT_REF, request, gone)
+        else:
+            peer.send(front.ERROR, request, error("reference_failed", "no"))
+
+    fake.answers["far"] = answer
+    fake.queries["segments"] = {
+        "folder": str(tmp_path), "name": "c-", "bytes": 1 << 24, "kept": 1 << 24, "longest": 1 << 25,
+    }  # fmt: skip
+    with api.Connection(connect("default")) as connection:
+        if found is None:
+            assert connection.call_value("far", {"x": b"a" * 200_000}) == 1
+        else:
+            with pytest.raises(PitError) as raised:
+                connection.call_value("far", {"x": b"a" * 200_000})
+            assert raised.value.kind == found
+    assert [bool(args) for _, args in fake.calls] == [False, True][:runs]

@@ -40,7 +40,7 @@ def test_a_file_that_has_become_shorter_is_named(reference: dict[str, Any], how:
     ways = {"pieces": lambda: list(result.pieces()), "view": result.view, "bytes": lambda: bytes(result)}
     with pytest.raises(PitError, match="ends before byte") as caught:
         ways[how]()
-    assert caught.value.kind == "reference_failed"
+    assert caught.value.kind == "server_restarted"
 
 
 @pytest.mark.parametrize("how", ["pieces", "begins_with", "bytes"])
@@ -50,7 +50,7 @@ def test_a_read_that_fails_is_named(reference: dict[str, Any], how: str, tmp_pat
     ways = {"pieces": lambda: list(result.pieces()), "begins_with": lambda: result.begins_with(b"x")}
     with pytest.raises(PitError, match="cannot be read: Is a directory") as caught:
         ways.get(how, lambda: bytes(result))()
-    assert caught.value.kind == "reference_failed"
+    assert caught.value.kind == "server_restarted"
 
 
 def _replace(path: Path) -> None:
@@ -69,4 +69,4 @@ def test_another_file_in_its_place_is_named(reference: dict[str, Any], change: A
     change(Path(reference["path"]))
     with pytest.raises(PitError) as caught:
         LongResult(reference)
-    assert caught.value.kind == "reference_failed"
+    assert caught.value.kind == "server_restarted"

@@ -195,3 +195,19 @@ def test_a_server_that_is_lost_while_blocks_are_lent(pipe: int, tmp_path: Path) 
     assert server.connections == 2
     assert {os.path.basename(path)[:4] for path in server.paths} == {"c-1-", "c-2-"}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_answers_that_are_lost_with_their_server_come_from_the_next(pipe: int, tmp_path: Path) -> None:
+    """A server that is started anew removes the segments of the one before."""
+
+    def lose(server: Server, peer: Peer, request: int, lines: bytes) -> None:
+        if server.connections > 1:
+            server.echo(peer, request, lines)
+            return
+        gone = {"path": str(tmp_path / "gone"), "device": 1, "inode": 1, "offset": 0, "length": len(lines)}
+        body = front.answers_ref_body(lines.count(b"\n"), (), json.dumps(gone).encode())
+        peer.send(front.ANSWERS_REF, request, body)
+
+    server = Server(tmp_path, lose)
+    assert ran(server, pipe) == LINES
+    assert server.connections == 2

@@ -32,7 +32,7 @@ def fetched(result: pb.Result, outbox: Outbox) -> Reply:
     try:
         return LongReply(result.id, references.read(ref))
     except Refusal as refusal:
-        refusal.failure.name = "reference_failed"
+        refusal.failure.name = "server_restarted"  # `reference_failed` would say that nothing has run
         return pb.Result(id=result.id, failure=refusal.failure)
     finally:
         outbox.put_released(ref.path)
