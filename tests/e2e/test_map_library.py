@@ -91,13 +91,17 @@ def test_an_item_that_cannot_be_sent_is_named(connection: Connection, bad: objec
     assert raised.value.kind == "invalid_arguments"
 
 
-def test_what_the_iterable_raises_is_raised(connection: Connection) -> None:
+@pytest.mark.parametrize("kind", [LookupError, ConnectionResetError, BrokenPipeError, TimeoutError])
+def test_what_the_iterable_raises_is_raised(connection: Connection, kind: type[Exception]) -> None:
+    error = kind("no more")
+
     def items() -> Iterator[int]:
         yield 1
-        raise LookupError("no more")
+        raise error
 
-    with pytest.raises(LookupError, match="no more"):
+    with pytest.raises(kind, match="no more") as raised:
         list(connection.map("double", items(), item="n"))
+    assert raised.value is error
 
 
 def test_an_item_that_fails_ends_the_run_or_is_returned(connection: Connection) -> None:

@@ -84,8 +84,11 @@ def _results(run: Run, sock: socket.socket, found: deque[Any], fail: str) -> Gen
     # The warden binds the socket as `front.sock.new` and renames it, so that no path ever leads to a deaf socket.
     address = sock.getpeername().removesuffix(".new")
     with closing(run.turns(lambda: _connected(address))) as turns:
-        for _ in turns:
-            yield from _taken(found, fail)
+        try:
+            for _ in turns:
+                yield from _taken(found, fail)
+        except _BrokenItemsError as broken:
+            raise broken.error from None
         yield from _taken(found, fail)
 
 
@@ -126,12 +129,20 @@ def _nowhere(_: bytes) -> None:
     """Answers are kept as values."""
 
 
+class _BrokenItemsError(Exception):
+    """The iterable has raised what the run would take for the loss of its connection, after which it would go on."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class _Items(Table):
     """The items as JSON lines."""
 
     def __init__(self, items: Iterable[Any]) -> None:
         super().__init__()
-        self._items = iter(items)
+        self._items = _guarded(items)
         self._count = 0
         self._encode = msgspec.json.Encoder(enc_hook=values.form).encode
 
@@ -188,6 +199,14 @@ class _Values:
 
     def rest(self) -> bytes:
         return b""
+
+
+def _guarded(items: Iterable[Any]) -> Iterator[Any]:
+    """The same items."""
+    try:
+        yield from items
+    except (ConnectionError, TimeoutError) as error:
+        raise _BrokenItemsError(error) from error
 
 
 def _error(line: bytes) -> PitError:
