@@ -235,17 +235,26 @@ class Connection(FrameStream):
             if kind == front.CHUNKS_REF:
                 yield front.CHUNKS, self._chunk(json.loads(body))
             elif kind == front.RESULT_REF:
-                yield front.RESULT, segments.mapped(json.loads(body), self._unused.append)
+                yield front.RESULT, self._long_result(json.loads(body))
             else:
                 yield kind, body
             if kind in {front.RESULT, front.RESULT_REF}:
                 return
 
+    def _long_result(self, reference: Json) -> memoryview:
+        try:
+            return segments.mapped(reference, self._unused.append)
+        except PitError:
+            self._unused.append(reference["path"])  # else the worker would not have it back while we are connected
+            raise
+
     def _chunk(self, reference: Json) -> bytes:
         """A copy, so that the worker has its segment back at once: it makes the next chunk then, however many of those
         before are kept."""
-        data = segments.read(reference)
-        self._unused.append(reference["path"])
+        try:
+            data = segments.read(reference)
+        finally:
+            self._unused.append(reference["path"])
         self._send_frame(b"")
         return data
 

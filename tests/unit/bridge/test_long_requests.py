@@ -58,6 +58,9 @@ def test_each_form_is_tried_once(segments: Segments) -> None:
     arguments.put(request)
     assert (request.HasField("args_ref"), request.args[:1]) == (False, b"\0")
     assert not arguments.other_form(refused("reference_failed"))
+    short = Arguments({"x": 1}, segments)
+    put(short)
+    assert not short.other_form(refused("reference_failed")), "it did not refer to anything"
     assert not arguments.other_form(refused("invalid_arguments"))
     assert arguments.other_form(refused("invalid_arguments", wants_json=True))
     arguments.put(request)

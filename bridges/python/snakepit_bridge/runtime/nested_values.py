@@ -23,11 +23,14 @@ class Arguments:
         self._values = values
         self._segments = segments
         self._buffers = _encoded(values)
+        self._referred = False
+        """The last request referred to them."""
 
     def put(self, request: pb.Request) -> None:
         """Adds them to the request."""
         # Without asking for more room: only one thread may do so, and handlers call from many.
         ref = None if self._segments is None else self._segments.put(self._buffers, ask=False)
+        self._referred = ref is not None
         if ref is not None:
             request.args_ref.CopyFrom(ref)
             return
@@ -37,7 +40,7 @@ class Arguments:
     def other_form(self, error: CallFailedError) -> bool:
         """Whether the next `put` adds them in a form that the called worker may be able to read. With `error` it has
         refused this one."""
-        if error.kind == "reference_failed" and self._segments is not None:
+        if error.kind == "reference_failed" and self._referred:
             self._segments = None
         elif error.wants_json and len(self._buffers) > 1:
             self._buffers = [jsonio.dumps(self._values)]
