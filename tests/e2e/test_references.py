@@ -185,7 +185,7 @@ def test_a_filter_gets_blocks_of_a_pipe_as_bytes() -> None:
 # ---------------------------------------------------------------------------------- long arguments and results
 
 LARGE = """
-import array, os, signal
+import array, os, signal, time
 
 kept = []
 
@@ -197,6 +197,15 @@ def double(data):
 
 def keep(data):
     kept.append(data)
+
+def hand_on(data, gate, path):
+    if os.fork() == 0:
+        while not os.path.exists(gate):
+            time.sleep(0.01)
+        with open(path + ".new", "w") as file:
+            file.write(f"{data[0]} {data[-1]}")
+        os.rename(path + ".new", path)
+        os._exit(0)
 
 def firsts():
     return [one[0] for one in kept]
@@ -251,6 +260,17 @@ def test_what_a_handler_keeps_stays_as_it_was(large: Pit) -> None:
         for first in (1.0, 2.0, 3.0):
             connection.call_value("keep", {"data": numbers(first)})
         assert connection.call_value("firsts") == [1.0, 2.0, 3.0]
+
+
+def test_what_a_forked_child_reads_stays_as_it_was(large: Pit) -> None:
+    gate, found = large.work / "gate", large.work / "found"
+    with large.connection() as connection:
+        connection.call_value("hand_on", {"data": numbers(1.0), "gate": str(gate), "path": str(found)})
+        for first in (2.0, 3.0):
+            connection.call_value("length", {"data": numbers(first)})
+        gate.touch()
+        wait.until(found.exists, "the child's word")
+        assert found.read_text() == "1.0 1.0"
 
 
 def test_a_result_outlives_its_worker_and_its_connection(large: Pit) -> None:

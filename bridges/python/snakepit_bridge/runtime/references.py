@@ -61,15 +61,21 @@ def view(ref: pb.Reference) -> memoryview:
 
 
 def forget(ref: pb.Reference) -> None:
-    """The call whose arguments are in the segment is over. When a handler has kept them, the file is removed: then its
-    owner does not write into it again, and the memory is freed when the handler drops them."""
-    if _kept.pop(ref.path, None) is not None:
+    """The call whose arguments are in the segment is over. When a handler has kept them, or has forked a child that may
+    read them, the file is removed: then its owner does not write into it again, and the memory is freed when nobody
+    uses it."""
+    is_kept = _kept.pop(ref.path, None) is not None
+    if is_kept or ref.path in _forked:
+        _forked.discard(ref.path)
         with contextlib.suppress(OSError):
             os.unlink(ref.path)
 
 
 _kept: weakref.WeakValueDictionary[str, mmap.mmap] = weakref.WeakValueDictionary()
 """Segments that are mapped, by path."""
+_forked: set[str] = set()
+"""Paths of those that were mapped when the worker forked: the child has them for as long as it lives."""
+os.register_at_fork(before=lambda: _forked.update(_kept.keys()))
 
 
 def _all(descriptor: int, length: int, offset: int) -> bytes:
