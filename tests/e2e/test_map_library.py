@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from snakepit_cli.base.errors import PitError
-from snakepit_cli.client.api import Connection
+from snakepit_cli.client.api import Connection, workers
+from tests.harness import wait
 from tests.harness.pit import Pit
 
 ADAPTER = """
@@ -102,6 +103,27 @@ def test_what_the_iterable_raises_is_raised(connection: Connection, kind: type[E
     with pytest.raises(kind, match="no more") as raised:
         list(connection.map("double", items(), item="n"))
     assert raised.value is error
+
+
+def test_answers_come_while_the_iterable_takes_its_time(pit: Pit, connection: Connection) -> None:
+    pit.run("up", "wide", "--adapter", "adapter.py:Many", "--size", "6")
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        with pit.connection() as other:
+            for n in range(100):
+                taken += 1
+                yield n
+                for _ in range(100):  # a slow iterable: what was taken before is sent before the next item
+                    other.call("double", b'{"n":1}')
+                if n == 2:
+                    wait.until(lambda: sum(one["requests"] for one in workers(other, "wide")), "an answer")
+
+    found = connection.map("double", items(), item="n", pool="wide")
+    assert next(found) == 0
+    assert taken <= 4, "not one for each worker"
+    found.close()
 
 
 def test_an_item_that_fails_ends_the_run_or_is_returned(connection: Connection) -> None:

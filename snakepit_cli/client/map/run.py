@@ -176,16 +176,16 @@ class Run:
         while not self._over():
             self._send(sock)
             wanted = not self._cutter.ended and not self._cutter.ready and self._has_room()
-            if wanted and not reading and not self._late():
-                self._read()  # a file: it is always ready
-                continue
-            if wanted != reading:
+            ready = wanted and not reading and not self._late()
+            if ready:
+                self._read()  # a file: it is always ready; or items, which may take their time
+            elif wanted != reading:
                 reading = wanted
                 if wanted:
                     selector.register(self._source, selectors.EVENT_READ)
                 else:
                     selector.unregister(self._source)
-            left = max(0.0, self._pause - time.monotonic()) if self._pause else None
+            left = 0.0 if ready else max(0.0, self._pause - time.monotonic()) if self._pause else None
             for key, _ in selector.select(left):
                 if key.fileobj is sock:
                     self._receive(sock)
