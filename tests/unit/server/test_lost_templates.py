@@ -39,7 +39,8 @@ def test_a_base_that_dies_again_and_again_makes_workers_start_cold(tmp_path: Pat
     async def test(harness: Harness) -> None:
         harness.warden.dead_bases = 1000
         answer = await harness.up()
-        assert (answer["ready"], answer["start"], answer["note"]) == (2, "exec", "it is gone")
+        assert (answer["ready"], answer["start"]) == (2, "exec")
+        assert answer["note"].startswith("it is gone: ")
 
     in_instance(test, tmp_path)
 
