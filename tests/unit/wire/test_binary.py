@@ -321,7 +321,7 @@ def test_what_a_variable_keeps_as_an_array(codec: Any, values: Any) -> None:
     ]
     assert all(map(values.is_long, kept))
     others = [
-        np.zeros(short, "u1"), array.array("b", bytes(short)), array.array("u", "x" * long), np.zeros(long, "?"),
+        np.zeros(short, "u1"), array.array("b", bytes(short)), memoryview(bytes(long)).cast("c"), np.zeros(long, "?"),
         np.zeros(long, "c16"), np.zeros(long, "S9"), np.zeros(long, np.longdouble), bytes(long), [0.0] * long, None,
     ]  # fmt: skip
     assert not any(map(values.is_long, others))
