@@ -76,9 +76,8 @@ def clear(chosen: Path) -> None:
 
 
 def remove(chosen: Path) -> None:
-    """With all that is in it. The caller has its lock, which goes last: nobody else claims or removes it meanwhile.
-
-    Nothing when another user has put something else in its place.
+    """Removes the directory and its files. The caller holds its lock, whose file goes last, so that no other process
+    claims or removes the directory meanwhile. Does nothing when the directory belongs to another user.
     """
     if not paths.is_ours(str(chosen)):
         return

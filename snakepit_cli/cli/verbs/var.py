@@ -51,7 +51,7 @@ _EXAMPLES = {
     "snakepit var set sizes '[1, 2, 3]' --session s1\nsnakepit var set notes @notes.txt --session s1",
     "get": f"{_START}; snakepit var get temperature --session s1\n"
     "snakepit var get temperature --session s1 --json --no-start\n"
-    "snakepit var set sizes '[1, 2, 3]' --session s1; snakepit var get sizes -o /tmp/sizes.npy --session s1",
+    "snakepit var set sizes '[1, 2, 3]' --session s1; snakepit var get sizes -o sizes.npy --session s1",
     "list": f"{_START}; snakepit var list --session s1\nsnakepit var list 'temp*' --session s1 --json",
     "rm": "snakepit var set draft 1 --session s1; snakepit var rm draft --session s1",
     "history": f"{_START}; snakepit var history temperature --session s1",

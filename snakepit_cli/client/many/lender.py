@@ -1,7 +1,7 @@
 """Long arguments of many calls, in shared memory.
 
-Room there is asked for, and may have to be waited for; and long arguments take a while to write. A thread does this, so
-that the one that reads answers never waits.
+The server grants room there, perhaps after a while, and long arguments take time to write. A thread of its own waits
+and writes, so that the thread that reads answers does neither.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from snakepit_cli.client.many.pending import Pending
 Put = tuple[Segment, dict[str, Any]]
 """Where arguments are, and the reference to them."""
 _AGAIN_SECONDS = 0.2
-"""Until room is asked for again: other clients do not tell us when they need theirs no more."""
+"""Pause before room is asked for again: nothing tells this client when others have given theirs back."""
 
 
 class Owner(Protocol):
-    """Who sends the calls. All with the lock."""
+    """The object that sends the calls. The lender holds its lock when it calls a method."""
 
     lock: threading.Lock
 
     def ask(self, query: dict[str, Any]) -> int:
-        """Sends a query; the number of the request."""
+        """Sends a query and returns the number of the request."""
 
     def lent(self, request: int, put: Put | None) -> bool:
-        """Sends a call, as bytes without a place. False when it was given up."""
+        """Sends a call, with its arguments as bytes when `put` is None. False when the call was given up."""
 
 
 class Lender:
-    """Only its thread uses the segments."""
+    """Puts arguments into segments. Only its own thread uses these."""
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
@@ -42,22 +42,22 @@ class Lender:
         self._segments = ArgumentSegments(self._reserve, self._give_back)
         self._new: list[tuple[int, Pending]] = []
         self._back: list[tuple[Segment, bool]] = []
-        """Segments whose calls are over, and whether these went well."""
+        """Segments whose calls are over, and whether these succeeded."""
         self._asked = 0
-        """The query without an answer."""
+        """Number of the query that has no answer yet; 0 when there is none."""
         self._facts: dict[str, Any] | None = {"bytes": 0, "kept": 0, "longest": 0, "most": 0, "folder": "", "name": ""}
-        """What the last one was answered with; None when there is no shared memory."""
+        """The latest answer; None when there is no shared memory."""
         self._over = False
         self._thread: threading.Thread | None = None
 
     # ------------------------------------------------------------------------------- its owner, with the lock
 
     def takes(self, size: int) -> bool:
-        """Whether arguments of so many bytes are to be given to it. Others are sent as bytes at once."""
+        """Whether arguments of this length go to the lender. Others are sent as bytes at once."""
         return size >= ABOVE and self._facts is not None
 
     def give(self, request: int, call: Pending) -> None:
-        """It will say `lent`."""
+        """Queues a call. Its thread calls `Owner.lent` when the arguments are in place."""
         self._new.append((request, call))
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="snakepit-arguments", daemon=True)
@@ -65,12 +65,12 @@ class Lender:
         self._news.notify()
 
     def take_back(self, segment: Segment, *, well: bool) -> None:
-        """The call is over. When it has not ended well a worker may read the segment yet."""
+        """The call is over. Unless it succeeded, a worker may still read the segment."""
         self._back.append((segment, well))
         self._news.notify()
 
     def answered(self, request: int, body: bytes | None) -> None:
-        """What was no call has its answer; None for an error."""
+        """The answer to a query, perhaps to ours; `body` is None for an error."""
         if request == self._asked:
             self._asked = 0
             self._facts = self._facts if body is None else json.loads(body)
@@ -96,7 +96,7 @@ class Lender:
             self._tidy()
             left: list[tuple[int, Pending]] = []
             for request, call in waiting:
-                # Those behind one that waits for room do not take it away.
+                # Calls behind one that waits for room must not take that room.
                 if not self._lend(request, call, may_put=not (left or call.done or self._over)):
                     left.append((request, call))
             waiting = left
@@ -110,7 +110,7 @@ class Lender:
             (self._segments.done if well else self._segments.drop)(segment)
 
     def _lend(self, request: int, call: Pending, *, may_put: bool) -> bool:
-        """False when it has to wait for room: no message can hold the arguments."""
+        """False when the call has to wait for room, because its arguments are too long for a message."""
         args = call.args
         put = self._segments.put([args], len(args), 0.0) if may_put else None
         with self._owner.lock:

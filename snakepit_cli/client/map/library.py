@@ -101,16 +101,16 @@ def _taken(found: deque[Any], fail: str) -> Iterator[Any]:
 
 
 def _workers(connection: Asker, plan: Plan) -> int:
-    """How many the pool has; it is started. Raises PitError for a command that is not there."""
+    """Starts the pool and returns its size. Raises PitError for a command that does not exist."""
     known = connection.query("commands", patience=None, pool=plan.pool)
     if not any(one["name"] == plan.command for one in known["commands"]):
-        connection.call(plan.command, pool=known["pool"])  # its error says what is near
+        connection.call(plan.command, pool=known["pool"])  # its error suggests similar names
     pools = connection.query("status")["pools"]
     return int(next(one["size"] for one in pools if one["name"] == known["pool"]))
 
 
 def _connected(address: str) -> socket.socket:
-    """A server that is being restarted is waited for."""
+    """Waits while the server restarts. Raises PitError."""
     deadline = time.monotonic() + _RECONNECT_SECONDS
     while True:
         sock = socket.socket(socket.AF_UNIX)
@@ -176,7 +176,7 @@ class _Items(Table):
 
 
 class _Values:
-    """What a run makes its answers into instead of rows: values, and the errors of items that have failed."""
+    """Collects answers as values, and the errors of items that have failed, instead of making rows."""
 
     def __init__(self, found: deque[Any]) -> None:
         self._found = found

@@ -119,7 +119,7 @@ class Run:
                 progress(self.tally)
 
     def turns(self, connect: Callable[[], socket.socket]) -> Generator[None]:
-        """As `run`, but stops whenever answers may have come, until it is asked to go on."""
+        """As `run`, but a generator: it yields whenever answers may have come."""
         while not self._over():
             with connect() as sock, selectors.DefaultSelector() as selector:
                 selector.register(sock, selectors.EVENT_READ)

@@ -215,14 +215,14 @@ class NestedCalls:
         self.link.reply(pb.Result(id=request, value_ref=lent.ref))
 
     def heard(self, message: pb.FromWorker) -> None:
-        """What it says about replies."""
+        """The worker says which replies it has read, and which values it no longer uses."""
         for path in message.released:
             if (lent := self._lent.pop(path, None)) is not None:
                 lent.release()
         for credit in message.credits:
             self.grant(credit.id, credit.bytes)
         if message.invalidated:
-            self.obeyed(message.invalidated)
+            self._host.obeyed(self.link, message.invalidated)
 
     def withdraw(self, request: int) -> None:
         if known := self._running.get(request):
@@ -231,9 +231,6 @@ class NestedCalls:
     def grant(self, request: int, room: int) -> None:
         if known := self._running.get(request):
             known.grant(room)
-
-    def obeyed(self, numbers: Sequence[int]) -> None:
-        self._host.obeyed(self.link, numbers)
 
     def give_up(self) -> None:
         """The worker is gone."""
